@@ -1,0 +1,101 @@
+//! Text to [`File`]: parses TOML to a tree with positions, then reads it section by section with plain serde.
+//!
+//! serde stops at the first mistake, so a section is tried again without what was wrong until it can be read
+//! ([`section`]). Sections are read one by one: a mistake costs one more attempt at its own section only.
+
+mod expand;
+mod section;
+mod translate;
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::file::{File, Section};
+use crate::report::{Mistake, Report, suggestion};
+
+pub(crate) use section::Readable;
+
+type Node<'t> = Spanned<DeValue<'t>>;
+
+/// The tree of a file, or nothing when it is not TOML.
+pub(crate) fn parse<'t>(text: &'t str, report: &mut Report) -> Option<DeTable<'t>> {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let mut last_line = 0;
+    for error in &errors {
+        let span = error.span().unwrap_or(0..0);
+        let line = report.line(&span);
+        // What follows on the same line is nearly always an echo of the first.
+        if line != last_line {
+            let hint = (!error.message().starts_with("unclosed")).then(|| "texts are written in quotes".to_owned());
+            report.add(Mistake {
+                hint,
+                ..Mistake::new(span, format!("not TOML: {}", error.message()))
+            });
+        }
+        last_line = line;
+    }
+    errors.is_empty().then(|| root.into_inner())
+}
+
+/// Reads the whole configuration file.
+pub(crate) fn gateway(root: &DeTable<'_>, report: &mut Report) -> File {
+    let mut file = File::default();
+    for (key, node) in root {
+        match key.get_ref().as_ref() {
+            "server" => file.server = section::read(node, report).unwrap_or_default(),
+            "listener" => file.listener = named(node, report),
+            "admin" => file.admin = section::read(node, report).unwrap_or_default(),
+            "access_log" => file.access_log = section::read(node, report).unwrap_or_default(),
+            "plugins" => file.plugins = section::read(node, report).unwrap_or_default(),
+            "plugin" => file.plugin = named(node, report),
+            "upstream" => file.upstream = named(node, report),
+            "chain" => file.chain = named(node, report),
+            "route" => file.route = listed("route", node, report),
+            _ => unknown(key, &File::KEYS, report),
+        }
+    }
+    file
+}
+
+/// Reads an array of tables, `[[NAME]]`.
+pub(crate) fn listed<T: Readable>(name: &str, node: &Node<'_>, report: &mut Report) -> Vec<Section<T>> {
+    match node.get_ref() {
+        DeValue::Array(elements) => elements
+            .iter()
+            .filter_map(|element| section::read(element, report))
+            .collect(),
+        other => {
+            let message = format!("expected an array of tables, found {}", other.type_str());
+            report.add(Mistake::new(node.span(), message).hint(format!("write `[[{name}]]` with two brackets")));
+            Vec::new()
+        }
+    }
+}
+
+/// Reads a table of named sections, `[KIND.NAME]`. A name whose section is unreadable stays, as an empty section,
+/// so that references to it are not called unknown.
+fn named<T: Readable>(node: &Node<'_>, report: &mut Report) -> BTreeMap<String, Section<T>> {
+    let DeValue::Table(table) = node.get_ref() else {
+        report.add(Mistake::new(
+            node.span(),
+            format!("expected a table, found {}", node.get_ref().type_str()),
+        ));
+        // The file as a whole: no section of this kind is missing, all of them are unreadable.
+        report.damage(0..0);
+        return BTreeMap::new();
+    };
+    let mut sections = BTreeMap::new();
+    for (name, node) in table {
+        let section = section::read(node, report).unwrap_or_else(|| Section::unreadable(node.span()));
+        sections.insert(name.get_ref().to_string(), section);
+    }
+    sections
+}
+
+/// Reports a key at the top of the file that means nothing.
+pub(crate) fn unknown(key: &Spanned<std::borrow::Cow<'_, str>>, valid: &[&str], report: &mut Report) {
+    let hint = suggestion(key.get_ref(), valid.iter().copied(), "keys");
+    report.add(Mistake::new(key.span(), format!("unknown key `{key}`")).hint(hint));
+}

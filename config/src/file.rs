@@ -1,0 +1,85 @@
+//! What the file says: one type a section, read by serde, documented for the JSON Schema, no logic.
+//!
+//! Names are not resolved and texts not taken apart; [`crate::gateway`] is what it means. Values that can be wrong
+//! in ways serde does not see carry their position ([`Located`]). A required key is an `Option` here, so that a
+//! section without it can still be read and its other mistakes be found.
+
+mod access_log;
+mod admin;
+mod chain;
+mod integration;
+mod key;
+mod listener;
+mod located;
+mod on_fault;
+mod plugin;
+mod plugins;
+mod predicate;
+mod quantity;
+mod route;
+mod server;
+mod settings;
+mod stage;
+mod upstream;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+
+pub use access_log::AccessLog;
+pub use admin::Admin;
+pub use chain::{Chain, ChainEntry, STAGES};
+pub use integration::{HttpIntegration, Integration, PluginIntegration, RespondIntegration};
+pub use key::Key;
+pub use listener::{Limits, Listener, Protocol, Tls, TlsVersion};
+pub use located::{Located, Section};
+pub use on_fault::OnFault;
+pub use plugin::{Grants, Instances, Plugin};
+pub use plugins::Plugins;
+pub use predicate::Predicate;
+pub use quantity::{Count, Delay, Timeout};
+pub use route::Route;
+pub use server::Server;
+pub use settings::Settings;
+pub use stage::{ApiKeyStage, PluginStage, ThrottleStage};
+pub use upstream::{Target, Upstream};
+
+/// A Gatewright configuration file.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(default, deny_unknown_fields)]
+#[schemars(title = "Gatewright configuration", extend("required" = ["listener"]))]
+pub struct File {
+    /// The process: threads and how it stops.
+    pub server: Section<Server>,
+    /// Listeners by name: where clients connect. At least one.
+    pub listener: BTreeMap<String, Section<Listener>>,
+    /// The admin address: health, metrics and inspection.
+    pub admin: Section<Admin>,
+    /// Where access records go.
+    pub access_log: Section<AccessLog>,
+    /// Where plugins come from, and what they may cost together.
+    pub plugins: Section<Plugins>,
+    /// Limits and grants of single plugins by name; a plugin that is not named has the defaults.
+    pub plugin: BTreeMap<String, Section<Plugin>>,
+    /// Upstreams by name: where requests are sent.
+    pub upstream: BTreeMap<String, Section<Upstream>>,
+    /// Named chains: stages that several routes share.
+    pub chain: BTreeMap<String, Section<Chain>>,
+    /// Routes: what is served.
+    pub route: Vec<Section<Route>>,
+}
+
+impl File {
+    /// The keys at the top of the file.
+    pub const KEYS: [&'static str; 9] = [
+        "server",
+        "listener",
+        "admin",
+        "access_log",
+        "plugins",
+        "plugin",
+        "upstream",
+        "chain",
+        "route",
+    ];
+}

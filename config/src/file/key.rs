@@ -1,0 +1,33 @@
+//! `[[key]]` of an API-keys file.
+
+use serde::Deserialize;
+
+use super::Located;
+
+/// One API key, by its hash.
+///
+/// ```toml
+/// [[key]]
+/// name = "partner-a"
+/// sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+/// ```
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Key {
+    /// Who the key stands for: the principal in logs, throttles and plugins. Required.
+    pub name: Option<Located<String>>,
+    /// SHA-256 of the key, 64 hexadecimal digits. Required.
+    pub sha256: Option<Located<String>>,
+    /// Whether the key is accepted. Default `true`.
+    pub enabled: bool,
+}
+
+impl Default for Key {
+    fn default() -> Self {
+        Self {
+            name: None,
+            sha256: None,
+            enabled: true,
+        }
+    }
+}

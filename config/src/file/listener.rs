@@ -1,0 +1,144 @@
+//! `[listener.NAME]`
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Count, Located, Timeout};
+use crate::units::ByteSize;
+
+/// Where clients connect.
+///
+/// ```toml
+/// [listener.public]
+/// address = "0.0.0.0:8443"
+/// tls = { certificate = "tls.crt", key = "tls.key" }
+/// ```
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["address"]))]
+pub struct Listener {
+    /// Where it listens: `"0.0.0.0:8080"`, `"[::]:8080"` or `"unix:/run/gatewright.sock"`. Required.
+    #[schemars(required)]
+    pub address: Option<Located<String>>,
+    /// TLS; cleartext when absent.
+    pub tls: Option<Located<Tls>>,
+    /// Protocols that are spoken. Default `["http/1.1", "h2"]`.
+    pub protocols: Located<Vec<Protocol>>,
+    /// Addresses and networks whose `Forwarded` and `X-Forwarded-*` headers are believed. Default `[]`.
+    pub trusted_proxies: Vec<Located<String>>,
+    /// What one client may cost.
+    pub limits: Limits,
+}
+
+impl Default for Listener {
+    fn default() -> Self {
+        Self {
+            address: None,
+            tls: None,
+            protocols: vec![Protocol::Http1, Protocol::Http2].into(),
+            trusted_proxies: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// `tls` of a listener.
+///
+/// ```toml
+/// tls = { certificate = "tls.crt", key = "tls.key", min_version = "1.3" }
+/// ```
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["certificate", "key"]))]
+pub struct Tls {
+    /// PEM file of the certificate chain, leaf first. Required.
+    #[schemars(required)]
+    pub certificate: Option<Located<String>>,
+    /// PEM file of the private key. Required.
+    #[schemars(required)]
+    pub key: Option<Located<String>>,
+    /// The oldest version that is accepted. Default `"1.2"`.
+    pub min_version: TlsVersion,
+    /// Sessions may be resumed. Default `true`.
+    pub resumption: bool,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            certificate: None,
+            key: None,
+            min_version: TlsVersion::Tls12,
+            resumption: true,
+        }
+    }
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum TlsVersion {
+    /// TLS 1.2
+    #[serde(rename = "1.2")]
+    Tls12,
+    /// TLS 1.3
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
+/// A protocol of a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum Protocol {
+    /// HTTP/1.1
+    #[serde(rename = "http/1.1")]
+    Http1,
+    /// HTTP/2: by ALPN with TLS, by prior knowledge without.
+    #[serde(rename = "h2")]
+    Http2,
+}
+
+/// `limits` of a listener: what one client may cost.
+///
+/// ```toml
+/// limits = { connections = 50000, body = "1MiB", idle_timeout = "30s" }
+/// ```
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Open connections; more wait in the kernel's backlog. Default 10000.
+    pub connections: Count,
+    /// Header fields of a request (431 above). Default 100.
+    pub header_count: Count,
+    /// Bytes of request line and header section (431 above). Default `"32KiB"`.
+    pub header_bytes: ByteSize,
+    /// Bytes of the request target (414 above). Default `"8KiB"`.
+    pub uri_bytes: ByteSize,
+    /// Bytes of a request body (413 above), unless the route says otherwise. Default `"10MiB"`.
+    pub body: ByteSize,
+    /// HTTP/2 streams open at once on a connection. Default 128.
+    pub streams: Count,
+    /// TLS handshake, from accept. Default `"10s"`.
+    pub handshake_timeout: Timeout,
+    /// From a request's first byte to the end of its header section. Default `"10s"`.
+    pub header_timeout: Timeout,
+    /// Between two requests of a connection, and before the first. Default `"75s"`.
+    pub idle_timeout: Timeout,
+    /// The longest pause while a client sends a body or takes a response. Default `"30s"`.
+    pub body_timeout: Timeout,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: Count(10_000),
+            header_count: Count(100),
+            header_bytes: ByteSize(32 << 10),
+            uri_bytes: ByteSize(8 << 10),
+            body: ByteSize(10 << 20),
+            streams: Count(128),
+            handshake_timeout: Timeout::seconds(10),
+            header_timeout: Timeout::seconds(10),
+            idle_timeout: Timeout::seconds(75),
+            body_timeout: Timeout::seconds(30),
+        }
+    }
+}

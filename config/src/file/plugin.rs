@@ -1,0 +1,86 @@
+//! `[plugin.NAME]`
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Count, Delay, Located, Timeout};
+use crate::units::ByteSize;
+
+/// Limits of a plugin, always on, and grants, none by default.
+///
+/// ```toml
+/// [plugin.tenant-authorizer]
+/// time = "20ms"
+/// instances = { reuse = 1000 }
+/// ```
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Plugin {
+    /// Linear memory of one instance. Default `"16MiB"`.
+    pub memory: ByteSize,
+    /// Wall time of one call, waiting included. Default `"50ms"`.
+    pub time: Timeout,
+    /// Processor time of one call. Default `"50ms"`.
+    pub cpu: Timeout,
+    /// Bytes that one call may pass to the host. Default `"2MiB"`.
+    pub host_call_bytes: ByteSize,
+    /// Bytes of one result: body and headers of a response, or edits. Default `"1MiB"`.
+    pub output_bytes: ByteSize,
+    /// Bytes of log text of one call; more is dropped and counted. Default `"16KiB"`.
+    pub log_bytes: ByteSize,
+    /// Calls running at once; more wait. Default 64.
+    pub concurrency: Count,
+    /// How long a call may wait for a place (503 after). Default `"100ms"`.
+    pub queue_timeout: Delay,
+    /// `"fresh"` (default): a new instance for every call; `{ reuse = N }`: an instance serves at most N calls.
+    pub instances: Instances,
+    /// What it may use beyond log, clock and random numbers. Default: nothing.
+    pub grants: Grants,
+}
+
+impl Default for Plugin {
+    fn default() -> Self {
+        Self {
+            memory: ByteSize(16 << 20),
+            time: Timeout::milliseconds(50),
+            cpu: Timeout::milliseconds(50),
+            host_call_bytes: ByteSize(2 << 20),
+            output_bytes: ByteSize(1 << 20),
+            log_bytes: ByteSize(16 << 10),
+            concurrency: Count(64),
+            queue_timeout: Delay(Timeout::milliseconds(100).0),
+            instances: Instances::Fresh,
+            grants: Grants::default(),
+        }
+    }
+}
+
+/// Whether an instance serves one call or several.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Instances {
+    /// A new instance for every call.
+    Fresh,
+    /// One call at a time, at most so many calls an instance.
+    Reuse(Count),
+}
+
+/// Services granted to a plugin by name.
+///
+/// ```toml
+/// grants = { metrics = true }
+/// ```
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Grants {
+    /// Its own metrics under `gatewright_plugin_custom_*`. Default `false`.
+    pub metrics: bool,
+    /// Origins it may call. Not available in this version. Default `[]`.
+    pub http: Located<Vec<String>>,
+    /// Secrets it may read. Not available in this version. Default `[]`.
+    pub secrets: Located<Vec<String>>,
+    /// Key-value stores it may use. Not available in this version. Default `[]`.
+    pub kv: Located<Vec<String>>,
+    /// Counters it may use. Not available in this version. Default `[]`.
+    pub counters: Located<Vec<String>>,
+}

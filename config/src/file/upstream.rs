@@ -1,0 +1,79 @@
+//! `[upstream.NAME]`
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Count, Located, Timeout};
+use crate::units::ByteSize;
+
+/// Where requests are sent.
+///
+/// ```toml
+/// [upstream.users]
+/// targets = [{ url = "http://10.0.0.1:9001" }, { url = "http://10.0.0.2:9001", weight = 2 }]
+/// ```
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["targets"]))]
+pub struct Upstream {
+    /// The servers that share the requests; at least one. Required.
+    #[schemars(required, length(min = 1))]
+    pub targets: Option<Located<Vec<Located<Target>>>>,
+    /// TCP connect and TLS handshake. Default `"5s"`.
+    pub connect_timeout: Timeout,
+    /// From the request's last byte sent to the response's header section (504). Default `"29s"`.
+    pub response_timeout: Timeout,
+    /// The longest pause while a body goes either way. Default `"30s"`.
+    pub body_timeout: Timeout,
+    /// How long an unused connection is kept. Default `"60s"`.
+    pub idle_timeout: Timeout,
+    /// Unused connections kept per target and worker. Default 128.
+    pub idle_connections: usize,
+    /// Header bytes of a response (502 above). Default `"64KiB"`.
+    pub header_bytes: ByteSize,
+    /// Header fields of a response (502 above). Default 200.
+    pub header_count: Count,
+    /// PEM file of certificate authorities instead of the system's.
+    pub ca: Option<Located<String>>,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self {
+            targets: None,
+            connect_timeout: Timeout::seconds(5),
+            response_timeout: Timeout::seconds(29),
+            body_timeout: Timeout::seconds(30),
+            idle_timeout: Timeout::seconds(60),
+            idle_connections: 128,
+            header_bytes: ByteSize(64 << 10),
+            header_count: Count(200),
+            ca: None,
+        }
+    }
+}
+
+/// One server of an upstream.
+///
+/// ```toml
+/// { url = "https://users.internal:8443/base", weight = 2 }
+/// ```
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["url"]))]
+pub struct Target {
+    /// `http://` or `https://`, host, optional port, optional path before every request's path. Required.
+    #[schemars(required)]
+    pub url: Option<Located<String>>,
+    /// Share of the requests relative to the other targets. Default 1.
+    pub weight: Count,
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        Self {
+            url: None,
+            weight: Count(1),
+        }
+    }
+}

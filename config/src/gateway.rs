@@ -1,0 +1,494 @@
+//! What a configuration means: names resolved, units parsed, defaults filled in, secrets as references.
+//!
+//! Everything here has been checked by `resolve`; whoever reads these types need not check again.
+//! Nothing here has been opened: a path is a path, an address is not bound, a secret is not read.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use crate::units::{ByteSize, Rate};
+
+/// A whole gateway.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GatewayConfig {
+    /// The process: threads and how it stops.
+    pub server: ServerConfig,
+    /// Listeners by name; at least one.
+    pub listeners: BTreeMap<String, ListenerConfig>,
+    /// The admin address; none when `[admin]` says `enabled = false`.
+    pub admin: Option<AdminConfig>,
+    /// Where access records go.
+    pub access_log: AccessLogConfig,
+    /// Where plugins come from.
+    pub plugins: PluginsConfig,
+    /// What is said of single plugins; a plugin that is not named has the defaults.
+    pub plugin: BTreeMap<String, PluginConfig>,
+    /// Upstreams by name.
+    pub upstreams: BTreeMap<String, UpstreamConfig>,
+    /// Routes in the order of the file.
+    pub routes: Vec<RouteConfig>,
+}
+
+/// `[server]`: the process as a whole.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ServerConfig {
+    /// Threads that serve requests; 0 is one for each processor that the process may use.
+    pub workers: usize,
+    /// After a stop signal: how long readiness is false while connections are still accepted.
+    pub drain_delay: Duration,
+    /// After that: how long exchanges in flight may take to end.
+    pub drain_timeout: Duration,
+}
+
+/// `[listener.NAME]`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ListenerConfig {
+    /// Where it listens.
+    pub address: ListenAddress,
+    /// TLS, or none for cleartext.
+    pub tls: Option<ListenerTls>,
+    /// HTTP/1.1 is spoken.
+    pub http1: bool,
+    /// HTTP/2 is spoken: by ALPN with TLS, by prior knowledge without.
+    pub http2: bool,
+    /// Networks whose `Forwarded` and `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// What a client may cost.
+    pub limits: ListenerLimits,
+}
+
+/// Where a listener listens.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum ListenAddress {
+    /// An IP address and port; port 0 lets the system choose.
+    Tcp(SocketAddr),
+    /// A Unix domain socket at this path.
+    Unix(PathBuf),
+}
+
+/// `tls` of a listener.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ListenerTls {
+    /// PEM file of the certificate chain, leaf first.
+    pub certificate: PathBuf,
+    /// PEM file of the private key.
+    pub key: PathBuf,
+    /// TLS 1.2 is accepted besides TLS 1.3.
+    pub tls12: bool,
+    /// Sessions may be resumed.
+    pub resumption: bool,
+}
+
+/// `limits` of a listener: what one client may cost.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ListenerLimits {
+    /// Open connections; more wait in the kernel's backlog.
+    pub connections: usize,
+    /// Header fields of a request (431 above).
+    pub header_count: usize,
+    /// Bytes of request line and header section (431 above).
+    pub header_bytes: ByteSize,
+    /// Bytes of the request target (414 above).
+    pub uri_bytes: ByteSize,
+    /// Bytes of a request body (413 above), unless the route says otherwise.
+    pub body_bytes: ByteSize,
+    /// HTTP/2 streams open at once on a connection.
+    pub streams: u32,
+    /// TLS handshake, from accept.
+    pub handshake_timeout: Duration,
+    /// From a request's first byte to the end of its header section.
+    pub header_timeout: Duration,
+    /// Between two requests of a connection, and before the first.
+    pub idle_timeout: Duration,
+    /// The longest pause while a client sends a body (408) or takes a response (closed).
+    pub body_timeout: Duration,
+}
+
+/// `[admin]`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AdminConfig {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Bearer token that every path but `/healthz` and `/readyz` asks for; always there off loopback.
+    pub token: Option<SecretReference>,
+}
+
+/// A secret by reference; the value never is in the file, in logs or in dumps.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum SecretReference {
+    /// `env:NAME`
+    Environment(String),
+    /// `file:PATH`; one trailing newline is not part of the secret.
+    File(PathBuf),
+}
+
+/// `[access_log]`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AccessLogConfig {
+    /// Where records go.
+    pub output: AccessLogOutput,
+}
+
+/// Where access records go, as JSON lines.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum AccessLogOutput {
+    /// No access log.
+    Off,
+    /// Standard output.
+    Stdout,
+    /// Appended to this file.
+    File(PathBuf),
+}
+
+/// `[plugins]`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PluginsConfig {
+    /// Every `*.wasm` here is a plugin, named after its file; none when no folder is configured.
+    pub directory: Option<PathBuf>,
+    /// Where compiled code is kept.
+    pub store: PathBuf,
+    /// Plugin instances alive at once, all plugins together.
+    pub instances: u32,
+    /// The largest plugin file that is read.
+    pub file_bytes: ByteSize,
+    /// The gateway refuses to start when a route's plugin cannot be loaded.
+    pub required: bool,
+}
+
+/// `[plugin.NAME]`: limits, always on, and grants, none by default.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PluginConfig {
+    /// Linear memory of one instance.
+    pub memory: ByteSize,
+    /// Wall time of one call, waiting included.
+    pub time: Duration,
+    /// Processor time of one call.
+    pub cpu: Duration,
+    /// Bytes that one call may pass to the host: arguments of host calls and results together.
+    pub host_call_bytes: ByteSize,
+    /// Bytes of one result: body and headers of a response, or edits.
+    pub output_bytes: ByteSize,
+    /// Bytes of log text of one call; more is dropped and counted.
+    pub log_bytes: ByteSize,
+    /// Calls running at once; more wait.
+    pub concurrency: usize,
+    /// How long a call may wait for a place (503 after).
+    pub queue_timeout: Duration,
+    /// Whether an instance serves one call or several.
+    pub instances: InstancePolicy,
+    /// What it may use beyond log, clock and random numbers.
+    pub grants: Grants,
+}
+
+/// Whether an instance serves one call or several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum InstancePolicy {
+    /// A new instance for every call.
+    Fresh,
+    /// One call at a time, at most so many calls an instance.
+    Reuse(u32),
+}
+
+/// Services granted to a plugin by name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Grants {
+    /// Its own metrics under `gatewright_plugin_custom_*`.
+    pub metrics: bool,
+}
+
+/// `[upstream.NAME]`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UpstreamConfig {
+    /// Where requests go; at least one.
+    pub targets: Vec<TargetConfig>,
+    /// TCP connect and TLS handshake (503 when all targets refuse, 504 when it takes longer).
+    pub connect_timeout: Duration,
+    /// From the request's last byte sent to the response's header section (504).
+    pub response_timeout: Duration,
+    /// The longest pause while a body goes either way (504 or a cut response).
+    pub body_timeout: Duration,
+    /// How long an unused connection is kept.
+    pub idle_timeout: Duration,
+    /// Unused connections kept per target and worker.
+    pub idle_connections: usize,
+    /// Header bytes of a response (502 above).
+    pub header_bytes: ByteSize,
+    /// Header fields of a response (502 above).
+    pub header_count: usize,
+    /// PEM file of certificate authorities instead of the system's.
+    pub ca: Option<PathBuf>,
+}
+
+/// One target of an upstream.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TargetConfig {
+    /// TLS is spoken to it.
+    pub tls: bool,
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Path before every request's path; empty or `/a/b`, no trailing slash.
+    pub base_path: String,
+    /// Share of the requests relative to the other targets; at least 1.
+    pub weight: u32,
+}
+
+/// `[[route]]`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RouteConfig {
+    /// Unique name; log, metrics and plugins know the route by it.
+    pub name: String,
+    /// Line of the `[[route]]` in the file, for messages.
+    pub line: usize,
+    /// Listeners that serve it; empty is all.
+    pub listeners: Vec<String>,
+    /// Hosts, lower case; empty is any.
+    pub hosts: Vec<HostPattern>,
+    /// Path template, normalised.
+    pub path: PathTemplate,
+    /// Methods; empty is any.
+    pub methods: Vec<String>,
+    /// Header fields that must be there, names in lower case.
+    pub headers: Vec<(String, ValuePredicate)>,
+    /// Query parameters that must be there.
+    pub query: Vec<(String, ValuePredicate)>,
+    /// Stages in order, named chains replaced by what they stand for.
+    pub chain: Vec<StageConfig>,
+    /// What answers.
+    pub integration: IntegrationConfig,
+    /// From the end of the request's header section to the end of the response's (504).
+    pub timeout: Duration,
+    /// Bytes of a request body (413 above); none is the listener's limit.
+    pub body_bytes: Option<ByteSize>,
+}
+
+/// A host that a route serves.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum HostPattern {
+    /// This host.
+    Exact(String),
+    /// `*.example.com` as `example.com`: any host with at least one label more.
+    Suffix(String),
+}
+
+/// A path with parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PathTemplate(pub Vec<PathSegment>);
+
+/// One segment of a path template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum PathSegment {
+    /// `users`, percent-decoded to the normal form of request paths. A trailing slash is a last empty segment.
+    Static(String),
+    /// `{id}`: exactly one segment, not empty.
+    Parameter(String),
+    /// `{rest+}`: one or more segments; always the last.
+    Greedy(String),
+}
+
+/// What a header field or query parameter must be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum ValuePredicate {
+    /// Any value.
+    Present,
+    /// This value.
+    Equals(String),
+}
+
+/// One stage of a chain.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StageConfig {
+    /// Line in the file, for messages.
+    pub line: usize,
+    /// Which one, with its settings.
+    pub kind: StageKind,
+}
+
+/// The stages there are.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum StageKind {
+    /// `{ use = "api-key" }`
+    ApiKey(ApiKeyConfig),
+    /// `{ use = "throttle" }`
+    Throttle(ThrottleConfig),
+    /// `{ plugin = NAME }`
+    Plugin(PluginStageConfig),
+}
+
+/// `{ use = "api-key", … }`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ApiKeyConfig {
+    /// TOML file of hashed keys.
+    pub keys: PathBuf,
+    /// Where the key is looked for, in this order.
+    pub sources: Vec<ApiKeySource>,
+}
+
+/// Where a client puts its key.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum ApiKeySource {
+    /// The whole value of a header field, or what follows `scheme` and a space.
+    Header {
+        /// Lower-case field name.
+        name: String,
+        /// Authentication scheme such as `Bearer`, compared without case.
+        scheme: Option<String>,
+    },
+    /// A query parameter.
+    Query(String),
+}
+
+/// `{ use = "throttle", … }`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ThrottleConfig {
+    /// Tokens refilled over time.
+    pub rate: Rate,
+    /// Tokens there are at most.
+    pub burst: u64,
+    /// Whose bucket it is.
+    pub by: ThrottleKey,
+}
+
+/// Whose bucket a throttle takes from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum ThrottleKey {
+    /// One bucket for everybody who comes through this stage of this route.
+    Route,
+    /// The client's address, as far as trusted proxies tell.
+    Client,
+    /// The principal that an earlier `api-key` or authorizer named; the client's address when none did.
+    ApiKey,
+    /// The value of this header field (lower case); the client's address when absent.
+    Header(String),
+}
+
+/// `{ plugin = NAME, … }` in a chain
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PluginStageConfig {
+    /// The plugin's name.
+    pub plugin: String,
+    /// What an authorizer's decision depends on; empty: nothing is passed and nothing is cached.
+    pub identity: Vec<IdentitySource>,
+    /// How long a decision may be reused when the plugin does not say; zero is never.
+    pub cache: Duration,
+    /// What a fault, trap or timeout means.
+    pub on_fault: OnFault,
+    /// Largest body passed to a plugin that asks for bodies (413 or 502 above).
+    pub body_bytes: ByteSize,
+    /// The plugin's own configuration.
+    pub config: serde_json::Value,
+}
+
+/// A value of the request that identifies the client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum IdentitySource {
+    /// `header:NAME`, lower case
+    Header(String),
+    /// `query:NAME`
+    Query(String),
+    /// `path:NAME`: a captured parameter
+    Path(String),
+    /// `client`: the client's address
+    Client,
+}
+
+/// What becomes of an exchange whose plugin failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum OnFault {
+    /// The exchange fails (500, 503 or 504 by cause). The only choice for authorizers.
+    Deny,
+    /// The stage is passed over as if it were not there.
+    Skip,
+    /// The exchange fails with this status.
+    Status(u16),
+}
+
+/// What answers a route.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum IntegrationConfig {
+    /// `{ http = UPSTREAM }`
+    Http(HttpIntegrationConfig),
+    /// `{ respond = STATUS }`
+    Respond(RespondConfig),
+    /// `{ plugin = NAME }`
+    Plugin(PluginIntegrationConfig),
+}
+
+/// `{ http = UPSTREAM, … }`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HttpIntegrationConfig {
+    /// The upstream's name.
+    pub upstream: String,
+    /// The path sent instead of the request's.
+    pub path: Option<ValueTemplate>,
+    /// `Host` sent: the client's (true) or the target's.
+    pub preserve_host: bool,
+    /// Header fields set from captured values; a field whose value is absent is removed, so that no client can forge it.
+    pub headers: Vec<(String, ValueTemplate)>,
+}
+
+/// Text with values of the exchange in it: `/v1/users/{id}`, `{auth.principal}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ValueTemplate(pub Vec<TemplatePart>);
+
+/// One piece of a [`ValueTemplate`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum TemplatePart {
+    /// As it stands.
+    Text(String),
+    /// A captured path parameter.
+    Path(String),
+    /// An attribute of the exchange, such as `auth.principal`.
+    Attribute(String),
+}
+
+/// `{ respond = STATUS, … }`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RespondConfig {
+    /// Status, 200–599.
+    pub status: u16,
+    /// Header fields, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Body.
+    pub body: String,
+}
+
+/// `{ plugin = NAME, … }` as integration
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PluginIntegrationConfig {
+    /// Line in the file, for messages.
+    pub line: usize,
+    /// The plugin's name.
+    pub plugin: String,
+    /// Largest body passed to it (413 above).
+    pub body_bytes: ByteSize,
+    /// The plugin's own configuration.
+    pub config: serde_json::Value,
+}
+
+impl std::fmt::Display for HostPattern {
+    /// As the file writes it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exact(host) => f.write_str(host),
+            Self::Suffix(suffix) => write!(f, "*.{suffix}"),
+        }
+    }
+}
+
+impl std::fmt::Display for PathTemplate {
+    /// As the file writes it, in normal form.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|segment| match segment {
+            PathSegment::Static(text) => write!(f, "/{text}"),
+            PathSegment::Parameter(name) => write!(f, "/{{{name}}}"),
+            PathSegment::Greedy(name) => write!(f, "/{{{name}+}}"),
+        })
+    }
+}

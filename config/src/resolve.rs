@@ -1,0 +1,109 @@
+//! What the file says to what it means: names resolved, texts taken apart, secrets and paths as references.
+//!
+//! Every function reports what is wrong and answers `None` for it; whoever asked evaluates all parts before it
+//! gives up on the whole, so that all mistakes are found. A dropped part never causes a second mistake.
+
+mod access_log;
+mod admin;
+mod chain;
+mod conflict;
+mod header;
+mod host;
+mod integration;
+mod listener;
+mod path;
+mod plugin;
+mod reference;
+mod route;
+mod server;
+mod stage;
+mod template;
+mod upstream;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::file::{File, Located, Section};
+use crate::gateway::{GatewayConfig, StageConfig};
+use crate::report::{Mistake, Report, Span, suggestion};
+
+/// Resolves a whole file; nothing when a part without which there is no gateway is wrong.
+pub(crate) fn resolve(file: &File, path: &Path, report: &mut Report) -> Option<GatewayConfig> {
+    let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+    let mut resolver = Resolver {
+        file,
+        directory,
+        report,
+        chains: BTreeMap::new(),
+        directory_missed: false,
+    };
+    let server = resolver.server();
+    let listeners = resolver.listeners();
+    let admin = resolver.admin();
+    let access_log = resolver.access_log();
+    let plugins = resolver.plugins();
+    let plugin = resolver.plugin();
+    let upstreams = resolver.upstreams();
+    resolver.chains();
+    let routes = resolver.routes();
+    resolver.addresses(&listeners, admin.as_ref());
+    Some(GatewayConfig {
+        server: server?,
+        listeners,
+        admin,
+        access_log: access_log?,
+        plugins: plugins?,
+        plugin,
+        upstreams,
+        routes,
+    })
+}
+
+/// What every part needs to be resolved.
+struct Resolver<'f> {
+    file: &'f File,
+    /// Of the file: relative paths begin there.
+    directory: PathBuf,
+    report: &'f mut Report,
+    /// Named chains, flat; nothing for one that is part of a cycle.
+    chains: BTreeMap<&'f str, Option<Vec<StageConfig>>>,
+    /// It has been said that plugins need a directory; once is enough.
+    directory_missed: bool,
+}
+
+impl Resolver<'_> {
+    fn error(&mut self, span: &Span, message: impl Into<String>, hint: impl Into<String>) {
+        self.report.add(Mistake::new(span.clone(), message).hint(hint));
+    }
+
+    /// The value of a key that must be there.
+    fn required<'v, T>(&mut self, value: Option<&'v T>, table: &Span, key: &str, example: &str) -> Option<&'v T> {
+        if value.is_none() {
+            self.report.missing(table, key, example);
+        }
+        value
+    }
+
+    /// A path of the file system, from the directory of the file.
+    fn path(&mut self, path: &Located<String>) -> Option<PathBuf> {
+        if path.value.is_empty() || path.value.contains('\0') {
+            self.error(
+                &path.span,
+                "it is not a path",
+                "write a path, absolute or from the directory of this file",
+            );
+            return None;
+        }
+        Some(self.directory.join(&path.value))
+    }
+
+    /// Checks that a name is one of those in the file. Sections that could not be read count: they were reported.
+    fn known<T>(&mut self, kind: &str, name: &Located<String>, sections: &BTreeMap<String, Section<T>>) -> bool {
+        let known = sections.contains_key(&name.value);
+        if !known {
+            let hint = suggestion(&name.value, sections.keys().map(String::as_str), &format!("{kind}s"));
+            self.error(&name.span, format!("unknown {kind} `{}`", name.value), hint);
+        }
+        known
+    }
+}

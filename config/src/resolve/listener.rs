@@ -1,0 +1,172 @@
+//! `[listener.NAME]`
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use super::Resolver;
+use crate::file::{Limits, Listener, Located, Protocol, Section, Tls, TlsVersion};
+use crate::gateway::{AdminConfig, ListenAddress, ListenerConfig, ListenerLimits, ListenerTls};
+
+impl Resolver<'_> {
+    pub(super) fn listeners(&mut self) -> BTreeMap<String, ListenerConfig> {
+        let sections = &self.file.listener;
+        if sections.is_empty() && !self.report.is_damaged(&(0..0)) {
+            let example = "a gateway needs one, such as:\n[listener.public]\naddress = \"0.0.0.0:8080\"";
+            self.error(&(0..0), "there is no listener", example);
+        }
+        sections
+            .iter()
+            .filter_map(|(name, section)| Some((name.clone(), self.listener(section)?)))
+            .collect()
+    }
+
+    /// No two listeners, nor a listener and the admin, at one address.
+    pub(super) fn addresses(&mut self, listeners: &BTreeMap<String, ListenerConfig>, admin: Option<&AdminConfig>) {
+        let mut taken: Vec<(String, ListenAddress)> = Vec::new();
+        if let Some(admin) = admin {
+            taken.push(("the admin".to_owned(), ListenAddress::Tcp(admin.address)));
+        }
+        for (name, listener) in listeners {
+            let free_port = matches!(&listener.address, ListenAddress::Tcp(address) if address.port() == 0);
+            match taken.iter().find(|(_, address)| *address == listener.address) {
+                Some((other, _)) if !free_port => {
+                    let span = self
+                        .file
+                        .listener
+                        .get(name)
+                        .and_then(|section| section.value.address.as_ref());
+                    let span = span.map_or(0..0, |address| address.span.clone());
+                    self.error(
+                        &span,
+                        format!("it is also the address of {other}"),
+                        "give each its own address",
+                    );
+                }
+                _ => taken.push((format!("listener `{name}`"), listener.address.clone())),
+            }
+        }
+    }
+
+    fn listener(&mut self, section: &Section<Listener>) -> Option<ListenerConfig> {
+        let Listener {
+            address,
+            tls,
+            protocols,
+            trusted_proxies,
+            limits,
+        } = &section.value;
+        let address = self.required(address.as_ref(), &section.span, "address", "\"0.0.0.0:8080\"");
+        let address = address.and_then(|address| self.listen_address(address));
+        let tls = tls.as_ref().map(|tls| self.tls(tls));
+        let trusted = trusted_proxies
+            .iter()
+            .filter_map(|network| self.network(network))
+            .collect();
+        if protocols.value.is_empty() && section.whole {
+            self.error(
+                &protocols.span,
+                "a listener speaks one protocol at least",
+                "write [\"http/1.1\", \"h2\"]",
+            );
+        }
+        Some(ListenerConfig {
+            address: address?,
+            tls: match tls {
+                Some(tls) => Some(tls?),
+                None => None,
+            },
+            http1: protocols.value.contains(&Protocol::Http1),
+            http2: protocols.value.contains(&Protocol::Http2),
+            trusted_proxies: trusted,
+            limits: limits_of(limits),
+        })
+    }
+
+    fn listen_address(&mut self, address: &Located<String>) -> Option<ListenAddress> {
+        match address.value.strip_prefix("unix:") {
+            Some(path) => {
+                let path = Located {
+                    value: path.to_owned(),
+                    span: address.span.clone(),
+                };
+                self.path(&path).map(ListenAddress::Unix)
+            }
+            None => self.socket_address(address).map(ListenAddress::Tcp),
+        }
+    }
+
+    /// An IP address and port.
+    pub(super) fn socket_address(&mut self, address: &Located<String>) -> Option<SocketAddr> {
+        let text = address.value.as_str();
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            let hint = match text.rsplit_once(':') {
+                Some(("" | "*", port)) if port.parse::<u16>().is_ok() => format!("write \"0.0.0.0:{port}\""),
+                Some(("localhost", port)) if port.parse::<u16>().is_ok() => format!("write \"127.0.0.1:{port}\""),
+                _ => "write an IP address and a port, such as \"0.0.0.0:8080\" or \"[::]:8080\"".to_owned(),
+            };
+            self.error(&address.span, format!("`{text}` is not an address to listen on"), hint);
+        }
+        parsed
+    }
+
+    fn tls(&mut self, tls: &Located<Tls>) -> Option<ListenerTls> {
+        let Tls {
+            certificate,
+            key,
+            min_version,
+            resumption,
+        } = &tls.value;
+        let certificate = self.required(certificate.as_ref(), &tls.span, "certificate", "\"tls.crt\"");
+        let certificate = certificate.and_then(|path| self.path(path));
+        let key = self.required(key.as_ref(), &tls.span, "key", "\"tls.key\"");
+        let key = key.and_then(|path| self.path(path));
+        let tls12 = *min_version == TlsVersion::Tls12;
+        Some(ListenerTls {
+            certificate: certificate?,
+            key: key?,
+            tls12,
+            resumption: *resumption,
+        })
+    }
+
+    fn network(&mut self, network: &Located<String>) -> Option<IpNet> {
+        let text = network.value.as_str();
+        let parsed = text.parse::<IpNet>().map(|network| network.trunc());
+        let parsed = parsed.or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok();
+        if parsed.is_none() {
+            let hint = "write an IP address or a network, such as \"10.0.0.1\" or \"10.0.0.0/8\"";
+            self.error(&network.span, format!("`{text}` is not an address or network"), hint);
+        }
+        parsed
+    }
+}
+
+fn limits_of(limits: &Limits) -> ListenerLimits {
+    let Limits {
+        connections,
+        header_count,
+        header_bytes,
+        uri_bytes,
+        body,
+        streams,
+        handshake_timeout,
+        header_timeout,
+        idle_timeout,
+        body_timeout,
+    } = *limits;
+    ListenerLimits {
+        connections: connections.as_usize(),
+        header_count: header_count.as_usize(),
+        header_bytes,
+        uri_bytes,
+        body_bytes: body,
+        streams: streams.0,
+        handshake_timeout: handshake_timeout.0,
+        header_timeout: header_timeout.0,
+        idle_timeout: idle_timeout.0,
+        body_timeout: body_timeout.0,
+    }
+}

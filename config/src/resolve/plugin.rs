@@ -1,0 +1,120 @@
+//! `[plugins]` and `[plugin.NAME]`
+
+use std::collections::BTreeMap;
+
+use super::Resolver;
+use crate::file::{Grants, Instances, Located, Plugin, Plugins, Section};
+use crate::gateway::{self, InstancePolicy, PluginConfig, PluginsConfig};
+use crate::report::Span;
+
+impl From<&Plugin> for PluginConfig {
+    fn from(plugin: &Plugin) -> Self {
+        Self {
+            memory: plugin.memory,
+            time: plugin.time.0,
+            cpu: plugin.cpu.0,
+            host_call_bytes: plugin.host_call_bytes,
+            output_bytes: plugin.output_bytes,
+            log_bytes: plugin.log_bytes,
+            concurrency: plugin.concurrency.as_usize(),
+            queue_timeout: plugin.queue_timeout.0,
+            instances: match plugin.instances {
+                Instances::Fresh => InstancePolicy::Fresh,
+                Instances::Reuse(calls) => InstancePolicy::Reuse(calls.0),
+            },
+            grants: gateway::Grants {
+                metrics: plugin.grants.metrics,
+            },
+        }
+    }
+}
+
+impl Default for PluginConfig {
+    /// What a plugin gets of which the file says nothing.
+    fn default() -> Self {
+        Self::from(&Plugin::default())
+    }
+}
+
+impl Resolver<'_> {
+    pub(super) fn plugins(&mut self) -> Option<PluginsConfig> {
+        let Plugins {
+            directory,
+            store,
+            instances,
+            file_bytes,
+            required,
+        } = &self.file.plugins.value;
+        let directory = directory.as_ref().map(|path| self.path(path));
+        let store = self.path(store);
+        Some(PluginsConfig {
+            directory: match directory {
+                Some(directory) => Some(directory?),
+                None => None,
+            },
+            store: store?,
+            instances: instances.0,
+            file_bytes: *file_bytes,
+            required: *required,
+        })
+    }
+
+    pub(super) fn plugin(&mut self) -> BTreeMap<String, PluginConfig> {
+        let sections = self.file.plugin.iter();
+        sections
+            .map(|(name, section)| (name.clone(), self.plugin_limits(name, section)))
+            .collect()
+    }
+
+    fn plugin_limits(&mut self, name: &str, section: &Section<Plugin>) -> PluginConfig {
+        self.plugin_name(&Located {
+            value: name.to_owned(),
+            span: section.span.clone(),
+        });
+        self.grants(&section.value.grants);
+        PluginConfig::from(&section.value)
+    }
+
+    /// Refuses what cannot be granted yet.
+    fn grants(&mut self, grants: &Grants) {
+        let Grants {
+            metrics: _,
+            http,
+            secrets,
+            kv,
+            counters,
+        } = grants;
+        for (name, list) in [("http", http), ("secrets", secrets), ("kv", kv), ("counters", counters)] {
+            if !list.value.is_empty() {
+                let message = format!("granting `{name}` is not available in this version");
+                self.error(&list.span, message, "leave it out; `metrics` is what can be granted");
+            }
+        }
+    }
+
+    /// A plugin's name is the name of a file: it must not lead out of the folder.
+    pub(super) fn plugin_name(&mut self, name: &Located<String>) -> Option<String> {
+        let text = name.value.as_str();
+        let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if text.is_empty() || text.starts_with('.') || text.len() > 128 || !text.chars().all(valid) {
+            let hint = "write the name of its file without `.wasm`: letters, digits, `-`, `_` and `.`";
+            self.error(&name.span, format!("`{text}` is not the name of a plugin"), hint);
+            return None;
+        }
+        if let Some(stem) = text.strip_suffix(".wasm") {
+            self.error(&name.span, format!("`{text}` names a file"), format!("write `{stem}`"));
+            return None;
+        }
+        Some(name.value.clone())
+    }
+
+    /// A route uses a plugin: there must be a folder to find it in.
+    pub(super) fn need_plugin_directory(&mut self, span: &Span) {
+        let plugins = &self.file.plugins;
+        if plugins.value.directory.is_none() && plugins.whole && !self.directory_missed {
+            self.directory_missed = true;
+            let hint = "add:\n[plugins]\ndirectory = \"plugins\"";
+            self.error(span, "it uses a plugin, but no folder of plugins is configured", hint);
+        }
+    }
+}

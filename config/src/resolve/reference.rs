@@ -1,0 +1,42 @@
+//! References to secrets: `env:NAME`, `file:PATH`.
+
+use super::Resolver;
+use crate::file::Located;
+use crate::gateway::SecretReference;
+
+const HINT: &str = "write \"env:NAME\" for an environment variable or \"file:PATH\" for a file that holds it";
+
+impl Resolver<'_> {
+    /// A literal is refused, and not repeated in the message: messages end up in logs.
+    pub(super) fn secret(&mut self, reference: &Located<String>) -> Option<SecretReference> {
+        if let Some(name) = reference.value.strip_prefix("env:") {
+            let valid = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            if !name.is_empty() && name.chars().all(valid) && !name.starts_with(|c: char| c.is_ascii_digit()) {
+                return Some(SecretReference::Environment(name.to_owned()));
+            }
+            self.error(
+                &reference.span,
+                "what follows `env:` is not the name of an environment variable",
+                HINT,
+            );
+            return None;
+        }
+        match reference.value.strip_prefix("file:") {
+            Some(path) => {
+                let path = Located {
+                    value: path.to_owned(),
+                    span: reference.span.clone(),
+                };
+                self.path(&path).map(SecretReference::File)
+            }
+            None => {
+                self.error(
+                    &reference.span,
+                    "a secret is not written here, only where it is found",
+                    HINT,
+                );
+                None
+            }
+        }
+    }
+}

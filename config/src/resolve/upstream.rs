@@ -1,0 +1,177 @@
+//! `[upstream.NAME]`
+
+use std::collections::BTreeMap;
+
+use http::Uri;
+
+use super::Resolver;
+use super::path::normal_segment;
+use crate::file::{Located, Section, Target, Upstream};
+use crate::gateway::{TargetConfig, UpstreamConfig};
+
+const EXAMPLE: &str = "write a URL such as \"http://127.0.0.1:9001\" or \"https://users.internal/base\"";
+
+impl Resolver<'_> {
+    pub(super) fn upstreams(&mut self) -> BTreeMap<String, UpstreamConfig> {
+        let sections = self.file.upstream.iter();
+        sections
+            .filter_map(|(name, section)| Some((name.clone(), self.upstream(section)?)))
+            .collect()
+    }
+
+    fn upstream(&mut self, section: &Section<Upstream>) -> Option<UpstreamConfig> {
+        let upstream = &section.value;
+        let example = "[{ url = \"http://127.0.0.1:9001\" }]";
+        let targets = self.required(upstream.targets.as_ref(), &section.span, "targets", example);
+        if let Some(targets) = targets.filter(|targets| targets.value.is_empty() && section.whole) {
+            self.error(
+                &targets.span,
+                "an upstream has one target at least",
+                format!("write {example}"),
+            );
+        }
+        let targets = targets.map(|targets| targets.value.iter().filter_map(|target| self.target(target)).collect());
+        let ca = upstream.ca.as_ref().map(|path| self.path(path));
+        Some(UpstreamConfig {
+            targets: targets?,
+            connect_timeout: upstream.connect_timeout.0,
+            response_timeout: upstream.response_timeout.0,
+            body_timeout: upstream.body_timeout.0,
+            idle_timeout: upstream.idle_timeout.0,
+            idle_connections: upstream.idle_connections,
+            header_bytes: upstream.header_bytes,
+            header_count: upstream.header_count.as_usize(),
+            ca: ca.flatten(),
+        })
+    }
+
+    fn target(&mut self, target: &Located<Target>) -> Option<TargetConfig> {
+        let Target { url, weight } = &target.value;
+        let url = self.required(url.as_ref(), &target.span, "url", "\"http://127.0.0.1:9001\"")?;
+        match parse_url(&url.value) {
+            Ok(Url {
+                tls,
+                host,
+                port,
+                base_path,
+            }) => Some(TargetConfig {
+                tls,
+                host,
+                port,
+                base_path,
+                weight: weight.0,
+            }),
+            Err(reason) => {
+                self.error(&url.span, reason, EXAMPLE);
+                None
+            }
+        }
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Url {
+    tls: bool,
+    host: String,
+    port: u16,
+    base_path: String,
+}
+
+fn parse_url(text: &str) -> Result<Url, String> {
+    // `Uri` cuts a fragment off in silence.
+    if text.contains('#') {
+        return Err(format!("the URL `{text}` has a fragment"));
+    }
+    let uri: Uri = text
+        .parse()
+        .map_err(|error| format!("`{text}` is not a URL: {error}"))?;
+    let tls = match uri.scheme_str() {
+        Some("http") => false,
+        Some("https") => true,
+        Some(other) => return Err(format!("the scheme `{other}` is not one of `http` and `https`")),
+        None => return Err(format!("the URL `{text}` has no scheme")),
+    };
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    // Neither is repeated: both may hold a password.
+    if authority.contains('@') {
+        return Err("the URL has a user name or password".to_owned());
+    }
+    if uri.query().is_some() {
+        return Err("the URL has a query".to_owned());
+    }
+    let host = uri
+        .host()
+        .unwrap_or_default()
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_ascii_lowercase();
+    if host.is_empty() {
+        return Err(format!("the URL `{text}` has no host"));
+    }
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
+    let port = match uri.port_u16() {
+        Some(port) if port > 0 => port,
+        None if !has_port => {
+            if tls {
+                443
+            } else {
+                80
+            }
+        }
+        _ => return Err(format!("the URL `{text}` has an impossible port")),
+    };
+    Ok(Url {
+        tls,
+        host,
+        port,
+        base_path: base_path(uri.path())?,
+    })
+}
+
+/// Empty, or `/a/b` in the normal form of request paths.
+fn base_path(path: &str) -> Result<String, String> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let Some(segments) = path.strip_prefix('/') else {
+        return Ok(String::new());
+    };
+    let mut normal = String::new();
+    for segment in segments.split('/') {
+        let segment = normal_segment(segment)?;
+        if segment.is_empty() {
+            return Err("its path has an empty segment".to_owned());
+        }
+        normal.push('/');
+        normal.push_str(&segment);
+    }
+    Ok(normal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_taken_apart() {
+        let url = parse_url("https://[::1]/a%7e/").unwrap();
+        assert_eq!(
+            url,
+            Url {
+                tls: true,
+                host: "::1".to_owned(),
+                port: 443,
+                base_path: "/a~".to_owned()
+            }
+        );
+        assert_eq!(parse_url("http://Users:81").unwrap().host, "users");
+        assert_eq!(parse_url("http://users").unwrap().port, 80);
+    }
+
+    #[test]
+    fn what_is_no_url_of_a_target_is_refused() {
+        let urls = "users|users:80|ftp://a|http://|http://a?b|http://a#b|http://u:p@a|http://a:0|http://a:99999|http://a//b|\
+                    http://a/../b|http://a:|/a|*|";
+        for url in urls.split('|') {
+            assert!(parse_url(url).is_err(), "{url}");
+        }
+    }
+}

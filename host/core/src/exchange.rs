@@ -1,0 +1,125 @@
+//! One request on its way through the gateway, and everything known about it.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Version};
+
+use crate::{AccessRecord, Attributes, Body, Client, Parameters};
+
+/// What goes back to the client.
+pub type Response = http::Response<Body>;
+
+/// The name of a route.
+pub type RouteName = Arc<str>;
+
+/// Identifies an exchange in responses, logs and plugins. Unique in this process, and with great likelihood anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ExchangeId {
+    /// Random, the same for all exchanges of a process.
+    pub process: u64,
+    /// Counts up within the process.
+    pub number: u64,
+}
+
+impl fmt::Display for ExchangeId {
+    /// 32 hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}{:016x}", self.process, self.number)
+    }
+}
+
+/// A request's line and header section, checked and brought to normal form.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Method.
+    pub method: Method,
+    /// `https` when the client spoke TLS, to this gateway or to a trusted proxy before it.
+    pub secure: bool,
+    /// The authority as the client sent it, in `Host` or `:authority`.
+    pub authority: HeaderValue,
+    /// The authority's host: lower case, without port. Every decision by host uses this one.
+    pub host: String,
+    /// Path in normal form, and query as sent. Every decision by path uses this one, and it is what is forwarded.
+    pub target: PathAndQuery,
+    /// The client's version.
+    pub version: Version,
+    /// Header fields without `Host` and without hop-by-hop fields.
+    pub headers: HeaderMap,
+}
+
+impl Request {
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.secure { "https" } else { "http" }
+    }
+
+    /// Path in normal form.
+    pub fn path(&self) -> &str {
+        self.target.path()
+    }
+
+    /// Query without its question mark.
+    pub fn query(&self) -> Option<&str> {
+        self.target.query()
+    }
+}
+
+/// What a limit says of the client's next requests; the tightest one that the exchange met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Requests that may come at once.
+    pub limit: u64,
+    /// Requests that may still come now.
+    pub remaining: u64,
+    /// Until all may come again.
+    pub reset: Duration,
+}
+
+/// One request on its way through the gateway.
+pub struct Exchange {
+    /// Identifies it.
+    pub id: ExchangeId,
+    /// When its header section was complete, for people.
+    pub received: SystemTime,
+    /// When the exchange must be over.
+    pub deadline: Instant,
+    /// Who sent it.
+    pub client: Client,
+    /// Its head. Stages edit it; what is there after the last one is what the integration sees.
+    pub request: Request,
+    /// Its body.
+    pub body: Body,
+    /// The route that serves it.
+    pub route: RouteName,
+    /// Path parameters that the route captured.
+    pub parameters: Parameters,
+    /// What stages found out.
+    pub attributes: Attributes,
+    /// The tightest limit that it met, for the response's `RateLimit-*` fields.
+    pub rate_limit: Option<RateLimit>,
+    /// What becomes of it; written when dropped.
+    pub record: AccessRecord,
+}
+
+impl Exchange {
+    /// Who the client is, as an `api-key` stage or an authorizer proved: the attribute `auth.principal`.
+    pub fn principal(&self) -> Option<&str> {
+        self.record.principal.as_deref()
+    }
+
+    /// Notes a limit; the one with the fewest requests left is told to the client.
+    pub fn note_limit(&mut self, limit: RateLimit) {
+        if self.rate_limit.is_none_or(|known| limit.remaining < known.remaining) {
+            self.rate_limit = Some(limit);
+        }
+    }
+
+    /// The client's address, as far as trusted proxies tell.
+    pub fn client_address(&self) -> Option<IpAddr> {
+        self.client.address
+    }
+}

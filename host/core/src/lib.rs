@@ -1,0 +1,34 @@
+//! The words of Gatewright: what a request's way through the gateway is made of.
+//!
+//! An [`Exchange`] is one request and everything known about it. [`Stage`]s see it on the way in and its
+//! [`Response`] on the way out, an [`Integration`] answers it, a [`Problem`] says why it could not be answered,
+//! and an [`AccessRecord`] says what became of it. No I/O and no runtime here, and nothing of the configuration.
+
+#![deny(missing_docs)]
+
+pub mod attribute;
+pub mod body;
+pub mod client;
+pub mod exchange;
+pub mod integration;
+pub mod parameters;
+pub mod path;
+pub mod problem;
+pub mod record;
+pub mod stage;
+pub mod state;
+pub mod step;
+pub mod worker;
+
+pub use attribute::{Attributes, Value};
+pub use body::{Body, BodyError};
+pub use client::{Client, ClientAddress};
+pub use exchange::{Exchange, ExchangeId, RateLimit, Request, Response, RouteName};
+pub use integration::Integration;
+pub use parameters::Parameters;
+pub use problem::{Fault, Problem, ProblemKind};
+pub use record::{AccessRecord, Outcome, Recorder};
+pub use stage::{Flow, Stage};
+pub use state::{State, Taken, TokenBucket};
+pub use step::Step;
+pub use worker::PerWorker;

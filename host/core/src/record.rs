@@ -1,0 +1,167 @@
+//! What became of an exchange: exactly one record each, written when it is dropped, whichever way it ended.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Version};
+
+use crate::exchange::{ExchangeId, RouteName};
+use crate::{Client, Problem, ProblemKind};
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The integration's response reached the client whole.
+    Answered,
+    /// A stage or the gateway itself answered: no route, no right, too many.
+    Refused,
+    /// A fault of the gateway, a plugin or the upstream; also a response that broke off half-way.
+    Failed,
+    /// The client left before it had the whole response.
+    ClientGone,
+}
+
+impl Outcome {
+    /// As logs and metrics write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::ClientGone => "client_gone",
+        }
+    }
+}
+
+/// Takes records: the access log and the metrics.
+pub trait Recorder: Send + Sync {
+    /// Called once for every exchange, on the thread that served it. Must not block.
+    fn record(&self, record: &AccessRecord);
+}
+
+/// What became of an exchange.
+///
+/// Made before anything can fail. Until somebody says otherwise the client left: that is what it means when an
+/// exchange is dropped half-way.
+pub struct AccessRecord(Box<Fields>);
+
+/// The fields of an [`AccessRecord`].
+pub struct Fields {
+    /// Identifies the exchange.
+    pub id: ExchangeId,
+    /// When the request's header section was complete.
+    pub received: SystemTime,
+    /// The same, for measuring.
+    pub started: Instant,
+    /// The listener it came through.
+    pub listener: Arc<str>,
+    /// Who sent it.
+    pub client: Client,
+    /// Method.
+    pub method: Method,
+    /// Version the client spoke.
+    pub version: Version,
+    /// `Host` as sent; none when there was none to be trusted.
+    pub authority: Option<HeaderValue>,
+    /// Target as sent. Records show its path only: queries hold secrets.
+    pub target: Option<PathAndQuery>,
+    /// The route; none when none was found.
+    pub route: Option<RouteName>,
+    /// Status; none when the client left before there was one.
+    pub status: Option<u16>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The stage that answered or failed, or `integration`.
+    pub answered_by: Option<Arc<str>>,
+    /// The problem's kind.
+    pub problem: Option<ProblemKind>,
+    /// The problem's cause, for operators.
+    pub cause: Option<String>,
+    /// Who the client proved to be.
+    pub principal: Option<String>,
+    /// The upstream that was asked.
+    pub upstream_name: Option<Arc<str>>,
+    /// The upstream's target that was asked last.
+    pub upstream: Option<Arc<str>>,
+    /// From asking the upstream to its header section.
+    pub upstream_time: Option<Duration>,
+    /// Body bytes from the client, counted as they come; none without a body.
+    pub request_bytes: Option<Arc<AtomicU64>>,
+    /// Body bytes to the client.
+    pub response_bytes: u64,
+    recorder: Option<Arc<dyn Recorder>>,
+}
+
+impl AccessRecord {
+    /// A record that is written to `recorder` when dropped.
+    pub fn new(
+        id: ExchangeId,
+        listener: Arc<str>,
+        client: Client,
+        method: Method,
+        version: Version,
+        recorder: Arc<dyn Recorder>,
+    ) -> Self {
+        Self(Box::new(Fields {
+            id,
+            received: SystemTime::now(),
+            started: Instant::now(),
+            listener,
+            client,
+            method,
+            version,
+            authority: None,
+            target: None,
+            route: None,
+            status: None,
+            outcome: Outcome::ClientGone,
+            answered_by: None,
+            problem: None,
+            cause: None,
+            principal: None,
+            upstream_name: None,
+            upstream: None,
+            upstream_time: None,
+            request_bytes: None,
+            response_bytes: 0,
+            recorder: Some(recorder),
+        }))
+    }
+
+    /// Notes a problem. The first one is kept: later ones are its consequences.
+    pub fn note(&mut self, problem: &Problem) {
+        if self.problem.is_none() {
+            self.problem = Some(problem.kind());
+            self.cause = problem.cause().map(str::to_owned);
+        }
+    }
+
+    /// How long the exchange has taken.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+impl std::ops::Deref for AccessRecord {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for AccessRecord {
+    fn deref_mut(&mut self) -> &mut Fields {
+        &mut self.0
+    }
+}
+
+impl Drop for AccessRecord {
+    fn drop(&mut self) {
+        if let Some(recorder) = self.0.recorder.take() {
+            recorder.record(self);
+        }
+    }
+}

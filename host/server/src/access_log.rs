@@ -1,0 +1,150 @@
+//! The access log: one JSON object a line for every exchange. `docs/METRICS.md` names the fields; a test keeps it so.
+//!
+//! Requests never wait for the log: a thread writes it, and what it cannot keep up with is dropped and counted.
+
+use std::fs::OpenOptions;
+use std::io::{self, BufWriter, Write};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::time::SystemTime;
+
+use gatewright_config::AccessLogOutput;
+use gatewright_core::AccessRecord;
+use prometheus_client::metrics::counter::Counter;
+use serde::Serialize;
+
+use crate::telemetry::shown_status;
+
+/// Lines that may wait to be written.
+const QUEUE: usize = 16 * 1024;
+
+/// Writes access records.
+pub struct AccessLog {
+    lines: SyncSender<Vec<u8>>,
+    dropped: Counter,
+}
+
+/// One line. The names are a promise to whoever reads the log by machine.
+#[derive(Serialize)]
+struct LogLine<'r> {
+    time: String,
+    request_id: String,
+    listener: &'r str,
+    client: String,
+    method: &'r str,
+    host: Option<&'r str>,
+    path: Option<&'r str>,
+    protocol: &'static str,
+    route: Option<&'r str>,
+    status: u16,
+    outcome: &'static str,
+    answered_by: Option<&'r str>,
+    error: Option<&'static str>,
+    cause: Option<&'r str>,
+    principal: Option<&'r str>,
+    upstream: Option<&'r str>,
+    upstream_ms: Option<f64>,
+    duration_ms: f64,
+    request_bytes: u64,
+    response_bytes: u64,
+}
+
+impl AccessLog {
+    /// Opens the log and starts its thread. None when the log is off.
+    ///
+    /// # Errors
+    /// When the file cannot be appended to.
+    pub fn open(output: &AccessLogOutput, dropped: Counter) -> io::Result<Option<Self>> {
+        let writer: Box<dyn Write + Send> = match output {
+            AccessLogOutput::Off => return Ok(None),
+            AccessLogOutput::Stdout => Box::new(io::stdout()),
+            AccessLogOutput::File(path) => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
+        };
+        let (lines, queue) = mpsc::sync_channel(QUEUE);
+        let lost = dropped.clone();
+        std::thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(move || write_lines(&queue, writer, &lost))?;
+        Ok(Some(Self { lines, dropped }))
+    }
+
+    /// Writes a record, or drops it when too many wait.
+    pub fn write(&self, record: &AccessRecord) {
+        let mut line = Vec::with_capacity(512);
+        let written = serde_json::to_writer(&mut line, &LogLine::from(record));
+        line.push(b'\n');
+        if written.is_err() || self.lines.try_send(line).is_err() {
+            self.dropped.inc();
+        }
+    }
+}
+
+/// Writes until every sender is gone. Flushes whenever nothing more is waiting.
+fn write_lines(queue: &Receiver<Vec<u8>>, writer: Box<dyn Write + Send>, dropped: &Counter) {
+    let mut writer = BufWriter::with_capacity(64 * 1024, writer);
+    while let Ok(line) = queue.recv() {
+        let mut result = writer.write_all(&line);
+        while let (Ok(()), Ok(line)) = (&result, queue.try_recv()) {
+            result = writer.write_all(&line);
+        }
+        // A full disk is no reason to stop serving; the next line is tried again.
+        if result.and_then(|()| writer.flush()).is_err() {
+            dropped.inc();
+        }
+    }
+}
+
+impl<'r> From<&'r AccessRecord> for LogLine<'r> {
+    fn from(record: &'r AccessRecord) -> Self {
+        Self {
+            time: rfc3339(record.received),
+            request_id: record.id.to_string(),
+            listener: &record.listener,
+            client: record.client.to_string(),
+            method: record.method.as_str(),
+            host: record.authority.as_ref().and_then(|host| host.to_str().ok()),
+            path: record.target.as_ref().map(|target| target.path()),
+            protocol: protocol(record.version),
+            route: record.route.as_deref(),
+            status: shown_status(record),
+            outcome: record.outcome.as_str(),
+            answered_by: record.answered_by.as_deref(),
+            error: record.problem.map(|kind| kind.code()),
+            cause: record.cause.as_deref(),
+            principal: record.principal.as_deref(),
+            upstream: record.upstream.as_deref(),
+            upstream_ms: record.upstream_time.map(milliseconds),
+            duration_ms: milliseconds(record.elapsed()),
+            request_bytes: record
+                .request_bytes
+                .as_ref()
+                .map_or(0, |bytes| bytes.load(std::sync::atomic::Ordering::Relaxed)),
+            response_bytes: record.response_bytes,
+        }
+    }
+}
+
+fn milliseconds(duration: std::time::Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn protocol(version: http::Version) -> &'static str {
+    match version {
+        http::Version::HTTP_10 => "HTTP/1.0",
+        http::Version::HTTP_11 => "HTTP/1.1",
+        http::Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP",
+    }
+}
+
+/// UTC with milliseconds, as RFC 3339 writes it.
+fn rfc3339(time: SystemTime) -> String {
+    let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let seconds = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
+    match jiff::Timestamp::new(seconds, 0) {
+        Ok(second) => {
+            let text = second.to_string();
+            format!("{}.{:03}Z", text.trim_end_matches('Z'), since_epoch.subsec_millis())
+        }
+        Err(_) => String::new(),
+    }
+}

@@ -1,0 +1,228 @@
+//! The admin address: health, numbers and facts for operators. On a thread of its own, so that it answers while the
+//! workers are busy.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gatewright_config::AdminConfig;
+use http::header::{self, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use subtle::ConstantTimeEq as _;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::process::Event;
+use crate::secret::{self, SecretError};
+use crate::status::Status;
+
+/// Operators and scrapers are few.
+const MAX_CONNECTIONS: usize = 64;
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why the admin address is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The address cannot be listened on.
+    #[error("admin: cannot listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The token cannot be read.
+    #[error("admin.token: {0}")]
+    Token(#[from] SecretError),
+}
+
+/// The admin address while it is served; closed when dropped.
+pub struct Admin {
+    /// Where it listens.
+    pub address: SocketAddr,
+    _stop: oneshot::Sender<Infallible>,
+}
+
+/// What its handlers need.
+struct Desk {
+    registry: Registry,
+    status: Arc<Status>,
+    events: mpsc::UnboundedSender<Event>,
+    token: Option<String>,
+}
+
+/// Serves the admin address.
+///
+/// # Errors
+/// When it cannot be listened on, or its token cannot be read.
+pub fn start(
+    config: &AdminConfig,
+    registry: Registry,
+    status: Arc<Status>,
+    events: mpsc::UnboundedSender<Event>,
+) -> Result<Admin, AdminError> {
+    let token = config.token.as_ref().map(secret::read).transpose()?;
+    let bind = |source| AdminError::Bind {
+        address: config.address,
+        source,
+    };
+    let socket = std::net::TcpListener::bind(config.address).map_err(bind)?;
+    socket.set_nonblocking(true).map_err(bind)?;
+    let address = socket.local_addr().map_err(bind)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(bind)?;
+    let (stop, stopped) = oneshot::channel();
+    let desk = Arc::new(Desk {
+        registry,
+        status,
+        events,
+        token,
+    });
+    let serve = move || {
+        runtime.block_on(async {
+            tokio::select! {
+                () = accept(socket, &desk) => {}
+                _ = stopped => {}
+            }
+        });
+    };
+    std::thread::Builder::new()
+        .name("admin".to_owned())
+        .spawn(serve)
+        .map_err(bind)?;
+    Ok(Admin { address, _stop: stop })
+}
+
+async fn accept(socket: std::net::TcpListener, desk: &Arc<Desk>) {
+    let listener = match TcpListener::from_std(socket) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "cannot serve the admin address"),
+    };
+    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    while let Ok(permit) = Arc::clone(&connections).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let desk = Arc::clone(desk);
+                tokio::spawn(async move {
+                    let service = service_fn(|request| answer(Arc::clone(&desk), request));
+                    let mut builder = http1::Builder::new();
+                    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+                    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept on the admin address; trying again");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn answer(desk: Arc<Desk>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let path = request.uri().path();
+    let open = matches!(path, "/healthz" | "/readyz");
+    if !open && !desk.is_authorized(&request) {
+        let mut response = message(StatusCode::UNAUTHORIZED, "a bearer token is needed");
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        return Ok(response);
+    }
+    Ok(match (request.method(), path) {
+        (&Method::GET, "/healthz") => text(StatusCode::OK, "ok\n".to_owned()),
+        (&Method::GET, "/readyz") => desk.ready(),
+        (&Method::GET, "/metrics") => desk.metrics(),
+        (&Method::GET, "/routes") => json_of(StatusCode::OK, &desk.status.routes()),
+        (&Method::GET, "/plugins") => json_of(StatusCode::OK, &desk.status.plugins()),
+        (&Method::POST, "/reload") => desk.reload().await,
+        (_, "/healthz" | "/readyz" | "/metrics" | "/routes" | "/plugins" | "/reload") => message(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "another method is needed: GET, or POST for /reload",
+        ),
+        _ => message(
+            StatusCode::NOT_FOUND,
+            "there are /healthz, /readyz, /metrics, /routes, /plugins and /reload",
+        ),
+    })
+}
+
+impl Desk {
+    fn is_authorized(&self, request: &Request<Incoming>) -> bool {
+        // A browser says where a page comes from that makes it send a request. No page has business here.
+        if request.method() != Method::GET && request.headers().contains_key(header::ORIGIN) {
+            return false;
+        }
+        let Some(token) = &self.token else { return true };
+        let sent = request
+            .headers()
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let sent = sent
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        sent.is_some_and(|(_, sent)| sent.trim().as_bytes().ct_eq(token.as_bytes()).into())
+    }
+
+    fn ready(&self) -> Response<Full<Bytes>> {
+        match self.status.not_ready() {
+            None => text(StatusCode::OK, "ready\n".to_owned()),
+            Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
+        }
+    }
+
+    fn metrics(&self) -> Response<Full<Bytes>> {
+        let mut page = String::new();
+        if prometheus_client::encoding::text::encode(&mut page, &self.registry).is_err() {
+            return message(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written");
+        }
+        let mut response = text(StatusCode::OK, page);
+        let openmetrics = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, openmetrics);
+        response
+    }
+
+    async fn reload(&self) -> Response<Full<Bytes>> {
+        let (sender, receiver) = oneshot::channel();
+        let _ = self.events.send(Event::Reload(sender));
+        match receiver.await {
+            Ok(Ok(generation)) => json_of(StatusCode::OK, &json!({ "generation": generation })),
+            Ok(Err(reason)) => message(StatusCode::UNPROCESSABLE_ENTITY, &reason),
+            Err(_) => message(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping"),
+        }
+    }
+}
+
+fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}
+
+fn json_of(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {
+    let mut response = text(status, format!("{value:#}\n"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn message(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
+    json_of(status, &json!({ "message": message }))
+}

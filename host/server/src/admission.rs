@@ -1,0 +1,194 @@
+//! From bytes that hyper took for a request to a request that the gateway answers for.
+//!
+//! Everything a later decision rests on is settled here, once: one authority, one path, one set of header fields. What
+//! could be read in two ways is refused (RFC 9112, sections 3.2 and 6.3; RFC 9113, section 8.3).
+
+use std::borrow::Cow;
+
+use gatewright_core::{Problem, ProblemKind, Request, path};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::{PathAndQuery, Uri};
+use http::{Method, Version, request::Parts};
+
+use crate::listener::framing::Violation;
+use crate::router::host::parse_authority;
+
+/// How many times a request may come through gateways of this process before it is taken for a loop.
+const MAX_PASSES: usize = 4;
+
+/// What admission asks of the listener.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// Bytes of the request target.
+    pub uri_bytes: u64,
+    /// The pseudonym in `Via` of this process.
+    pub via: HeaderValue,
+}
+
+/// Checks a request's head.
+///
+/// # Errors
+/// The problem that the client is told; the request must not be looked at any further.
+pub fn admit(parts: Parts, violation: Option<Violation>, secure: bool, bounds: &Bounds) -> Result<Request, Problem> {
+    let Parts {
+        method,
+        uri,
+        version,
+        mut headers,
+        ..
+    } = parts;
+    check_framing(&headers, version, violation)?;
+    check_method(&method, &uri)?;
+    check_length(&uri, bounds.uri_bytes)?;
+    check_fields(&headers)?;
+    let authority = settle_authority(&uri, &mut headers, version)?;
+    let host = parse_authority(authority.as_bytes())
+        .map_err(bad_request)?
+        .host
+        .into_owned();
+    check_loop(&headers, &bounds.via)?;
+    let target = settle_target(&uri)?;
+    Ok(Request {
+        method,
+        secure,
+        authority,
+        host,
+        target,
+        version,
+        headers,
+    })
+}
+
+fn bad_request(detail: impl std::fmt::Display) -> Problem {
+    Problem::new(ProblemKind::BadRequest)
+        .with_detail(format!("Bad Request: {detail}"))
+        .closing()
+}
+
+fn check_framing(headers: &HeaderMap, version: Version, violation: Option<Violation>) -> Result<(), Problem> {
+    if let Some(violation) = violation {
+        let kind = match violation {
+            Violation::BadTransferEncoding => ProblemKind::NotImplemented,
+            _ => ProblemKind::BadRequest,
+        };
+        return Err(Problem::new(kind).with_cause(violation.as_str()).closing());
+    }
+    // HTTP/2 frames its messages itself (RFC 9113, section 8.2.2); hyper refuses the field there.
+    let http1 = version < Version::HTTP_2;
+    if http1
+        && headers
+            .get_all(header::TRANSFER_ENCODING)
+            .iter()
+            .any(|value| !is_chunked(value))
+    {
+        return Err(Problem::new(ProblemKind::NotImplemented)
+            .with_cause("unknown transfer coding")
+            .closing());
+    }
+    match headers.get(header::EXPECT) {
+        Some(value) if !value.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
+            Err(ProblemKind::ExpectationFailed.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_chunked(value: &HeaderValue) -> bool {
+    value.as_bytes().eq_ignore_ascii_case(b"chunked")
+}
+
+fn check_method(method: &Method, uri: &Uri) -> Result<(), Problem> {
+    // A tunnel would go around every stage, and a trace would show what stages added for the upstream only.
+    if matches!(*method, Method::CONNECT | Method::TRACE) {
+        return Err(Problem::new(ProblemKind::NotImplemented).closing());
+    }
+    if uri.path() == "*" {
+        return Err(bad_request("the asterisk form of the request target is not served"));
+    }
+    Ok(())
+}
+
+fn check_length(uri: &Uri, limit: u64) -> Result<(), Problem> {
+    let length = uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if length as u64 > limit {
+        Err(ProblemKind::UriTooLong.into())
+    } else {
+        Ok(())
+    }
+}
+
+/// Names with an underscore are refused: many servers behind take `x_user` and `x-user` for the same.
+fn check_fields(headers: &HeaderMap) -> Result<(), Problem> {
+    for (name, value) in headers {
+        if memchr::memchr(b'_', name.as_str().as_bytes()).is_some() {
+            return Err(bad_request("a header field name contains an underscore"));
+        }
+        if value.as_bytes().iter().any(|byte| *byte < b' ' && *byte != b'\t') {
+            return Err(bad_request("a header field value contains a control character"));
+        }
+    }
+    Ok(())
+}
+
+/// The one authority: `:authority` or an absolute target, which `Host` may repeat but not contradict, or else `Host`.
+fn settle_authority(uri: &Uri, headers: &mut HeaderMap, version: Version) -> Result<HeaderValue, Problem> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (host, second) = (hosts.next(), hosts.next());
+    if second.is_some() {
+        return Err(bad_request("more than one Host"));
+    }
+    if host.is_none() && version == Version::HTTP_11 {
+        return Err(bad_request("Host is missing"));
+    }
+    let authority = match (uri.authority(), host) {
+        (None, Some(host)) => host.clone(),
+        (Some(authority), host) => {
+            if host.is_some_and(|host| !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) {
+                return Err(bad_request("Host differs from the request target's authority"));
+            }
+            HeaderValue::from_str(authority.as_str()).map_err(bad_request)?
+        }
+        (None, None) => return Err(bad_request("the authority is missing")),
+    };
+    headers.remove(header::HOST);
+    Ok(authority)
+}
+
+fn check_loop(headers: &HeaderMap, via: &HeaderValue) -> Result<(), Problem> {
+    if !headers.contains_key(header::VIA) {
+        return Ok(());
+    }
+    let passes: usize = headers
+        .get_all(header::VIA)
+        .iter()
+        .map(|value| memchr::memmem::find_iter(value.as_bytes(), via.as_bytes()).count())
+        .sum();
+    if passes >= MAX_PASSES {
+        Err(ProblemKind::LoopDetected.into())
+    } else {
+        Ok(())
+    }
+}
+
+fn settle_target(uri: &Uri) -> Result<PathAndQuery, Problem> {
+    let target = uri
+        .path_and_query()
+        .cloned()
+        .unwrap_or_else(|| PathAndQuery::from_static("/"));
+    match path::normalise(target.path()).map_err(bad_request)? {
+        Cow::Borrowed(_) => Ok(target),
+        Cow::Owned(path) => {
+            let text = match target.query() {
+                Some(query) => format!("{path}?{query}"),
+                None => path,
+            };
+            PathAndQuery::try_from(text).map_err(bad_request)
+        }
+    }
+}
+
+/// Names that only the gateway may set in what it forwards.
+pub fn is_gateway_owned(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("x-forwarded-") || name.starts_with("x-gatewright-") || name == "forwarded" || name == "via"
+}

@@ -1,0 +1,120 @@
+//! Responses that leave the gateway: problems made visible, and every body watched until its end, so that the access
+//! record says what really became of it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use gatewright_core::{AccessRecord, Body, BodyError, Outcome, Problem, ProblemKind, Response};
+use http::header::{self, HeaderValue};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use crate::fields::{X_GATEWRIGHT_ERROR, X_REQUEST_ID};
+use crate::listener::guard::InFlight;
+
+/// A problem as the client sees it.
+pub fn problem(record: &mut AccessRecord, problem: &Problem) -> Response {
+    record.note(problem);
+    let body = serde_json::json!({ "message": problem.message() }).to_string();
+    let mut response = Response::new(Body::full(body));
+    *response.status_mut() = problem.status();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(X_GATEWRIGHT_ERROR, HeaderValue::from_static(problem.kind().code()));
+    if let Ok(id) = HeaderValue::try_from(record.id.to_string()) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    if let Some(wait) = problem.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait).max(1)));
+    }
+    for (name, value) in problem.headers() {
+        headers.append(name.clone(), value.clone());
+    }
+    if problem.closes() {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// Seconds, rounded up: a client that waits this long has waited long enough.
+pub fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+/// What a record says of a response that reaches the client whole.
+pub fn outcome(record: &AccessRecord) -> Outcome {
+    match record.problem {
+        Some(kind) if kind.fault() != gatewright_core::Fault::Client => Outcome::Failed,
+        Some(_) => Outcome::Refused,
+        None if record.answered_by.is_some() => Outcome::Refused,
+        None => Outcome::Answered,
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A response's body on its way to the client. Dropping it ends the exchange.
+    pub struct AnswerBody {
+        #[pin]
+        body: Body,
+        // What is still to come, where that is known: hyper does not ask for the end of a body that is complete.
+        left: Option<u64>,
+        record: AccessRecord,
+        in_flight: Option<InFlight>,
+    }
+}
+
+impl AnswerBody {
+    /// Watches over a response's body. `expects_body` is false where the client gets none whatever the response
+    /// has, as with `HEAD`.
+    pub fn new(body: Body, mut record: AccessRecord, in_flight: InFlight, expects_body: bool) -> Self {
+        let left = body.size_hint().exact();
+        if !expects_body || left == Some(0) {
+            record.outcome = outcome(&record);
+        }
+        Self {
+            body,
+            left,
+            record,
+            in_flight: Some(in_flight),
+        }
+    }
+}
+
+impl HttpBody for AnswerBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.project();
+        let polled = this.body.poll_frame(context);
+        match &polled {
+            Poll::Pending => {}
+            Poll::Ready(None) => this.record.outcome = outcome(this.record),
+            Poll::Ready(Some(Err(error))) => {
+                this.record.note(&error.0);
+                this.record.outcome = match error.0.kind() {
+                    ProblemKind::ClientClosed => Outcome::ClientGone,
+                    _ => Outcome::Failed,
+                };
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                this.record.response_bytes += length;
+                *this.left = this.left.map(|left| left.saturating_sub(length));
+                if *this.left == Some(0) {
+                    this.record.outcome = outcome(this.record);
+                }
+            }
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

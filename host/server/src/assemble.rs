@@ -1,0 +1,375 @@
+//! From what a configuration means to a gateway that serves: the one place that knows every kind of everything.
+//!
+//! Nothing is published here. What cannot be made is an error that says where in the file it comes from, and the
+//! generation before goes on serving.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gatewright_config::{
+    ConfigErrors, GatewayConfig, HttpIntegrationConfig, IntegrationConfig, ListenerConfig, RouteConfig, StageConfig,
+    StageKind, load_keys,
+};
+use gatewright_core::{Integration, Recorder, RouteName, Stage, State};
+use gatewright_wasm::{Plugin, PluginError, PluginHost, StageUse};
+use http::HeaderValue;
+
+use crate::admission::Bounds;
+use crate::chain::{Chain, Link};
+use crate::gateway::{Gateway, Route, Service};
+use crate::integrations::http::Http;
+use crate::integrations::respond::Respond;
+use crate::integrations::unavailable::Unavailable as UnavailableIntegration;
+use crate::router::{Router, RouterError};
+use crate::stages::api_key::ApiKey;
+use crate::stages::throttle::Throttle;
+use crate::stages::unavailable::Unavailable as UnavailableStage;
+use crate::telemetry::Metrics;
+use crate::upstream::Upstream;
+use crate::upstream::connect::SetupError;
+
+/// What lives as long as the process, whatever the configuration says.
+pub struct Foundation {
+    /// Loads and runs plugins.
+    pub plugins: PluginHost,
+    /// State that stages share.
+    pub state: Arc<dyn State>,
+    /// Takes the access records.
+    pub recorder: Arc<dyn Recorder>,
+    /// Every number.
+    pub metrics: Arc<Metrics>,
+    /// What this process calls itself in `Via`.
+    pub via: HeaderValue,
+    /// Threads that serve.
+    pub workers: usize,
+}
+
+/// A generation: the gateway, and what the next one may take over from it.
+pub struct Generation {
+    /// What the configuration means.
+    pub config: GatewayConfig,
+    /// Plugins that routes use; none for one that could not be loaded.
+    pub plugins: BTreeMap<String, Result<Arc<Plugin>, String>>,
+    /// Upstreams by name.
+    pub upstreams: HashMap<String, Arc<Upstream>>,
+}
+
+/// Why a configuration cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    /// A plugin cannot be loaded, or refuses its configuration.
+    #[error("line {line}, route `{route}`: {source}")]
+    Plugin {
+        /// Line in the configuration file.
+        line: usize,
+        /// The route.
+        route: String,
+        /// Why.
+        source: PluginError,
+    },
+    /// Something that the route names is not there.
+    #[error("line {line}, route `{route}`: {reason}")]
+    Missing {
+        /// Line in the configuration file.
+        line: usize,
+        /// The route.
+        route: String,
+        /// Why.
+        reason: String,
+    },
+    /// A file of API keys has mistakes.
+    #[error("line {line}, route `{route}`: {source}")]
+    Keys {
+        /// Line in the configuration file.
+        line: usize,
+        /// The route.
+        route: String,
+        /// The mistakes.
+        source: ConfigErrors,
+    },
+    /// An upstream cannot be set up.
+    #[error("upstream `{upstream}`: {source}")]
+    Upstream {
+        /// The upstream.
+        upstream: String,
+        /// Why.
+        source: SetupError,
+    },
+    /// The router cannot take a route.
+    #[error(transparent)]
+    Router(#[from] RouterError),
+}
+
+/// Makes a gateway. `before` is the generation that serves now.
+///
+/// # Errors
+/// The first thing that cannot be made.
+pub async fn assemble(
+    config: GatewayConfig,
+    number: u64,
+    foundation: &Foundation,
+    before: Option<&Generation>,
+) -> Result<(Gateway, Generation), AssembleError> {
+    let upstreams = upstreams(&config, foundation, before)?;
+    let plugins = load_plugins(&config, foundation).await;
+    let generation = Generation {
+        config,
+        plugins,
+        upstreams,
+    };
+    let mut routes = Vec::with_capacity(generation.config.routes.len());
+    for route in &generation.config.routes {
+        routes.push(
+            RouteAssembly {
+                route,
+                name: route.name.as_str().into(),
+                generation: &generation,
+                foundation,
+            }
+            .assemble(before.is_none())
+            .await?,
+        );
+    }
+    let services = generation
+        .config
+        .listeners
+        .iter()
+        .map(|(name, listener)| {
+            Ok((
+                name.as_str().into(),
+                service(name, listener, &generation.config.routes, foundation)?,
+            ))
+        })
+        .collect::<Result<_, RouterError>>()?;
+    let recorder = Arc::clone(&foundation.recorder);
+    Ok((
+        Gateway {
+            listeners: services,
+            routes,
+            recorder,
+            generation: number,
+        },
+        generation,
+    ))
+}
+
+fn service(
+    name: &str,
+    listener: &ListenerConfig,
+    routes: &[RouteConfig],
+    foundation: &Foundation,
+) -> Result<Service, RouterError> {
+    let serves = |route: &RouteConfig| route.listeners.is_empty() || route.listeners.iter().any(|one| one == name);
+    Ok(Service {
+        router: Router::new(routes.iter().enumerate().filter(|(_, route)| serves(route)))?,
+        bounds: Bounds {
+            uri_bytes: listener.limits.uri_bytes.0,
+            via: foundation.via.clone(),
+        },
+        body_bytes: listener.limits.body_bytes.0,
+        body_timeout: listener.limits.body_timeout,
+        trusted_proxies: listener.trusted_proxies.clone(),
+    })
+}
+
+/// Upstreams whose configuration has not changed are taken over, and their connections with them.
+fn upstreams(
+    config: &GatewayConfig,
+    foundation: &Foundation,
+    before: Option<&Generation>,
+) -> Result<HashMap<String, Arc<Upstream>>, AssembleError> {
+    let mut upstreams = HashMap::new();
+    for (name, config) in &config.upstreams {
+        let same = before
+            .and_then(|before| before.upstreams.get(name))
+            .filter(|known| known.config == *config);
+        let upstream = match same {
+            Some(upstream) => Arc::clone(upstream),
+            None => Upstream::new(name, config, foundation.workers)
+                .map(Arc::new)
+                .map_err(|source| AssembleError::Upstream {
+                    upstream: name.clone(),
+                    source,
+                })?,
+        };
+        upstreams.insert(name.clone(), upstream);
+    }
+    Ok(upstreams)
+}
+
+/// Names of the plugins that routes use.
+pub fn used_plugins(config: &GatewayConfig) -> BTreeSet<&str> {
+    let mut used = BTreeSet::new();
+    for route in &config.routes {
+        for stage in &route.chain {
+            if let StageKind::Plugin(plugin) = &stage.kind {
+                used.insert(plugin.plugin.as_str());
+            }
+        }
+        if let IntegrationConfig::Plugin(plugin) = &route.integration {
+            used.insert(plugin.plugin.as_str());
+        }
+    }
+    used
+}
+
+/// The file of a plugin, if there is a folder of plugins.
+pub fn plugin_file(config: &GatewayConfig, name: &str) -> Option<PathBuf> {
+    config
+        .plugins
+        .directory
+        .as_ref()
+        .map(|directory| directory.join(format!("{name}.wasm")))
+}
+
+/// Loads every plugin that a route uses. Why one could not be loaded is said by the route that misses it.
+async fn load_plugins(
+    config: &GatewayConfig,
+    foundation: &Foundation,
+) -> BTreeMap<String, Result<Arc<Plugin>, String>> {
+    let mut plugins = BTreeMap::new();
+    for name in used_plugins(config) {
+        let loaded = match plugin_file(config, name) {
+            None => Err(format!("plugin `{name}` is used, but there is no `plugins.directory`")),
+            Some(file) => {
+                let limits = config.plugin.get(name).cloned().unwrap_or_default();
+                foundation
+                    .plugins
+                    .load(name, &file, &limits)
+                    .await
+                    .map_err(|error| error.to_string())
+            }
+        };
+        plugins.insert(name.to_owned(), loaded);
+    }
+    plugins
+}
+
+/// One route in the making.
+struct RouteAssembly<'a> {
+    route: &'a RouteConfig,
+    name: RouteName,
+    generation: &'a Generation,
+    foundation: &'a Foundation,
+}
+
+impl RouteAssembly<'_> {
+    async fn assemble(&self, at_start: bool) -> Result<Route, AssembleError> {
+        let mut links = Vec::with_capacity(self.route.chain.len());
+        for (position, stage) in self.route.chain.iter().enumerate() {
+            let stage = self.stage(stage, position, at_start).await?;
+            let name: Arc<str> = stage.name().into();
+            let metrics = self.foundation.metrics.stage(&self.name, &name);
+            links.push(Link { stage, name, metrics });
+        }
+        let integration = self.integration(at_start).await?;
+        Ok(Route {
+            name: Arc::clone(&self.name),
+            chain: Chain::new(links, integration),
+            timeout: self.route.timeout,
+            body_bytes: self.route.body_bytes.map(|size| size.0),
+        })
+    }
+
+    async fn stage(
+        &self,
+        stage: &StageConfig,
+        position: usize,
+        at_start: bool,
+    ) -> Result<Arc<dyn Stage>, AssembleError> {
+        let line = stage.line;
+        Ok(match &stage.kind {
+            StageKind::ApiKey(config) => {
+                let keys = load_keys(&config.keys).map_err(|source| AssembleError::Keys {
+                    line,
+                    route: self.route.name.clone(),
+                    source,
+                })?;
+                Arc::new(ApiKey::new(config, keys))
+            }
+            StageKind::Throttle(config) => Arc::new(Throttle::new(
+                config,
+                &self.name,
+                position,
+                Arc::clone(&self.foundation.state),
+            )),
+            StageKind::Plugin(config) => match self.plugin(&config.plugin, line, at_start)? {
+                None => Arc::new(UnavailableStage::new(&config.plugin)),
+                Some(plugin) => {
+                    let last_authorizer = self.is_last_authorizer(position);
+                    plugin
+                        .stage(StageUse {
+                            config,
+                            route: &self.name,
+                            last_authorizer,
+                        })
+                        .await
+                        .map_err(|source| self.refused(line, source))?
+                }
+            },
+        })
+    }
+
+    async fn integration(&self, at_start: bool) -> Result<Arc<dyn Integration>, AssembleError> {
+        Ok(match &self.route.integration {
+            IntegrationConfig::Http(config) => Arc::new(self.http(config)?),
+            IntegrationConfig::Respond(config) => Arc::new(Respond::new(config)),
+            IntegrationConfig::Plugin(config) => match self.plugin(&config.plugin, config.line, at_start)? {
+                None => Arc::new(UnavailableIntegration::new(&config.plugin)),
+                Some(plugin) => plugin
+                    .integration(config)
+                    .await
+                    .map_err(|source| self.refused(config.line, source))?,
+            },
+        })
+    }
+
+    fn http(&self, config: &HttpIntegrationConfig) -> Result<Http, AssembleError> {
+        let upstream = self
+            .generation
+            .upstreams
+            .get(&config.upstream)
+            .ok_or_else(|| AssembleError::Missing {
+                line: self.route.line,
+                route: self.route.name.clone(),
+                reason: format!("there is no upstream `{}`", config.upstream),
+            })?;
+        Ok(Http::new(config, Arc::clone(upstream), self.foundation.via.clone()))
+    }
+
+    /// The plugin of that name. None when it is missing and the configuration says to start without it.
+    fn plugin(&self, name: &str, line: usize, at_start: bool) -> Result<Option<&Arc<Plugin>>, AssembleError> {
+        match self.generation.plugins.get(name) {
+            Some(Ok(plugin)) => Ok(Some(plugin)),
+            Some(Err(_)) if at_start && !self.generation.config.plugins.required => Ok(None),
+            other => Err(AssembleError::Missing {
+                line,
+                route: self.route.name.clone(),
+                reason: match other {
+                    Some(Err(reason)) => reason.clone(),
+                    _ => format!("plugin `{name}` is not loaded"),
+                },
+            }),
+        }
+    }
+
+    /// Whether no stage after this one decides who may pass.
+    fn is_last_authorizer(&self, position: usize) -> bool {
+        let is_authorizer = |stage: &StageConfig| match &stage.kind {
+            StageKind::Plugin(config) => {
+                matches!(self.generation.plugins.get(&config.plugin), Some(Ok(plugin)) if plugin.is_authorizer())
+            }
+            _ => false,
+        };
+        !self.route.chain.iter().skip(position + 1).any(is_authorizer)
+    }
+
+    fn refused(&self, line: usize, source: PluginError) -> AssembleError {
+        AssembleError::Plugin {
+            line,
+            route: self.route.name.clone(),
+            source,
+        }
+    }
+}

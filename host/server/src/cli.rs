@@ -1,0 +1,55 @@
+//! The command line: one file a subcommand. Exit codes: 0 for done, 2 for a mistake in what was given, 1 for anything
+//! else.
+
+mod check;
+mod key;
+mod output;
+mod plugin;
+mod run;
+mod schema;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Gatewright, a programmable API gateway: one binary, one TOML file, sandboxed WebAssembly plugins.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gatewright",
+    version,
+    about,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve what a configuration file says, until SIGTERM or SIGINT.
+    Run(run::Run),
+    /// Check a configuration file and everything that it names, without serving.
+    Check(check::Check),
+    /// Print the JSON Schema of the configuration file, for editors.
+    Schema(schema::Schema),
+    /// Make an API key: prints the key once, and the entry for the file of keys.
+    Key(key::Key),
+    /// Build plugins and look into them.
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
+}
+
+impl Cli {
+    /// Does what was asked for.
+    pub fn run(self) -> ExitCode {
+        match self.command {
+            Command::Run(run) => run.execute(),
+            Command::Check(check) => check.execute(),
+            Command::Schema(schema) => schema.execute(),
+            Command::Key(key) => key.execute(),
+            Command::Plugin(plugin) => plugin.execute(),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! `gatewright check`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::output::{MISTAKE, mistake, print};
+use crate::process::{StartError, check};
+
+/// Checks a configuration file and everything that it names: plugins are compiled and configured, certificates and
+/// keys read. Nothing is listened on.
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The configuration file.
+    #[arg(default_value = "gatewright.toml")]
+    config: PathBuf,
+    /// How mistakes are written.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Check the file alone, not the plugins, certificates and keys that it names.
+    #[arg(long)]
+    file_only: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Human,
+    /// One JSON object.
+    Json,
+}
+
+impl Check {
+    /// Does it.
+    pub(super) fn execute(self) -> ExitCode {
+        let result = check(&self.config, self.file_only);
+        match (self.format, result) {
+            (Format::Human, Ok(())) => {
+                print(format_args!("{}: ok\n", self.config.display()));
+                ExitCode::SUCCESS
+            }
+            (Format::Human, Err(error)) => mistake(error),
+            (Format::Json, Ok(())) => {
+                print(format_args!(
+                    "{:#}\n",
+                    json!({ "file": self.config, "ok": true, "errors": [] })
+                ));
+                ExitCode::SUCCESS
+            }
+            (Format::Json, Err(error)) => {
+                let errors = match &error {
+                    StartError::Config(errors) => json!(errors.errors),
+                    other => json!([{ "message": other.to_string() }]),
+                };
+                print(format_args!(
+                    "{:#}\n",
+                    json!({ "file": self.config, "ok": false, "errors": errors })
+                ));
+                ExitCode::from(MISTAKE)
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Header fields that belong to a connection or to the gateway, and not to a message that is passed on.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// The error's code, on every response that the gateway made because something went wrong.
+pub const X_GATEWRIGHT_ERROR: HeaderName = HeaderName::from_static("x-gatewright-error");
+/// The exchange's id, on the same responses.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Addresses that a request came through.
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Scheme that the client used.
+pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// Host that the client asked for.
+pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// How many requests a window allows.
+pub const RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+/// How many are left.
+pub const RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+/// Seconds until all are there again.
+pub const RATELIMIT_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Fields that end at this hop even where `Connection` does not name them (RFC 9110, section 7.6.1).
+const HOP_BY_HOP: [HeaderName; 6] = [
+    header::CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Fields that make no sense, or mischief, in a trailer section (RFC 9110, section 6.5.1).
+pub const NOT_IN_TRAILERS: [HeaderName; 22] = [
+    header::AUTHORIZATION,
+    header::CACHE_CONTROL,
+    header::CONNECTION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::COOKIE,
+    header::EXPECT,
+    header::HOST,
+    KEEP_ALIVE,
+    header::MAX_FORWARDS,
+    header::PRAGMA,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    PROXY_CONNECTION,
+    header::SET_COOKIE,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::WWW_AUTHENTICATE,
+];
+
+/// Removes the fields that belong to the connection: those named by `Connection`, and those that always do.
+///
+/// `Connection: close` and names of fields that a sender must not take back are no reason to remove anything.
+pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        for name in named_by_connection(headers) {
+            headers.remove(name);
+        }
+    }
+    // Trailers are passed on, so whoever can take them from the gateway can take them from behind it.
+    let trailers = headers.get(header::TE).is_some_and(accepts_trailers);
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+    if trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+fn accepts_trailers(te: &HeaderValue) -> bool {
+    te.as_bytes()
+        .split(|byte| *byte == b',')
+        .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        .collect()
+}
+
+/// Leaves in `Trailer` only the names of fields that may be in a trailer section.
+pub fn clean_trailer(headers: &mut HeaderMap) {
+    if !headers.contains_key(header::TRAILER) {
+        return;
+    }
+    let allowed: Vec<String> = headers
+        .get_all(header::TRAILER)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        .filter(|name| !NOT_IN_TRAILERS.contains(name))
+        .map(|name| name.as_str().to_owned())
+        .collect();
+    match http::HeaderValue::try_from(allowed.join(", ")) {
+        Ok(value) if !allowed.is_empty() => {
+            headers.insert(header::TRAILER, value);
+        }
+        _ => {
+            headers.remove(header::TRAILER);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        fields
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn fields_named_by_connection_end_here() {
+        let mut headers = headers(&[
+            ("connection", "close, x-secret"),
+            ("x-secret", "1"),
+            ("keep-alive", "timeout=5"),
+            ("te", "gzip, trailers"),
+            ("accept", "*/*"),
+        ]);
+        remove_hop_by_hop(&mut headers);
+        assert_eq!(
+            headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
+            ["accept", "te"]
+        );
+    }
+
+    #[test]
+    fn trailer_names_only_what_may_come() {
+        let mut some = headers(&[("trailer", "x-sum, Content-Length, authorization")]);
+        clean_trailer(&mut some);
+        assert_eq!(some.get("trailer").unwrap(), "x-sum");
+        let mut none = headers(&[("trailer", "content-length")]);
+        clean_trailer(&mut none);
+        assert!(none.is_empty());
+    }
+}

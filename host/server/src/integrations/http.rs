@@ -1,0 +1,195 @@
+//! `http`: the upstream answers.
+//!
+//! Bodies stream both ways; nothing is buffered, and who does not read slows down who writes. A request is sent again
+//! only where that cannot do anything twice: when nothing of it was sent, or when it is safe and the connection had
+//! been kept and was closed by the upstream just then.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use gatewright_config::{HttpIntegrationConfig, ValueTemplate};
+use gatewright_core::{Body, BodyError, Exchange, Integration, Problem, ProblemKind, Response, Step};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::{PathAndQuery, Uri};
+use hyper::body::{Body as _, Incoming};
+
+use crate::fields;
+use crate::integrations::template::render;
+use crate::streams::{IncomingBody, Sender};
+use crate::upstream::pool::Lease;
+use crate::upstream::target::Target;
+use crate::upstream::{Attempt, Upstream, causes, connect_any};
+
+/// How often a request goes out on connections that turn out to be closed.
+const MAX_ATTEMPTS: usize = 4;
+
+/// Passes requests on to an upstream.
+pub struct Http {
+    upstream: Arc<Upstream>,
+    path: Option<ValueTemplate>,
+    preserve_host: bool,
+    headers: Vec<(HeaderName, ValueTemplate)>,
+    via: HeaderValue,
+}
+
+impl Integration for Http {
+    fn name(&self) -> &str {
+        "http"
+    }
+
+    fn call<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Response, Problem>> {
+        Step::waiting(self.call_in_time(exchange))
+    }
+}
+
+impl Http {
+    /// Passes requests on to `upstream` as the configuration says. `via` is what this process calls itself.
+    pub fn new(config: &HttpIntegrationConfig, upstream: Arc<Upstream>, via: HeaderValue) -> Self {
+        let field = |(name, template): &(String, ValueTemplate)| {
+            Some((HeaderName::from_bytes(name.as_bytes()).ok()?, template.clone()))
+        };
+        Self {
+            upstream,
+            path: config.path.clone(),
+            preserve_host: config.preserve_host,
+            headers: config.headers.iter().filter_map(field).collect(),
+            via,
+        }
+    }
+
+    async fn call_in_time(&self, exchange: &mut Exchange) -> Result<Response, Problem> {
+        let started = Instant::now();
+        let deadline = self.deadline(exchange, started).into();
+        exchange.record.upstream_name = Some(Arc::clone(&self.upstream.name));
+        let (response, lease) = match tokio::time::timeout_at(deadline, self.send(exchange)).await {
+            Ok(sent) => sent?,
+            Err(_elapsed) => {
+                return Err(Problem::new(ProblemKind::IntegrationTimeout).with_cause("no response in time"));
+            }
+        };
+        exchange.record.upstream_time = Some(started.elapsed());
+        Ok(self.receive(response, lease))
+    }
+
+    /// When there must be a response. How long a body takes is the client's business, within the route's time.
+    fn deadline(&self, exchange: &Exchange, started: Instant) -> Instant {
+        if exchange.body.is_empty() {
+            exchange.deadline.min(started + self.upstream.config.response_timeout)
+        } else {
+            exchange.deadline
+        }
+    }
+
+    async fn send(&self, exchange: &mut Exchange) -> Result<(http::Response<Incoming>, Lease), Problem> {
+        let mut body = exchange.body.take();
+        let replayable = body.is_empty() && exchange.request.method.is_safe();
+        let mut fresh_only = false;
+        for _ in 0..MAX_ATTEMPTS {
+            let (lease, target) = connect_any(&self.upstream, fresh_only).await?;
+            exchange.record.upstream = Some(Arc::clone(&target.name));
+            let request = self.request(exchange, target, body)?;
+            match lease.send(request).await {
+                Attempt::Answered(response, lease) => return Ok((response, lease)),
+                Attempt::Unsent(unsent) => body = unsent,
+                Attempt::Broken { reused: true, .. } if replayable => body = Body::empty(),
+                Attempt::Broken { error, .. } => return Err(broken(&error)),
+            }
+            // One kept connection was closed; the others probably are too.
+            fresh_only = true;
+        }
+        Err(Problem::new(ProblemKind::UpstreamUnavailable).with_cause("the upstream closes every connection"))
+    }
+
+    fn request(&self, exchange: &Exchange, target: &Target, body: Body) -> Result<http::Request<Body>, Problem> {
+        let mut request = http::Request::new(body);
+        *request.method_mut() = exchange.request.method.clone();
+        *request.uri_mut() = Uri::from(self.target(exchange, target)?);
+        *request.headers_mut() = self.request_headers(exchange, target);
+        Ok(request)
+    }
+
+    /// The path and query that the upstream sees.
+    fn target(&self, exchange: &Exchange, target: &Target) -> Result<PathAndQuery, Problem> {
+        if self.path.is_none() && target.base_path.is_empty() {
+            return Ok(exchange.request.target.clone());
+        }
+        let internal = |cause: &str| Problem::new(ProblemKind::InternalError).with_cause(cause);
+        let path = match &self.path {
+            Some(template) => render(template, exchange).ok_or_else(|| internal("the path lacks a parameter"))?,
+            None => exchange.request.path().to_owned(),
+        };
+        let query = exchange
+            .request
+            .query()
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default();
+        PathAndQuery::try_from(format!("{}{path}{query}", target.base_path))
+            .map_err(|_| internal("the rewritten path is not a path"))
+    }
+
+    fn request_headers(&self, exchange: &Exchange, target: &Target) -> HeaderMap {
+        let sent = &exchange.request.headers;
+        let mut headers = HeaderMap::with_capacity(sent.len() + self.headers.len() + 2);
+        let host = if self.preserve_host {
+            &exchange.request.authority
+        } else {
+            &target.authority
+        };
+        headers.insert(header::HOST, host.clone());
+        for (name, value) in sent {
+            headers.append(name.clone(), value.clone());
+        }
+        for (name, template) in &self.headers {
+            match render(template, exchange).and_then(|value| HeaderValue::try_from(value).ok()) {
+                Some(value) => headers.insert(name.clone(), value),
+                // What the gateway vouches for is never the client's to say.
+                None => headers.remove(name),
+            };
+        }
+        headers.append(header::VIA, self.via.clone());
+        headers
+    }
+
+    fn receive(&self, response: http::Response<Incoming>, lease: Lease) -> Response {
+        // Version, reason phrase and extensions are the upstream connection's own.
+        let (parts, incoming) = response.into_parts();
+        let mut headers = parts.headers;
+        fields::remove_hop_by_hop(&mut headers);
+        fields::clean_trailer(&mut headers);
+        let body = if incoming.is_end_stream() {
+            lease.give_back();
+            Body::empty()
+        } else {
+            let patience = self.upstream.config.body_timeout;
+            Body::stream(IncomingBody::new(
+                incoming,
+                Sender::Upstream(Some(lease)),
+                u64::MAX,
+                patience,
+                None,
+            ))
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = parts.status;
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+/// What a connection that broke means to the client. Where its own body was the reason, it is told so.
+fn broken(error: &hyper::Error) -> Problem {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(BodyError(problem)) = cause.downcast_ref::<BodyError>() {
+            return problem.clone();
+        }
+        source = cause.source();
+    }
+    Problem::new(ProblemKind::IntegrationFailure).with_cause(causes(error))
+}
+
+/// What this process calls itself in `Via`.
+pub fn via() -> HeaderValue {
+    let name = format!("1.1 gatewright-{:08x}", crate::gateway::process_id() as u32);
+    HeaderValue::try_from(name).unwrap_or(HeaderValue::from_static("1.1 gatewright"))
+}

@@ -1,0 +1,35 @@
+//! The Gatewright server: from an accepted connection through a route's chain to an integration and back.
+//!
+//! A request's way, in the order of the files: [`listener::accept`], [`listener::connection`], [`gateway`],
+//! [`admission`], [`router`], [`chain`], [`stages`], [`integrations`], [`upstream`], [`answer`]. What stands around
+//! it: [`process`] starts and stops, [`assemble`] turns a configuration into a [`gateway::Gateway`], [`reload`]
+//! notices changes, [`admin`] shows what goes on.
+
+#![deny(missing_docs)]
+
+pub mod access_log;
+pub mod admin;
+pub mod admission;
+pub mod answer;
+pub mod assemble;
+pub mod chain;
+pub mod cli;
+pub mod drain;
+pub mod fields;
+pub mod forwarded;
+pub mod gateway;
+pub mod integrations;
+pub mod listener;
+pub mod live;
+pub mod process;
+pub mod reload;
+pub mod router;
+pub mod secret;
+pub mod stages;
+pub mod state;
+pub mod status;
+pub mod streams;
+pub mod telemetry;
+pub mod upstream;
+pub mod watch;
+pub mod workers;

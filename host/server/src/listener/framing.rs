@@ -1,0 +1,471 @@
+//! A strict second look at raw HTTP/1 bytes.
+//!
+//! hyper forgives what RFC 9112 lets a server forgive, and forgets it: lines that end in a bare LF, a
+//! `Content-Length` beside a `Transfer-Encoding`. Two parsers in a row that forgive differently are how requests are
+//! smuggled, so the gateway forgives nothing. This scanner reads the same bytes as hyper does, keeps no message, and
+//! only says whether there was something wrong, and in which one.
+
+use crate::listener::framing_line::{FieldLine, Line, LineReader};
+
+/// What is wrong with a message. The text is for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// A line ends in LF without CR.
+    BareLf,
+    /// CR within a line.
+    BareCr,
+    /// A header line that begins with white space.
+    FoldedLine,
+    /// A header line without a name and a colon.
+    MalformedField,
+    /// `Content-Length` is not a number of at most 19 digits.
+    BadContentLength,
+    /// More than one `Content-Length`.
+    RepeatedContentLength,
+    /// `Transfer-Encoding` is something else than `chunked`, or there is more than one.
+    BadTransferEncoding,
+    /// `Content-Length` and `Transfer-Encoding` in one message.
+    LengthAndTransferEncoding,
+    /// A chunk's size is not hexadecimal or too large.
+    BadChunkSize,
+    /// A chunk extension of more than 4 KiB.
+    LongChunkExtension,
+    /// A chunk does not end in CRLF.
+    BadChunkEnd,
+    /// A status outside 100–599, or 101 that nobody asked for.
+    BadStatus,
+    /// Too many interim responses before the final one.
+    InterimFlood,
+}
+
+impl Violation {
+    /// As the access log writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BareLf => "a line ends in LF without CR",
+            Self::BareCr => "CR within a line",
+            Self::FoldedLine => "folded header line",
+            Self::MalformedField => "header line without name",
+            Self::BadContentLength => "malformed Content-Length",
+            Self::RepeatedContentLength => "repeated Content-Length",
+            Self::BadTransferEncoding => "Transfer-Encoding other than chunked",
+            Self::LengthAndTransferEncoding => "Content-Length with Transfer-Encoding",
+            Self::BadChunkSize => "malformed chunk size",
+            Self::LongChunkExtension => "chunk extension too long",
+            Self::BadChunkEnd => "chunk does not end in CRLF",
+            Self::BadStatus => "invalid status",
+            Self::InterimFlood => "too many interim responses",
+        }
+    }
+}
+
+/// Interim responses that an upstream may send before the final one.
+const MAX_INTERIM_RESPONSES: u8 = 8;
+const MAX_CHUNK_EXTENSION: usize = 4096;
+
+/// Which side's messages are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Requests of a client, one after the other on a connection.
+    Requests,
+    /// Responses of an upstream: one final response after each [`Scanner::expect_response`].
+    Responses,
+}
+
+/// Scans one direction of a connection.
+#[derive(Debug)]
+pub struct Scanner {
+    side: Side,
+    state: State,
+    line: LineReader,
+    head: Head,
+    heads: u64,
+    violated_in_body: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Before or in a start line.
+    StartLine,
+    /// In a header section.
+    Fields,
+    /// In a body of known length.
+    Body(u64),
+    /// In a line with a chunk's size.
+    ChunkSize,
+    /// In a chunk.
+    Chunk(u64),
+    /// In the line end after a chunk.
+    ChunkEnd,
+    /// In a trailer section.
+    Trailers,
+    /// Nothing more is looked at: the rest cannot be understood, or belongs to hyper's own checks.
+    Idle,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Head {
+    content_length: Option<u64>,
+    chunked: bool,
+    interim: bool,
+    interim_responses: u8,
+}
+
+impl Scanner {
+    /// A scanner at the beginning of a connection. Lines longer than `line_limit` bytes are not kept: hyper refuses
+    /// them by its own limit.
+    pub fn new(side: Side, line_limit: usize) -> Self {
+        let state = if side == Side::Requests {
+            State::StartLine
+        } else {
+            State::Idle
+        };
+        Self {
+            side,
+            state,
+            line: LineReader::new(line_limit),
+            head: Head::default(),
+            heads: 0,
+            violated_in_body: false,
+        }
+    }
+
+    /// A request has been sent: what comes next on this connection is its response.
+    pub fn expect_response(&mut self) {
+        self.state = State::StartLine;
+        self.head = Head::default();
+    }
+
+    /// Complete header sections so far.
+    pub fn heads(&self) -> u64 {
+        self.heads
+    }
+
+    /// Whether the violation was in a body, after its message's header section.
+    pub fn violated_in_body(&self) -> bool {
+        self.violated_in_body
+    }
+
+    /// Whether a message has begun and its header section is not complete.
+    pub fn in_head(&self) -> bool {
+        match self.state {
+            State::StartLine => self.line.has_begun(),
+            State::Fields => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the scanner is between two messages.
+    pub fn between_messages(&self) -> bool {
+        self.state == State::StartLine && !self.line.has_begun()
+    }
+
+    /// Reads on.
+    ///
+    /// # Errors
+    /// The first violation. It belongs to message number [`Scanner::heads`], counted from 0, if it is in a header
+    /// section, and to the one before if it is in a body. The scanner looks at nothing more after it.
+    pub fn scan(&mut self, mut bytes: &[u8]) -> Result<(), Violation> {
+        while !bytes.is_empty() && self.state != State::Idle {
+            let in_head = matches!(self.state, State::StartLine | State::Fields);
+            match self.step(bytes) {
+                Ok(rest) => bytes = rest,
+                Err(violation) => {
+                    self.violated_in_body = !in_head;
+                    self.state = State::Idle;
+                    return Err(violation);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn step<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], Violation> {
+        match self.state {
+            State::Body(left) => {
+                let (left, rest) = skip(left, bytes);
+                self.state = if left == 0 { State::StartLine } else { State::Body(left) };
+                Ok(rest)
+            }
+            State::Chunk(left) => {
+                let (left, rest) = skip(left, bytes);
+                self.state = if left == 0 { State::ChunkEnd } else { State::Chunk(left) };
+                Ok(rest)
+            }
+            State::Idle => Ok(Default::default()),
+            _ => self.step_line(bytes),
+        }
+    }
+
+    fn step_line<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], Violation> {
+        let mut reader = std::mem::take(&mut self.line);
+        let result = match reader.read(bytes)? {
+            Line::Complete(line, rest) => self.line_complete(line).map(|()| rest),
+            Line::Incomplete => Ok(Default::default()),
+            Line::TooLong => {
+                // In a chunk's line that is an extension without end; in a head it is for hyper's limit to refuse.
+                let in_chunk = self.state == State::ChunkSize;
+                self.state = State::Idle;
+                if in_chunk {
+                    Err(Violation::LongChunkExtension)
+                } else {
+                    Ok(Default::default())
+                }
+            }
+        };
+        reader.clear_if_complete();
+        self.line = reader;
+        result
+    }
+
+    fn line_complete(&mut self, line: &[u8]) -> Result<(), Violation> {
+        match self.state {
+            // Empty lines before a request line are allowed (RFC 9112, section 2.2).
+            State::StartLine if line.is_empty() => Ok(()),
+            State::StartLine => self.start_line(line),
+            State::Fields if line.is_empty() => self.head_complete(),
+            State::Fields => self.field(line),
+            State::ChunkSize => self.chunk_size(line),
+            State::ChunkEnd if line.is_empty() => {
+                self.state = State::ChunkSize;
+                Ok(())
+            }
+            State::ChunkEnd => Err(Violation::BadChunkEnd),
+            State::Trailers if line.is_empty() => {
+                self.state = State::StartLine;
+                Ok(())
+            }
+            State::Trailers => FieldLine::parse(line).map(|_| ()),
+            State::Body(_) | State::Chunk(_) | State::Idle => Ok(()),
+        }
+    }
+
+    fn start_line(&mut self, line: &[u8]) -> Result<(), Violation> {
+        let interim_responses = self.head.interim_responses;
+        self.head = Head {
+            interim_responses,
+            ..Head::default()
+        };
+        self.state = State::Fields;
+        if self.side == Side::Responses {
+            self.head.interim = is_interim(line)?;
+        }
+        Ok(())
+    }
+
+    fn field(&mut self, line: &[u8]) -> Result<(), Violation> {
+        let field = FieldLine::parse(line)?;
+        if field.is(b"content-length") {
+            if self.head.content_length.is_some() {
+                return Err(Violation::RepeatedContentLength);
+            }
+            self.head.content_length = Some(field.decimal().ok_or(Violation::BadContentLength)?);
+        } else if field.is(b"transfer-encoding") {
+            if self.head.chunked || !field.value.eq_ignore_ascii_case(b"chunked") {
+                return Err(Violation::BadTransferEncoding);
+            }
+            self.head.chunked = true;
+        }
+        Ok(())
+    }
+
+    fn head_complete(&mut self) -> Result<(), Violation> {
+        if self.head.chunked && self.head.content_length.is_some() {
+            return Err(Violation::LengthAndTransferEncoding);
+        }
+        if self.head.interim {
+            self.head.interim_responses += 1;
+            self.state = State::StartLine;
+            let flood = self.head.interim_responses > MAX_INTERIM_RESPONSES;
+            return if flood { Err(Violation::InterimFlood) } else { Ok(()) };
+        }
+        self.heads += 1;
+        self.state = match self.side {
+            // How long a response's body is depends on its request; hyper knows.
+            Side::Responses => State::Idle,
+            Side::Requests if self.head.chunked => State::ChunkSize,
+            Side::Requests => match self.head.content_length {
+                Some(length) if length > 0 => State::Body(length),
+                _ => State::StartLine,
+            },
+        };
+        Ok(())
+    }
+
+    fn chunk_size(&mut self, line: &[u8]) -> Result<(), Violation> {
+        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let (size, rest) = line.split_at(digits);
+        let extension = rest.trim_ascii_start();
+        if digits == 0 || digits > 16 || !(extension.is_empty() || extension.starts_with(b";")) {
+            return Err(Violation::BadChunkSize);
+        }
+        if extension.is_empty() && !rest.is_empty() {
+            return Err(Violation::BadChunkSize);
+        }
+        if extension.len() > MAX_CHUNK_EXTENSION {
+            return Err(Violation::LongChunkExtension);
+        }
+        let size = std::str::from_utf8(size)
+            .ok()
+            .and_then(|text| u64::from_str_radix(text, 16).ok());
+        self.state = match size.ok_or(Violation::BadChunkSize)? {
+            0 => State::Trailers,
+            size => State::Chunk(size),
+        };
+        Ok(())
+    }
+}
+
+/// What is left of `left` bytes, and the bytes after them.
+fn skip(left: u64, bytes: &[u8]) -> (u64, &[u8]) {
+    match usize::try_from(left)
+        .ok()
+        .and_then(|count| bytes.split_at_checked(count))
+    {
+        Some((_, rest)) => (0, rest),
+        None => (left - bytes.len() as u64, &[]),
+    }
+}
+
+/// Whether a status line is that of an interim response.
+fn is_interim(line: &[u8]) -> Result<bool, Violation> {
+    let status = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    match status {
+        b"101" => Err(Violation::BadStatus),
+        [b'1', b'0'..=b'9', b'0'..=b'9'] => Ok(true),
+        [b'2'..=b'5', b'0'..=b'9', b'0'..=b'9'] => Ok(false),
+        _ => Err(Violation::BadStatus),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(side: Side, text: &str) -> Result<u64, Violation> {
+        let mut results = Vec::new();
+        // However the bytes are cut, the verdict is the same.
+        for size in [1, 3, 7, usize::MAX] {
+            let mut scanner = Scanner::new(side, 16384);
+            if side == Side::Responses {
+                scanner.expect_response();
+            }
+            let result = text
+                .as_bytes()
+                .chunks(size.min(text.len()))
+                .try_for_each(|piece| scanner.scan(piece));
+            results.push(result.map(|()| scanner.heads()));
+        }
+        assert!(
+            results.windows(2).all(|pair| pair[0] == pair[1]),
+            "{text:?}: {results:?}"
+        );
+        results[0]
+    }
+
+    fn request(text: &str) -> Result<u64, Violation> {
+        scan(Side::Requests, text)
+    }
+
+    #[test]
+    fn pipelined_requests_with_every_kind_of_body_are_counted() {
+        let text = "GET / HTTP/1.1\r\nHost: a\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc\
+                    POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n3;x=\"y\"\r\nabc\r\n0\r\nA: b\r\n\r\n\
+                    GET / HTTP/1.1\r\n\r\n";
+        assert_eq!(request(text), Ok(4));
+    }
+
+    #[test]
+    fn what_looks_like_a_head_within_a_body_is_not_one() {
+        assert_eq!(request("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nA\nB: "), Ok(1));
+    }
+
+    #[test]
+    fn lines_end_in_crlf() {
+        assert_eq!(request("GET / HTTP/1.1\nHost: a\r\n\r\n"), Err(Violation::BareLf));
+        assert_eq!(request("GET / HTTP/1.1\r\nHost: a\n\r\n"), Err(Violation::BareLf));
+        assert_eq!(request("GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n"), Err(Violation::BareCr));
+        assert_eq!(
+            request("GET / HTTP/1.1\r\n Host: a\r\n\r\n"),
+            Err(Violation::FoldedLine)
+        );
+        assert_eq!(
+            request("GET / HTTP/1.1\r\nHost : a\r\n\r\n"),
+            Err(Violation::MalformedField)
+        );
+    }
+
+    #[test]
+    fn a_message_has_one_length() {
+        let head = |fields: &str| request(&format!("POST / HTTP/1.1\r\n{fields}\r\n\r\n"));
+        assert_eq!(
+            head("Content-Length: 1\r\nTransfer-Encoding: chunked"),
+            Err(Violation::LengthAndTransferEncoding)
+        );
+        assert_eq!(
+            head("Transfer-Encoding: chunked\r\nContent-Length: 1"),
+            Err(Violation::LengthAndTransferEncoding)
+        );
+        assert_eq!(
+            head("Content-Length: 1\r\nContent-Length: 1"),
+            Err(Violation::RepeatedContentLength)
+        );
+        for value in ["+1", "-1", "1,1", "0x5", "", "1 1", "99999999999999999999"] {
+            assert_eq!(
+                head(&format!("Content-Length: {value}")),
+                Err(Violation::BadContentLength),
+                "{value}"
+            );
+        }
+        for value in [
+            "xchunked",
+            "chunked, chunked",
+            "chunked;a",
+            ",chunked",
+            "gzip, chunked",
+            "\x0bchunked",
+            "",
+        ] {
+            assert_eq!(
+                head(&format!("Transfer-Encoding: {value}")),
+                Err(Violation::BadTransferEncoding),
+                "{value:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn chunks_are_read_as_written() {
+        let body = |body: &str| request(&format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body}"));
+        for size in ["0x5", "5_0", "", " 5", "g", "5 ", "11111111111111111", "5 x"] {
+            assert_eq!(body(&format!("{size}\r\n")), Err(Violation::BadChunkSize), "{size:?}");
+        }
+        assert_eq!(body("3\nabc\r\n"), Err(Violation::BareLf));
+        assert_eq!(body("3;a\rb\r\nabc\r\n"), Err(Violation::BareCr));
+        assert_eq!(
+            body(&format!("3;{}\r\n", "a".repeat(5000))),
+            Err(Violation::LongChunkExtension)
+        );
+        assert_eq!(body("3\r\nabcd\r\n"), Err(Violation::BadChunkEnd));
+    }
+
+    #[test]
+    fn responses_are_looked_at_until_their_head_ends() {
+        let response = |text: &str| scan(Side::Responses, text);
+        assert_eq!(
+            response("HTTP/1.1 103 Early\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\n\r\nany\nthing"),
+            Ok(1)
+        );
+        assert_eq!(response("HTTP/1.1 101 Switching\r\n\r\n"), Err(Violation::BadStatus));
+        assert_eq!(response("HTTP/1.1 600 Odd\r\n\r\n"), Err(Violation::BadStatus));
+        assert_eq!(response("HTTP/1.1 99 Odd\r\n\r\n"), Err(Violation::BadStatus));
+        assert_eq!(
+            response(&"HTTP/1.1 100 Continue\r\n\r\n".repeat(9)),
+            Err(Violation::InterimFlood)
+        );
+        assert_eq!(
+            response("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            Err(Violation::LengthAndTransferEncoding)
+        );
+    }
+}

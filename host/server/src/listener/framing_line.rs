@@ -1,0 +1,115 @@
+//! Lines and fields of raw HTTP/1 bytes, as the framing scanner sees them.
+
+use super::framing::Violation;
+
+/// One line, or the lack of one.
+pub(super) enum Line<'l, 'b> {
+    /// A line without its CRLF, and the bytes after it.
+    Complete(&'l [u8], &'b [u8]),
+    /// All bytes belong to a line that goes on.
+    Incomplete,
+    /// The line is longer than the limit.
+    TooLong,
+}
+
+/// Puts lines together that come in pieces. A line that comes whole is not copied.
+#[derive(Debug, Default)]
+pub(super) struct LineReader {
+    limit: usize,
+    begun: Vec<u8>,
+    complete: bool,
+}
+
+impl LineReader {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            begun: Vec::new(),
+            complete: false,
+        }
+    }
+
+    /// Whether part of a line has been read.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.begun.is_empty()
+    }
+
+    /// Reads up to the end of a line.
+    pub(super) fn read<'l, 'b: 'l>(&'l mut self, bytes: &'b [u8]) -> Result<Line<'l, 'b>, Violation> {
+        let end = memchr::memchr(b'\n', bytes);
+        let (piece, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
+        if self.begun.len() + piece.len() > self.limit {
+            return Ok(Line::TooLong);
+        }
+        self.complete = end.is_some();
+        if self.begun.is_empty() && self.complete {
+            return without_crlf(piece).map(|line| Line::Complete(line, rest));
+        }
+        self.begun.extend_from_slice(piece);
+        if !self.complete {
+            return Ok(Line::Incomplete);
+        }
+        without_crlf(&self.begun).map(|line| Line::Complete(line, rest))
+    }
+
+    /// Forgets a line that has been read to its end.
+    pub(super) fn clear_if_complete(&mut self) {
+        if self.complete {
+            self.begun.clear();
+        }
+    }
+}
+
+fn without_crlf(line: &[u8]) -> Result<&[u8], Violation> {
+    let line = line.strip_suffix(b"\r\n").ok_or(Violation::BareLf)?;
+    if memchr::memchr(b'\r', line).is_some() {
+        Err(Violation::BareCr)
+    } else {
+        Ok(line)
+    }
+}
+
+/// A header field's line.
+pub(super) struct FieldLine<'l> {
+    name: &'l [u8],
+    /// The value without white space around it.
+    pub(super) value: &'l [u8],
+}
+
+impl<'l> FieldLine<'l> {
+    pub(super) fn parse(line: &'l [u8]) -> Result<Self, Violation> {
+        if matches!(line.first(), Some(b' ' | b'\t')) {
+            return Err(Violation::FoldedLine);
+        }
+        let colon = memchr::memchr(b':', line).ok_or(Violation::MalformedField)?;
+        let (name, value) = line.split_at(colon);
+        if name.is_empty() || matches!(name.last(), Some(b' ' | b'\t')) {
+            return Err(Violation::MalformedField);
+        }
+        Ok(Self {
+            name,
+            value: trim(value.get(1..).unwrap_or_default()),
+        })
+    }
+
+    /// Whether it is the field of that (lower-case) name.
+    pub(super) fn is(&self, name: &[u8]) -> bool {
+        self.name.len() == name.len() && self.name.eq_ignore_ascii_case(name)
+    }
+
+    /// The value as a number of at most 19 decimal digits, which a `u64` holds.
+    pub(super) fn decimal(&self) -> Option<u64> {
+        if self.value.is_empty() || self.value.len() > 19 || !self.value.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        std::str::from_utf8(self.value).ok()?.parse().ok()
+    }
+}
+
+/// Without spaces and tabs around it: no other white space is allowed there (RFC 9110, section 5.6.3).
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}

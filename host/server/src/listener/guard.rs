@@ -1,0 +1,251 @@
+//! A client's connection with a watch over it: raw framing, and time.
+//!
+//! hyper reads and writes through this. What cannot be said from inside a request is said here: that a header section
+//! takes too long, that nothing has come for a while, that the client does not take what it asked for.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+use crate::listener::framing::{Scanner, Side, Violation};
+
+/// What the connection's two sides know of each other: the bytes, and the requests made of them.
+#[derive(Debug)]
+pub struct Watch {
+    opened_at: Instant,
+    /// When the last exchange ended, in milliseconds since the connection was opened.
+    ended_ms: AtomicU64,
+    /// Number of the message with the first violation, plus one; 0 for none.
+    violating: AtomicU64,
+    violation: std::sync::OnceLock<Violation>,
+    served: AtomicU64,
+    in_flight: AtomicUsize,
+}
+
+impl Watch {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            opened_at: Instant::now(),
+            ended_ms: AtomicU64::new(0),
+            violating: AtomicU64::new(0),
+            violation: std::sync::OnceLock::new(),
+            served: AtomicU64::new(0),
+            in_flight: AtomicUsize::new(0),
+        })
+    }
+
+    /// When the last exchange ended.
+    fn ended_at(&self) -> Instant {
+        self.opened_at + Duration::from_millis(self.ended_ms.load(Ordering::Relaxed))
+    }
+
+    /// Counts a request in, and says what was wrong with its bytes.
+    pub fn begin(self: &Arc<Self>) -> (InFlight, Option<Violation>) {
+        let number = self.served.fetch_add(1, Ordering::Relaxed) + 1;
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let violating = self.violating.load(Ordering::Relaxed);
+        let violation = if violating != 0 && number >= violating {
+            self.violation.get().copied()
+        } else {
+            None
+        };
+        (InFlight(Arc::clone(self)), violation)
+    }
+
+    /// What was wrong with the connection's bytes, if anything.
+    pub fn violation(&self) -> Option<Violation> {
+        self.violation.get().copied()
+    }
+
+    /// Requests begun on this connection.
+    pub fn served(&self) -> u64 {
+        self.served.load(Ordering::Relaxed)
+    }
+}
+
+/// A request in flight; while there is one the connection is not idle.
+#[derive(Debug)]
+pub struct InFlight(Arc<Watch>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let elapsed = u64::try_from(self.0.opened_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.ended_ms.store(elapsed, Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How long a client may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// From a header section's first byte to its end.
+    pub header: Duration,
+    /// Between messages.
+    pub idle: Duration,
+    /// While it does not take what is written.
+    pub write: Duration,
+}
+
+/// A client's connection with a watch over it.
+pub struct Guard<S> {
+    stream: S,
+    alarm: Option<Pin<Box<Sleep>>>,
+    watch: Arc<Watch>,
+    // None where the bytes are not HTTP/1.
+    scanner: Option<Scanner>,
+    patience: Patience,
+    read_at: Instant,
+    // When the header section that is being read began.
+    head_at: Option<Instant>,
+    // Since when a write has been waiting.
+    stalled_at: Option<Instant>,
+}
+
+impl<S> Guard<S> {
+    /// Watches over `stream`, whose bytes are HTTP/1 if `http1` says so, with lines of at most `line_limit` bytes.
+    pub fn new(stream: S, patience: Patience, http1: bool, line_limit: usize) -> (Self, Arc<Watch>) {
+        let watch = Watch::new();
+        let guard = Self {
+            stream,
+            alarm: None,
+            watch: Arc::clone(&watch),
+            scanner: http1.then(|| Scanner::new(Side::Requests, line_limit)),
+            patience,
+            read_at: Instant::now(),
+            head_at: None,
+            stalled_at: None,
+        };
+        (guard, watch)
+    }
+
+    /// Looks at bytes just read.
+    ///
+    /// A violation in a header section is for the service to answer. One in a body ends the connection's input.
+    fn look(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let now = Instant::now();
+        self.read_at = now;
+        let Some(scanner) = &mut self.scanner else {
+            return Ok(());
+        };
+        let was_in_head = scanner.in_head();
+        let heads = scanner.heads();
+        if let Err(violation) = scanner.scan(bytes) {
+            let in_body = scanner.violated_in_body();
+            if self.watch.violation.set(violation).is_ok() {
+                let number = scanner.heads() + u64::from(!in_body);
+                self.watch.violating.store(number, Ordering::Relaxed);
+            }
+            if in_body {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, violation.as_str()));
+            }
+        }
+        self.head_at = match scanner.in_head() {
+            true if was_in_head && scanner.heads() == heads => self.head_at.or(Some(now)),
+            true => Some(now),
+            false => None,
+        };
+        Ok(())
+    }
+
+    /// When patience ends, as things stand; none while somebody else keeps the time.
+    fn deadline(&self) -> Option<Instant> {
+        let stalled = self.stalled_at.map(|since| since + self.patience.write);
+        let reading = match self.head_at {
+            Some(since) => Some(since + self.patience.header),
+            None if self.watch.in_flight.load(Ordering::Relaxed) > 0 => None,
+            None => Some(self.read_at.max(self.watch.ended_at()) + self.patience.idle),
+        };
+        [stalled, reading].into_iter().flatten().min()
+    }
+
+    /// Called whenever something has to wait: fails when patience has ended, and sees to a wake-up when it does.
+    ///
+    /// The alarm is only ever moved to an earlier time. One that goes off too early is set again, so that a busy
+    /// connection costs no timer operation.
+    fn wait(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        loop {
+            // Nothing to wait for now; look again when an exchange may have ended.
+            let deadline = self.deadline().unwrap_or_else(|| Instant::now() + self.patience.idle);
+            let alarm = self
+                .alarm
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+            if alarm.deadline() > deadline {
+                alarm.as_mut().reset(deadline);
+            }
+            if alarm.as_mut().poll(context).is_pending() {
+                return Ok(());
+            }
+            self.alarm = None;
+            if self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+    }
+
+    fn after_write<T>(&mut self, context: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if result.is_ready() {
+            self.stalled_at = None;
+        } else {
+            self.stalled_at.get_or_insert_with(Instant::now);
+            self.wait(context)?;
+        }
+        result
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        match Pin::new(&mut self.stream).poll_read(context, buffer) {
+            Poll::Ready(result) => {
+                result?;
+                let bytes = buffer.filled().get(before..).unwrap_or_default();
+                Poll::Ready(self.look(bytes))
+            }
+            Poll::Pending => {
+                self.wait(context)?;
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.after_write(context, result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.after_write(context, result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.stream).poll_flush(context);
+        self.after_write(context, result)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.after_write(context, result)
+    }
+}

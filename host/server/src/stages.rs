@@ -1,0 +1,5 @@
+//! Built-in stages, one a file, each with the same parts in the same order: type, `Stage`, constructor, tests.
+
+pub mod api_key;
+pub mod throttle;
+pub mod unavailable;

@@ -1,0 +1,94 @@
+//! `throttle`: so many requests in a time, and no more.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatewright_config::{ThrottleConfig, ThrottleKey};
+use gatewright_core::{
+    Exchange, Flow, Problem, ProblemKind, RateLimit, RouteName, Stage, State, Step, Taken, TokenBucket,
+};
+use http::HeaderName;
+
+/// Takes a token for every request, and refuses those for which there is none.
+pub struct Throttle {
+    state: Arc<dyn State>,
+    limit: String,
+    bucket: TokenBucket,
+    by: Key,
+}
+
+enum Key {
+    Route,
+    Client,
+    ApiKey,
+    Header(HeaderName),
+}
+
+impl Stage for Throttle {
+    fn name(&self) -> &str {
+        "throttle"
+    }
+
+    fn on_request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Problem>> {
+        match self.state.take(&self.limit, &self.key(exchange), self.bucket) {
+            Step::Ready(Some(taken)) => Step::ready(taken.and_then(|taken| self.settle(exchange, taken))),
+            waiting => Step::waiting(async move {
+                let taken = waiting.await?;
+                self.settle(exchange, taken)
+            }),
+        }
+    }
+}
+
+impl Throttle {
+    /// The throttle at `position` of a route's chain.
+    pub fn new(config: &ThrottleConfig, route: &RouteName, position: usize, state: Arc<dyn State>) -> Self {
+        let by = match &config.by {
+            ThrottleKey::Route => Key::Route,
+            ThrottleKey::Client => Key::Client,
+            ThrottleKey::ApiKey => Key::ApiKey,
+            // The configuration has checked the name; without one the client's address is as strict.
+            ThrottleKey::Header(name) => HeaderName::from_bytes(name.as_bytes()).map_or(Key::Client, Key::Header),
+        };
+        let interval = Duration::from_secs_f64(1.0 / config.rate.per_second().max(1e-9));
+        Self {
+            state,
+            limit: format!("{route}#{position}"),
+            bucket: TokenBucket {
+                interval,
+                burst: config.burst,
+            },
+            by,
+        }
+    }
+
+    /// Whose bucket the exchange takes from. What a client may leave out falls back to its address, so that nobody
+    /// gets out of a limit by saying less.
+    fn key<'e>(&self, exchange: &'e Exchange) -> Cow<'e, str> {
+        let named = match &self.by {
+            Key::Route => return Cow::Borrowed(""),
+            Key::Client => None,
+            Key::ApiKey => exchange.principal().map(|name| format!("key:{name}")),
+            Key::Header(name) => exchange
+                .request
+                .headers
+                .get(name)
+                .map(|value| format!("header:{}", String::from_utf8_lossy(value.as_bytes()))),
+        };
+        Cow::Owned(named.unwrap_or_else(|| format!("client:{}", exchange.client)))
+    }
+
+    fn settle(&self, exchange: &mut Exchange, taken: Taken) -> Result<Flow, Problem> {
+        exchange.note_limit(RateLimit {
+            limit: self.bucket.burst,
+            remaining: taken.remaining,
+            reset: taken.reset,
+        });
+        if taken.allowed {
+            Ok(Flow::Proceed)
+        } else {
+            Err(Problem::new(ProblemKind::Throttled).with_retry_after(taken.retry_after))
+        }
+    }
+}

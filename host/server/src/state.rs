@@ -1,0 +1,3 @@
+//! Engines that keep the state which stages share.
+
+pub mod embedded;

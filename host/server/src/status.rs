@@ -1,0 +1,152 @@
+//! What the admin address shows of the gateway: published by the control thread, read without disturbing anybody.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::SystemTime;
+
+use arc_swap::ArcSwapOption;
+use gatewright_config::{GatewayConfig, IntegrationConfig, RouteConfig, StageKind};
+use gatewright_wasm::Plugin;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::assemble::Generation;
+use crate::drain::Phase;
+
+/// What the admin address shows.
+#[derive(Default)]
+pub struct Status {
+    phase: AtomicU8,
+    serving: ArcSwapOption<Serving>,
+    last_refusal: ArcSwapOption<Refusal>,
+}
+
+/// The generation that serves.
+pub struct Serving {
+    /// Its number.
+    pub generation: u64,
+    /// Where its configuration is.
+    pub file: PathBuf,
+    /// Since when it serves.
+    pub since: SystemTime,
+    routes: Vec<Value>,
+    plugins: Vec<(String, Result<Arc<Plugin>, String>)>,
+}
+
+/// A reload that was not published.
+#[derive(Clone, Debug, Serialize)]
+pub struct Refusal {
+    /// Seconds since 1970.
+    pub unix_seconds: u64,
+    /// Why.
+    pub reason: String,
+}
+
+impl Status {
+    /// A generation serves now.
+    pub fn publish(&self, generation: &Generation, number: u64, file: PathBuf) {
+        let serving = Serving {
+            generation: number,
+            file,
+            since: SystemTime::now(),
+            routes: routes(&generation.config),
+            plugins: generation
+                .plugins
+                .iter()
+                .map(|(name, plugin)| (name.clone(), plugin.clone()))
+                .collect(),
+        };
+        self.serving.store(Some(Arc::new(serving)));
+        self.last_refusal.store(None);
+    }
+
+    /// A reload was not published.
+    pub fn refuse(&self, reason: String) {
+        let unix_seconds = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        self.last_refusal
+            .store(Some(Arc::new(Refusal { unix_seconds, reason })));
+    }
+
+    /// The gateway has come to another phase of its life.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    /// Why the gateway should get no requests, if there is a reason.
+    pub fn not_ready(&self) -> Option<String> {
+        if self.phase.load(Ordering::Relaxed) != Phase::Serving as u8 {
+            return Some("the gateway is stopping".to_owned());
+        }
+        let Some(serving) = self.serving.load_full() else {
+            return Some("the gateway is starting".to_owned());
+        };
+        let missing = serving.plugins.iter().find_map(|(_, plugin)| plugin.as_ref().err());
+        missing.cloned()
+    }
+
+    /// `/routes`
+    pub fn routes(&self) -> Value {
+        let Some(serving) = self.serving.load_full() else {
+            return Value::Null;
+        };
+        let since = serving
+            .since
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        json!({
+            "generation": serving.generation,
+            "file": serving.file,
+            "serving_since_unix_seconds": since,
+            "last_refused_reload": self.last_refusal.load_full().as_deref(),
+            "routes": serving.routes,
+        })
+    }
+
+    /// `/plugins`
+    pub fn plugins(&self) -> Value {
+        let Some(serving) = self.serving.load_full() else {
+            return Value::Null;
+        };
+        let plugin = |(name, plugin): &(String, Result<Arc<Plugin>, String>)| match plugin {
+            Ok(plugin) => {
+                json!({ "name": name, "loaded": true, "plugin": plugin.summary(), "runtime": plugin.runtime_stats() })
+            }
+            Err(reason) => json!({ "name": name, "loaded": false, "reason": reason }),
+        };
+        json!({
+            "generation": serving.generation,
+            "last_refused_reload": self.last_refusal.load_full().as_deref(),
+            "plugins": serving.plugins.iter().map(plugin).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn routes(config: &GatewayConfig) -> Vec<Value> {
+    config.routes.iter().map(route).collect()
+}
+
+fn route(route: &RouteConfig) -> Value {
+    let stage = |kind: &StageKind| match kind {
+        StageKind::ApiKey(_) => "api-key".to_owned(),
+        StageKind::Throttle(_) => "throttle".to_owned(),
+        StageKind::Plugin(plugin) => format!("plugin:{}", plugin.plugin),
+    };
+    let integration = match &route.integration {
+        IntegrationConfig::Http(http) => format!("http:{}", http.upstream),
+        IntegrationConfig::Respond(respond) => format!("respond:{}", respond.status),
+        IntegrationConfig::Plugin(plugin) => format!("plugin:{}", plugin.plugin),
+    };
+    json!({
+        "name": route.name,
+        "line": route.line,
+        "listeners": route.listeners,
+        "hosts": route.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "path": route.path.to_string(),
+        "methods": route.methods,
+        "chain": route.chain.iter().map(|one| stage(&one.kind)).collect::<Vec<_>>(),
+        "integration": integration,
+    })
+}

@@ -1,0 +1,325 @@
+//! The gateway's own numbers, in Prometheus' form. `docs/METRICS.md` has a row for each; a test keeps it so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatewright_core::{AccessRecord, Flow, Outcome, Problem, Recorder};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::access_log::AccessLog;
+
+/// Upper bounds of the latency histograms, in seconds: from a cache hit to a slow report.
+const LATENCIES: [f64; 14] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0,
+];
+/// Upper bounds of the stages' histograms, in seconds: stages take microseconds.
+const STAGE_TIMES: [f64; 10] = [2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0];
+
+type Seconds = Family<RouteLabels, Histogram, fn() -> Histogram>;
+type StageSeconds = Family<StageLabels, Histogram, fn() -> Histogram>;
+
+/// Every number of the process. Lives across reloads, so that counters never go back.
+pub struct Metrics {
+    requests: Family<RequestLabels, Counter>,
+    problems: Family<ProblemLabels, Counter>,
+    request_seconds: Seconds,
+    upstream_seconds: Family<UpstreamLabels, Histogram, fn() -> Histogram>,
+    request_bytes: Family<RouteLabels, Counter>,
+    response_bytes: Family<RouteLabels, Counter>,
+    stage_calls: Family<StageOutcomeLabels, Counter>,
+    stage_seconds: StageSeconds,
+    reloads: Family<ReloadLabels, Counter>,
+    generation: Gauge,
+    dropped_records: Counter,
+}
+
+/// A name that is shared, not copied, with every count.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Name(pub Arc<str>);
+
+impl EncodeLabelValue for Name {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&&*self.0, encoder)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    listener: Name,
+    route: Name,
+    method: &'static str,
+    status: u16,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProblemLabels {
+    route: Name,
+    error: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    route: Name,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UpstreamLabels {
+    upstream: Name,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabels {
+    route: Name,
+    stage: Name,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageOutcomeLabels {
+    route: Name,
+    stage: Name,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    result: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        fn latencies() -> Histogram {
+            Histogram::new(LATENCIES)
+        }
+        fn stage_times() -> Histogram {
+            Histogram::new(STAGE_TIMES)
+        }
+        Self {
+            requests: Family::default(),
+            problems: Family::default(),
+            request_seconds: Family::new_with_constructor(latencies),
+            upstream_seconds: Family::new_with_constructor(latencies),
+            request_bytes: Family::default(),
+            response_bytes: Family::default(),
+            stage_calls: Family::default(),
+            stage_seconds: Family::new_with_constructor(stage_times),
+            reloads: Family::default(),
+            generation: Gauge::default(),
+            dropped_records: Counter::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Makes every number visible in `registry`.
+    pub fn register(&self, registry: &mut Registry) {
+        let gatewright = registry.sub_registry_with_prefix("gatewright");
+        gatewright.register("requests", "Exchanges that have ended", self.requests.clone());
+        gatewright.register(
+            "problems",
+            "Exchanges that had a problem, by its code",
+            self.problems.clone(),
+        );
+        gatewright.register_with_unit(
+            "request_duration",
+            "From a request's header section to the end of its response",
+            Unit::Seconds,
+            self.request_seconds.clone(),
+        );
+        gatewright.register_with_unit(
+            "upstream_duration",
+            "From asking an upstream to its response's header section",
+            Unit::Seconds,
+            self.upstream_seconds.clone(),
+        );
+        gatewright.register_with_unit(
+            "request_body",
+            "Body bytes from clients",
+            Unit::Bytes,
+            self.request_bytes.clone(),
+        );
+        gatewright.register_with_unit(
+            "response_body",
+            "Body bytes to clients",
+            Unit::Bytes,
+            self.response_bytes.clone(),
+        );
+        gatewright.register(
+            "stage_calls",
+            "Requests that a stage has seen, by what it did",
+            self.stage_calls.clone(),
+        );
+        gatewright.register_with_unit(
+            "stage_duration",
+            "Time that a stage took for a request or a response",
+            Unit::Seconds,
+            self.stage_seconds.clone(),
+        );
+        gatewright.register(
+            "reloads",
+            "Attempts to load configuration or plugins anew",
+            self.reloads.clone(),
+        );
+        gatewright.register(
+            "generation",
+            "Number of the configuration that serves",
+            self.generation.clone(),
+        );
+        gatewright.register(
+            "access_log_dropped",
+            "Access records that were not written because the log was too slow",
+            self.dropped_records.clone(),
+        );
+    }
+
+    /// Numbers of one stage in one route.
+    pub fn stage(&self, route: &Arc<str>, stage: &Arc<str>) -> StageMetrics {
+        let labels = StageLabels {
+            route: Name(Arc::clone(route)),
+            stage: Name(Arc::clone(stage)),
+        };
+        let calls = |outcome| {
+            let labels = StageOutcomeLabels {
+                route: Name(Arc::clone(route)),
+                stage: Name(Arc::clone(stage)),
+                outcome,
+            };
+            self.stage_calls.get_or_create_owned(&labels)
+        };
+        StageMetrics {
+            proceeded: calls("proceed"),
+            answered: calls("answer"),
+            failed: calls("problem"),
+            seconds: self.stage_seconds.get_or_create_owned(&labels),
+        }
+    }
+
+    /// Counts a reload.
+    pub fn reloaded(&self, generation: Option<u64>) {
+        let result = if generation.is_some() { "published" } else { "refused" };
+        self.reloads.get_or_create(&ReloadLabels { result }).inc();
+        if let Some(generation) = generation {
+            self.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Counts access records that nobody will read.
+    pub fn dropped_records(&self) -> Counter {
+        self.dropped_records.clone()
+    }
+
+    fn count(&self, record: &AccessRecord) {
+        let route = Name(record.route.clone().unwrap_or_else(no_route));
+        let route_labels = RouteLabels { route: route.clone() };
+        self.request_seconds
+            .get_or_create(&route_labels)
+            .observe(record.elapsed().as_secs_f64());
+        if let (Some(upstream), Some(time)) = (&record.upstream_name, record.upstream_time) {
+            let labels = UpstreamLabels {
+                upstream: Name(Arc::clone(upstream)),
+            };
+            self.upstream_seconds.get_or_create(&labels).observe(time.as_secs_f64());
+        }
+        if let Some(bytes) = &record.request_bytes {
+            let bytes = bytes.load(std::sync::atomic::Ordering::Relaxed);
+            self.request_bytes.get_or_create(&route_labels).inc_by(bytes);
+        }
+        self.response_bytes
+            .get_or_create(&route_labels)
+            .inc_by(record.response_bytes);
+        if let Some(problem) = record.problem {
+            self.problems
+                .get_or_create(&ProblemLabels {
+                    route: route.clone(),
+                    error: problem.code(),
+                })
+                .inc();
+        }
+        let labels = RequestLabels {
+            listener: Name(Arc::clone(&record.listener)),
+            route,
+            method: known_method(record.method.as_str()),
+            status: shown_status(record),
+            outcome: record.outcome.as_str(),
+        };
+        self.requests.get_or_create(&labels).inc();
+    }
+}
+
+/// The route's label where there is none.
+fn no_route() -> Arc<str> {
+    static NONE: std::sync::OnceLock<Arc<str>> = std::sync::OnceLock::new();
+    Arc::clone(NONE.get_or_init(|| Arc::from("")))
+}
+
+/// Methods are the client's to choose, labels are not.
+fn known_method(method: &str) -> &'static str {
+    const KNOWN: [&str; 9] = [
+        "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE",
+    ];
+    KNOWN.into_iter().find(|known| *known == method).unwrap_or("other")
+}
+
+/// The status, or 499 for a client that left before it had one.
+pub fn shown_status(record: &AccessRecord) -> u16 {
+    match record.outcome {
+        Outcome::ClientGone => 499,
+        _ => record.status.unwrap_or(499),
+    }
+}
+
+/// Numbers of one stage in one route.
+pub struct StageMetrics {
+    proceeded: Counter,
+    answered: Counter,
+    failed: Counter,
+    seconds: Histogram,
+}
+
+impl StageMetrics {
+    /// Counts a request.
+    pub fn request(&self, flow: &Result<Flow, Problem>, took: Duration) {
+        match flow {
+            Ok(Flow::Proceed) => self.proceeded.inc(),
+            Ok(Flow::Answer(_)) => self.answered.inc(),
+            Err(_) => self.failed.inc(),
+        };
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// Counts a response.
+    pub fn response(&self, result: &Result<(), Problem>, took: Duration) {
+        if result.is_err() {
+            self.failed.inc();
+        }
+        self.seconds.observe(took.as_secs_f64());
+    }
+}
+
+/// Where access records go: into the numbers, and into the log if there is one.
+pub struct Telemetry {
+    metrics: Arc<Metrics>,
+    access_log: Option<AccessLog>,
+}
+
+impl Telemetry {
+    /// Records go to these.
+    pub fn new(metrics: Arc<Metrics>, access_log: Option<AccessLog>) -> Self {
+        Self { metrics, access_log }
+    }
+}
+
+impl Recorder for Telemetry {
+    fn record(&self, record: &AccessRecord) {
+        self.metrics.count(record);
+        if let Some(log) = &self.access_log {
+            log.write(record);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Upstreams: which target a request goes to, and the connections kept to it.
+
+pub mod balance;
+pub mod connect;
+pub mod guard;
+pub mod pool;
+pub mod target;
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatewright_config::UpstreamConfig;
+use gatewright_core::{Body, Problem, ProblemKind};
+
+use self::balance::Balance;
+use self::connect::ConnectError;
+use self::pool::Lease;
+use self::target::Target;
+
+/// An upstream. Lives across reloads as long as its configuration stays the same, and its connections with it.
+pub struct Upstream {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What the configuration says of it.
+    pub config: UpstreamConfig,
+    targets: Vec<Arc<Target>>,
+    balance: Balance,
+}
+
+/// What one attempt to send a request came to.
+pub enum Attempt {
+    /// A response, and the connection it comes over.
+    Answered(http::Response<hyper::body::Incoming>, Lease),
+    /// The connection had been closed before anything was sent; the body is as it was.
+    Unsent(Body),
+    /// The connection broke after something was sent. `reused` is whether it had served before.
+    Broken {
+        /// Why.
+        error: hyper::Error,
+        /// It had served before, so that the upstream may have closed it just then.
+        reused: bool,
+    },
+}
+
+impl Upstream {
+    /// An upstream without connections.
+    ///
+    /// # Errors
+    /// When its certificate authorities cannot be read.
+    pub fn new(name: &str, config: &UpstreamConfig, workers: usize) -> Result<Self, connect::SetupError> {
+        let tls = connect::client_config(config)?;
+        let targets: Vec<_> = config
+            .targets
+            .iter()
+            .map(|target| Target::new(target, config, &tls, workers).map(Arc::new))
+            .collect::<Result<_, _>>()?;
+        let weights: Vec<u32> = config.targets.iter().map(|target| target.weight).collect();
+        Ok(Self {
+            name: name.into(),
+            config: config.clone(),
+            targets,
+            balance: Balance::new(&weights, workers),
+        })
+    }
+
+    /// The target that is next, and those to try after it when it cannot be reached.
+    pub fn candidates(&self) -> impl Iterator<Item = &Arc<Target>> {
+        let first = self.balance.next();
+        let (before, after) = self.targets.split_at(first.min(self.targets.len()));
+        after.iter().chain(before)
+    }
+
+    /// Closes connections that nobody has used for too long, whichever worker keeps them.
+    pub fn close_idle(&self) {
+        for target in &self.targets {
+            target.pool.close_idle();
+        }
+    }
+}
+
+/// A connection to the first target that takes one, and the target.
+///
+/// # Errors
+/// When no target can be reached. What the last one said decides.
+pub async fn connect_any<'u>(upstream: &'u Upstream, fresh_only: bool) -> Result<(Lease, &'u Arc<Target>), Problem> {
+    let mut problem = Problem::new(ProblemKind::UpstreamUnavailable);
+    for target in upstream.candidates() {
+        match target.lease(fresh_only).await {
+            Ok(lease) => return Ok((lease, target)),
+            Err(error) => problem = unreachable(target, &error),
+        }
+    }
+    Err(problem)
+}
+
+fn unreachable(target: &Target, error: &ConnectError) -> Problem {
+    let kind = match error {
+        ConnectError::TimedOut => ProblemKind::IntegrationTimeout,
+        ConnectError::Tls(_) | ConnectError::Http(_) => ProblemKind::IntegrationFailure,
+        ConnectError::Resolve(_) | ConnectError::Connect(_) => ProblemKind::UpstreamUnavailable,
+    };
+    let problem = Problem::new(kind).with_cause(format_args!("{}: {error}", target.name));
+    match kind {
+        ProblemKind::UpstreamUnavailable => problem.with_retry_after(Duration::from_secs(1)),
+        _ => problem,
+    }
+}
+
+/// An error and everything it came from, in one line.
+pub fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

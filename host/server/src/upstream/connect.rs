@@ -1,0 +1,202 @@
+//! New connections to a target: name, TCP, TLS, HTTP.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gatewright_config::{TargetConfig, UpstreamConfig};
+use gatewright_core::Body;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::RootCertStore;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::guard::{ResponseGuard, Sent};
+use crate::listener::tls::{TlsError, certificates};
+
+/// hyper's own default; with another number it allocates for every response.
+const DEFAULT_HEADER_COUNT: usize = 100;
+
+/// Why an upstream cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// Its certificate authorities cannot be read.
+    #[error(transparent)]
+    Authorities(#[from] TlsError),
+    /// The system has none.
+    #[error("cannot read the system's certificate authorities; name a file with `ca` ({0})")]
+    NoAuthorities(String),
+    /// A certificate authority is no certificate.
+    #[error("cannot use a certificate of {}: {source}", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rustls::Error,
+    },
+    /// The host is neither a DNS name nor an address.
+    #[error("cannot verify `{0}`: it is neither a DNS name nor an IP address")]
+    ServerName(String),
+    /// The TLS library refuses.
+    #[error("cannot set up TLS: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// It took too long.
+    #[error("connecting took too long")]
+    TimedOut,
+    /// The name has no address.
+    #[error("cannot resolve the name: {0}")]
+    Resolve(io::Error),
+    /// Nobody answers there.
+    #[error("cannot connect: {0}")]
+    Connect(io::Error),
+    /// The other side is not who it should be, or speaks no TLS.
+    #[error("TLS handshake failed: {0}")]
+    Tls(io::Error),
+    /// HTTP cannot be spoken.
+    #[error("cannot speak HTTP: {0}")]
+    Http(hyper::Error),
+}
+
+/// How to connect to one target.
+pub struct Connector {
+    host: String,
+    port: u16,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    header_bytes: usize,
+    header_count: usize,
+}
+
+/// A connection that has not served yet.
+pub struct Connected {
+    /// Sends requests over it.
+    pub sender: SendRequest<Body>,
+    /// Must be told of each request.
+    pub sent: Sent,
+}
+
+impl Connector {
+    /// How to connect to `target`.
+    ///
+    /// # Errors
+    /// When its host cannot be verified.
+    pub fn new(
+        target: &TargetConfig,
+        upstream: &UpstreamConfig,
+        tls: &Option<Arc<ClientConfig>>,
+    ) -> Result<Self, SetupError> {
+        let tls = match tls {
+            Some(config) if target.tls => {
+                let name = ServerName::try_from(target.host.clone())
+                    .map_err(|_| SetupError::ServerName(target.host.clone()))?;
+                Some((TlsConnector::from(Arc::clone(config)), name))
+            }
+            _ => None,
+        };
+        Ok(Self {
+            host: target.host.clone(),
+            port: target.port,
+            tls,
+            header_bytes: usize::try_from(upstream.header_bytes.0).unwrap_or(usize::MAX),
+            header_count: upstream.header_count,
+        })
+    }
+
+    /// Connects. The caller keeps the time.
+    ///
+    /// # Errors
+    /// When any step of it fails.
+    pub async fn connect(&self) -> Result<Connected, ConnectError> {
+        let stream = self.connect_tcp().await?;
+        match &self.tls {
+            None => self.handshake(stream).await,
+            Some((connector, name)) => {
+                let stream = connector
+                    .connect(name.clone(), stream)
+                    .await
+                    .map_err(ConnectError::Tls)?;
+                self.handshake(stream).await
+            }
+        }
+    }
+
+    async fn connect_tcp(&self) -> Result<TcpStream, ConnectError> {
+        let addresses = tokio::net::lookup_host((self.host.as_str(), self.port))
+            .await
+            .map_err(ConnectError::Resolve)?;
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in addresses {
+            match TcpStream::connect(address).await {
+                Ok(stream) => {
+                    stream.set_nodelay(true).map_err(ConnectError::Connect)?;
+                    return Ok(stream);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(ConnectError::Connect(last))
+    }
+
+    async fn handshake<S>(&self, stream: S) -> Result<Connected, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (guard, sent) = ResponseGuard::new(stream, self.header_bytes);
+        let mut builder = http1::Builder::new();
+        builder.max_header_size(self.header_bytes);
+        if self.header_count != DEFAULT_HEADER_COUNT {
+            builder.max_headers(self.header_count);
+        }
+        let (sender, connection) = builder
+            .handshake(TokioIo::new(guard))
+            .await
+            .map_err(ConnectError::Http)?;
+        tokio::spawn(async move {
+            // What matters of an error reaches whoever waits for the response.
+            if let Err(error) = connection.await {
+                tracing::debug!(error = super::causes(&error), "upstream connection ended");
+            }
+        });
+        Ok(Connected { sender, sent })
+    }
+}
+
+/// TLS towards the targets, if any of them speaks it.
+///
+/// # Errors
+/// When there are no certificate authorities to verify them with.
+pub fn client_config(upstream: &UpstreamConfig) -> Result<Option<Arc<ClientConfig>>, SetupError> {
+    if !upstream.targets.iter().any(|target| target.tls) {
+        return Ok(None);
+    }
+    let mut roots = RootCertStore::empty();
+    if let Some(path) = &upstream.ca {
+        for certificate in certificates(path, "certificate")? {
+            roots.add(certificate).map_err(|source| SetupError::Authority {
+                path: path.clone(),
+                source,
+            })?;
+        }
+    } else {
+        let found = rustls_native_certs::load_native_certs();
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            return Err(SetupError::NoAuthorities(format!("{} errors", found.errors.len())));
+        }
+    }
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Some(Arc::new(config)))
+}

@@ -1,0 +1,97 @@
+//! An upstream's connection with a strict look at its responses' raw framing. What hyper would forgive breaks the
+//! connection instead, before a byte of it reaches a client.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::listener::framing::{Scanner, Side};
+
+/// Counts the requests sent over a connection: whose response comes next.
+#[derive(Clone, Debug, Default)]
+pub struct Sent(Arc<AtomicU64>);
+
+impl Sent {
+    /// A request is about to be sent.
+    pub fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// An upstream's connection.
+pub struct ResponseGuard<S> {
+    stream: S,
+    scanner: Scanner,
+    sent: Sent,
+    seen: u64,
+}
+
+impl<S> ResponseGuard<S> {
+    /// Looks at the responses that come over `stream`.
+    pub fn new(stream: S, line_limit: usize) -> (Self, Sent) {
+        let sent = Sent::default();
+        (
+            Self {
+                stream,
+                scanner: Scanner::new(Side::Responses, line_limit),
+                sent: sent.clone(),
+                seen: 0,
+            },
+            sent,
+        )
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for ResponseGuard<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let this = &mut *self;
+        std::task::ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        let sent = this.sent.0.load(Ordering::Relaxed);
+        if sent != this.seen {
+            this.seen = sent;
+            this.scanner.expect_response();
+        }
+        let bytes = buffer.filled().get(before..).unwrap_or_default();
+        Poll::Ready(this.scanner.scan(bytes).map_err(|violation| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("malformed response: {}", violation.as_str()),
+            )
+        }))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for ResponseGuard<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,72 @@
+//! One target of an upstream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatewright_config::{TargetConfig, UpstreamConfig};
+use http::HeaderValue;
+use rustls::ClientConfig;
+
+use super::connect::{ConnectError, Connector, SetupError};
+use super::pool::{Lease, Pool};
+
+/// One target of an upstream.
+pub struct Target {
+    /// Scheme, host and port, for records.
+    pub name: Arc<str>,
+    /// `Host` of its requests, unless the client's is kept.
+    pub authority: HeaderValue,
+    /// Path before every request's.
+    pub base_path: String,
+    /// Connections kept to it.
+    pub pool: Arc<Pool>,
+    connector: Connector,
+    connect_timeout: Duration,
+}
+
+impl Target {
+    /// A target without connections.
+    ///
+    /// # Errors
+    /// When its host makes no sense.
+    pub fn new(
+        target: &TargetConfig,
+        upstream: &UpstreamConfig,
+        tls: &Option<Arc<ClientConfig>>,
+        workers: usize,
+    ) -> Result<Self, SetupError> {
+        let (scheme, default_port) = if target.tls { ("https", 443) } else { ("http", 80) };
+        let host = if target.host.contains(':') {
+            format!("[{}]", target.host)
+        } else {
+            target.host.clone()
+        };
+        let authority = if target.port == default_port {
+            host.clone()
+        } else {
+            format!("{host}:{}", target.port)
+        };
+        Ok(Self {
+            name: format!("{scheme}://{host}:{}", target.port).into(),
+            authority: HeaderValue::try_from(authority).map_err(|_| SetupError::ServerName(host))?,
+            base_path: target.base_path.clone(),
+            pool: Pool::new(workers, upstream.idle_connections, upstream.idle_timeout),
+            connector: Connector::new(target, upstream, tls)?,
+            connect_timeout: upstream.connect_timeout,
+        })
+    }
+
+    /// A connection: a kept one, unless only a new one will do, or else a new one.
+    ///
+    /// # Errors
+    /// When a new one is needed and cannot be had.
+    pub async fn lease(&self, fresh_only: bool) -> Result<Lease, ConnectError> {
+        if !fresh_only {
+            if let Some(lease) = self.pool.take() {
+                return Ok(lease);
+            }
+        }
+        let connected = tokio::time::timeout(self.connect_timeout, self.connector.connect()).await;
+        Ok(self.pool.lease(connected.map_err(|_elapsed| ConnectError::TimedOut)??))
+    }
+}

@@ -1,0 +1,67 @@
+//! Which files a configuration consists of, and whether they have changed.
+//!
+//! Changes are found by looking, not by trusting events: a file that is replaced, linked anew, written in place or
+//! gone is seen the same way, and an event that got lost costs a moment only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use gatewright_config::{GatewayConfig, StageKind};
+
+use crate::assemble::{plugin_file, used_plugins};
+
+/// What is known of a file without reading it; none for one that is not there.
+type Stamp = Option<(u64, i64, i64, u64, u64)>;
+
+/// How a set of files looked at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot(BTreeMap<PathBuf, Stamp>);
+
+impl Snapshot {
+    /// Looks at the files.
+    pub fn take(files: &BTreeSet<PathBuf>) -> Self {
+        Self(files.iter().map(|path| (path.clone(), stamp(path))).collect())
+    }
+}
+
+/// Follows links: what counts is what is read.
+fn stamp(path: &Path) -> Stamp {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((
+        metadata.len(),
+        metadata.mtime(),
+        metadata.mtime_nsec(),
+        metadata.ino(),
+        metadata.dev(),
+    ))
+}
+
+/// The files that a configuration was made of, itself included.
+pub fn files(path: &Path, config: Option<&GatewayConfig>) -> BTreeSet<PathBuf> {
+    let mut files = BTreeSet::from([path.to_owned()]);
+    let Some(config) = config else { return files };
+    files.extend(
+        used_plugins(config)
+            .into_iter()
+            .filter_map(|name| plugin_file(config, name)),
+    );
+    for tls in config.listeners.values().filter_map(|listener| listener.tls.as_ref()) {
+        files.extend([tls.certificate.clone(), tls.key.clone()]);
+    }
+    for stage in config.routes.iter().flat_map(|route| &route.chain) {
+        if let StageKind::ApiKey(config) = &stage.kind {
+            files.insert(config.keys.clone());
+        }
+    }
+    files
+}
+
+/// The folders in which something happens when one of the files changes.
+pub fn folders(files: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+    let parent = |path: &PathBuf| match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => Some(parent.to_owned()),
+        _ => Some(PathBuf::from(".")),
+    };
+    files.iter().filter_map(parent).collect()
+}

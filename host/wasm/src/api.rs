@@ -1,0 +1,53 @@
+//! The plugin interface, version 0.1: the generated bindings, and what turns the gateway's words into them and back.
+//! WIT types end here. What comes from a plugin is hostile: each piece is checked before it becomes a core type.
+
+mod allowance;
+mod answer;
+mod attributes;
+mod authorizer;
+pub(crate) mod bindings;
+mod exports;
+mod fields;
+mod integration;
+mod lifecycle;
+mod lowering;
+mod request_transform;
+mod response_transform;
+
+pub(crate) use answer::Answer;
+pub(crate) use authorizer::Authorize;
+pub(crate) use exports::{Exports, Guests, INTERFACES, Unfit};
+pub(crate) use fields::Edit;
+pub(crate) use integration::Handle;
+pub(crate) use lifecycle::{Description, Needs, Selection, Wrong, configure, describe};
+pub(crate) use lowering::{Shown, View};
+pub(crate) use request_transform::{RequestEdits, RequestOutcome, TransformRequest};
+pub(crate) use response_transform::{ResponseOutcome, TransformResponse};
+
+use crate::failure::{Failure, Fault};
+use crate::instance::Instance;
+use crate::kind::PluginKind;
+use bindings::gatewright::plugin::types;
+
+/// One call of a guest: what it is given, and how its answer is checked.
+pub(crate) trait Hook: Send {
+    /// Which interface it calls.
+    const KIND: PluginKind;
+    /// What comes out of it, checked.
+    type Output: Send;
+
+    /// Lowers the arguments, calls the guest, lifts and checks its answer.
+    fn call(self, instance: &mut Instance) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+}
+
+impl From<types::Fault> for Failure {
+    fn from(fault: types::Fault) -> Self {
+        let (unavailable, name, text) = match fault {
+            types::Fault::Unavailable(text) => (true, "unavailable", text),
+            types::Fault::Misconfigured(text) => (false, "misconfigured", text),
+            types::Fault::BadInput(text) => (false, "bad-input", text),
+            types::Fault::Internal(text) => (false, "internal", text),
+        };
+        Self::Fault(Fault { unavailable, name, text })
+    }
+}

@@ -1,0 +1,128 @@
+//! Which interfaces a component exports: its kinds, and the way to them in each of its instances.
+
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre};
+
+use super::bindings::exports::gatewright::plugin::{
+    authorizer, integration, lifecycle, request_transform, response_transform,
+};
+use crate::kind::{Kinds, PluginKind};
+use crate::state::CallState;
+
+/// The package of the plugin interface.
+const PACKAGE: &str = "gatewright:plugin";
+/// Versions with this beginning are understood: patch releases add nothing that a plugin must have.
+const TRACK: &str = "0.1.";
+/// The interface every plugin exports.
+const LIFECYCLE: &str = "lifecycle";
+/// Comes later.
+const BODY_FILTER: &str = "body-filter";
+
+/// What a plugin must export, for messages.
+pub(crate) const INTERFACES: &str = "`gatewright:plugin/lifecycle@0.1.0` and at least one of `authorizer`, \
+    `request-transform`, `response-transform`, `integration`";
+
+/// Why a component is no plugin.
+#[derive(Debug)]
+pub(crate) enum Unfit {
+    /// It exports nothing of the interface, or half of it.
+    NotAPlugin(String),
+    /// It exports or imports another version.
+    WrongVersion {
+        found: String,
+        expected: String,
+    },
+    /// It exports what this version cannot run yet.
+    Unsupported(String),
+}
+
+/// Finds out what a component is from the names of what it exports and imports.
+pub(crate) fn kinds(engine: &Engine, component: &Component) -> Result<Kinds, Unfit> {
+    let component = component.component_type();
+    let exports: Vec<_> = component.exports(engine).map(|(name, _)| name.to_owned()).collect();
+    let imports: Vec<_> = component.imports(engine).map(|(name, _)| name.to_owned()).collect();
+    if let Some(unfit) = exports.iter().chain(&imports).find_map(|name| wrong_version(name)) {
+        return Err(unfit);
+    }
+    if let Some(name) = exports.iter().find(|name| is_later(name)) {
+        return Err(Unfit::Unsupported(format!("`{name}`")));
+    }
+    let kinds: Kinds =
+        PluginKind::ALL.into_iter().filter(|kind| exports.iter().any(|name| is(name, kind.as_str()))).collect();
+    let lifecycle = exports.iter().any(|name| is(name, LIFECYCLE));
+    if lifecycle && kinds.iter().next().is_some() {
+        return Ok(kinds);
+    }
+    let exported = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
+    Err(Unfit::NotAPlugin(format!("a plugin exports {INTERFACES}; this component exports {exported}")))
+}
+
+fn interface(name: &str) -> Option<(&str, &str)> {
+    name.strip_prefix(PACKAGE)?.strip_prefix('/')?.split_once('@')
+}
+
+fn is(name: &str, wanted: &str) -> bool {
+    interface(name).is_some_and(|(interface, version)| interface == wanted && version.starts_with(TRACK))
+}
+
+fn is_later(name: &str) -> bool {
+    is(name, BODY_FILTER) || name.starts_with("wasi:http/") || name.starts_with("wasi:cli/run")
+}
+
+fn wrong_version(name: &str) -> Option<Unfit> {
+    let (interface, version) = interface(name)?;
+    (!version.starts_with(TRACK)).then(|| Unfit::WrongVersion {
+        found: name.to_owned(),
+        expected: format!("{PACKAGE}/{interface}@{TRACK}x"),
+    })
+}
+
+/// Where the functions of a component are, by number instead of by name.
+pub(crate) struct Exports {
+    pub(super) lifecycle: lifecycle::GuestIndices,
+    pub(super) authorizer: Option<authorizer::GuestIndices>,
+    pub(super) request_transform: Option<request_transform::GuestIndices>,
+    pub(super) response_transform: Option<response_transform::GuestIndices>,
+    pub(super) integration: Option<integration::GuestIndices>,
+}
+
+impl Exports {
+    /// Checks the functions' types.
+    pub(crate) fn find(component: &InstancePre<CallState>, kinds: Kinds) -> wasmtime::Result<Self> {
+        let has = |kind| kinds.has(kind);
+        Ok(Self {
+            lifecycle: lifecycle::GuestIndices::new(component)?,
+            authorizer: has(PluginKind::Authorizer).then(|| authorizer::GuestIndices::new(component)).transpose()?,
+            request_transform: has(PluginKind::RequestTransform)
+                .then(|| request_transform::GuestIndices::new(component))
+                .transpose()?,
+            response_transform: has(PluginKind::ResponseTransform)
+                .then(|| response_transform::GuestIndices::new(component))
+                .transpose()?,
+            integration: has(PluginKind::Integration).then(|| integration::GuestIndices::new(component)).transpose()?,
+        })
+    }
+}
+
+/// The functions of one instance, each interface looked up when it is first called.
+#[derive(Default)]
+pub(crate) struct Guests {
+    pub(super) authorizer: Option<authorizer::Guest>,
+    pub(super) request_transform: Option<request_transform::Guest>,
+    pub(super) response_transform: Option<response_transform::Guest>,
+    pub(super) integration: Option<integration::Guest>,
+}
+
+/// The functions of one interface of this instance.
+macro_rules! guest {
+    ($instance:ident, $interface:ident) => {{
+        if $instance.guests.$interface.is_none() {
+            let exports = $instance.exports.$interface.as_ref();
+            let exports = exports.ok_or_else(|| wasmtime::Error::msg("the plugin has no such interface"))?;
+            $instance.guests.$interface = Some(exports.load(&mut $instance.store, &$instance.raw)?);
+        }
+        let guest = $instance.guests.$interface.as_ref();
+        guest.ok_or_else(|| wasmtime::Error::msg("the plugin has no such interface"))?
+    }};
+}
+pub(super) use guest;

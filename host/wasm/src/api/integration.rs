@@ -1,0 +1,37 @@
+//! The hook `integration`: the plugin is the upstream.
+
+use std::time::Instant;
+
+use super::allowance::Allowance;
+use super::answer::{self, Answer};
+use super::bindings::exports::gatewright::plugin::integration as wit;
+use super::exports::guest;
+use super::lowering::{Lowered, Shown, Texts, View};
+use super::{Hook, Needs};
+use crate::failure::Failure;
+use crate::instance::Instance;
+use crate::kind::PluginKind;
+
+/// One request to be answered.
+pub(crate) struct Handle<'a> {
+    pub(crate) view: View<'a>,
+    pub(crate) needs: &'a Needs,
+    pub(crate) body: &'a [u8],
+    pub(crate) budget: Instant,
+}
+
+impl Hook for Handle<'_> {
+    const KIND: PluginKind = PluginKind::Integration;
+    type Output = Answer;
+
+    async fn call(self, instance: &mut Instance) -> Result<Answer, Failure> {
+        let texts = Texts::of(&self.view, Shown::All);
+        let lowered = Lowered::of(self.view, Shown::All, &texts, &self.needs.request_fields);
+        let guest = guest!(instance, integration);
+        let input =
+            wit::IntegrationInput { exchange: lowered.exchange(self.budget), request: lowered.head(), body: self.body };
+        let response = guest.call_handle(&mut instance.store, input).await??;
+        let mut allowance = Allowance::new(instance.store.data().caller.limits.output_bytes);
+        Ok(answer::checked(response, &mut allowance)?)
+    }
+}

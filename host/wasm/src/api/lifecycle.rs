@@ -1,0 +1,152 @@
+//! What a plugin says about itself, and its configuration.
+
+use http::HeaderName;
+use serde_json::Value;
+
+use super::bindings::exports::gatewright::plugin::lifecycle::{
+    BodyMode, Capability, FieldSelection, PluginInfo, Reuse,
+};
+use crate::ConfigFault;
+use crate::instance::Instance;
+
+const NAME_BYTES: usize = 64;
+const DESCRIPTION_BYTES: usize = 4 << 10;
+const SCHEMA_BYTES: usize = 256 << 10;
+const NAMED_FIELDS: usize = 64;
+const CONFIG_FAULTS: usize = 50;
+const CONFIG_FAULT_BYTES: usize = 1 << 10;
+
+/// A checked description.
+#[derive(Debug)]
+pub(crate) struct Description {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) description: String,
+    pub(crate) schema: Option<Value>,
+    pub(crate) needs: Needs,
+    pub(crate) capabilities: Vec<&'static str>,
+    /// Whether an instance may serve more than one call.
+    pub(crate) reusable: bool,
+}
+
+/// What hooks read of an exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Needs {
+    pub(crate) request_fields: Selection,
+    pub(crate) response_fields: Selection,
+    pub(crate) request_body: bool,
+    pub(crate) response_body: bool,
+    pub(crate) client_certificate: bool,
+}
+
+/// Which header fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Selection {
+    None,
+    Named(Vec<HeaderName>),
+    All,
+}
+
+/// Why a description is refused.
+#[derive(Debug)]
+pub(crate) enum Wrong {
+    /// It breaks a rule.
+    Rule(String),
+    /// It asks for what comes later.
+    Later(&'static str),
+    /// Its schema is not JSON.
+    Schema(String),
+}
+
+/// Asks a plugin what it is.
+pub(crate) async fn describe(instance: &mut Instance) -> wasmtime::Result<Result<Description, Wrong>> {
+    let guest = instance.exports.lifecycle.load(&mut instance.store, &instance.raw)?;
+    Ok(checked(guest.call_describe(&mut instance.store).await?))
+}
+
+/// Gives an instance its configuration, as JSON.
+pub(crate) async fn configure(instance: &mut Instance, config: &str) -> wasmtime::Result<Result<(), Vec<ConfigFault>>> {
+    let guest = instance.exports.lifecycle.load(&mut instance.store, &instance.raw)?;
+    let errors = match guest.call_configure(&mut instance.store, config).await? {
+        Ok(()) => return Ok(Ok(())),
+        Err(errors) => errors,
+    };
+    let text = |text: &str| crate::text::escaped(text, CONFIG_FAULT_BYTES);
+    let mut faults: Vec<_> = errors
+        .iter()
+        .take(CONFIG_FAULTS)
+        .map(|error| ConfigFault { at: text(&error.at), message: text(&error.message) })
+        .collect();
+    if faults.is_empty() {
+        faults.push(ConfigFault { at: String::new(), message: "refused without a reason".to_owned() });
+    }
+    Ok(Err(faults))
+}
+
+fn checked(info: PluginInfo) -> Result<Description, Wrong> {
+    let PluginInfo { name, version, description, config_schema, needs, capabilities, reuse } = info;
+    for (what, text) in [("name", &name), ("version", &version)] {
+        if !(1..=NAME_BYTES).contains(&text.len()) || text.chars().any(char::is_control) {
+            return Err(Wrong::Rule(format!("`{what}` is not one line of 1 to {NAME_BYTES} bytes")));
+        }
+    }
+    if description.len() > DESCRIPTION_BYTES {
+        return Err(Wrong::Rule(format!("`description` has more than {DESCRIPTION_BYTES} bytes")));
+    }
+    let modes = [needs.request_body, needs.response_body];
+    if modes.contains(&BodyMode::Chunks) {
+        return Err(Wrong::Later("bodies in chunks (`body-filter`)"));
+    }
+    Ok(Description {
+        name,
+        version,
+        description,
+        schema: config_schema.map(|text| schema(&text)).transpose()?,
+        needs: Needs {
+            request_fields: selection("request-fields", needs.request_fields)?,
+            response_fields: selection("response-fields", needs.response_fields)?,
+            request_body: needs.request_body == BodyMode::Buffered,
+            response_body: needs.response_body == BodyMode::Buffered,
+            client_certificate: needs.client_certificate,
+        },
+        capabilities: CAPABILITIES.into_iter().filter(|(flag, _)| capabilities.contains(*flag)).map(|(_, name)| name).collect(),
+        reusable: reuse == Reuse::Serial,
+    })
+}
+
+const CAPABILITIES: [(Capability, &str); 7] = [
+    (Capability::KV, "kv"),
+    (Capability::COUNTERS, "counters"),
+    (Capability::SECRETS, "secrets"),
+    (Capability::HTTP_CLIENT, "http-client"),
+    (Capability::METRICS, "metrics"),
+    (Capability::CLOCK, "clock"),
+    (Capability::RANDOM, "random"),
+];
+
+fn schema(text: &str) -> Result<Value, Wrong> {
+    if text.len() > SCHEMA_BYTES {
+        return Err(Wrong::Rule(format!("`config-schema` has more than {SCHEMA_BYTES} bytes")));
+    }
+    serde_json::from_str(text).map_err(|error| Wrong::Schema(error.to_string()))
+}
+
+fn selection(what: &str, selection: FieldSelection) -> Result<Selection, Wrong> {
+    let names = match selection {
+        FieldSelection::None => return Ok(Selection::None),
+        FieldSelection::All => return Ok(Selection::All),
+        FieldSelection::Named(names) => names,
+    };
+    if names.len() > NAMED_FIELDS {
+        return Err(Wrong::Rule(format!("`{what}` names more than {NAMED_FIELDS} fields; ask for `all`")));
+    }
+    let mut selected: Vec<HeaderName> = Vec::with_capacity(names.len());
+    for name in &names {
+        let name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| Wrong::Rule(format!("`{what}` has a name that no header field can have")))?;
+        if !selected.contains(&name) {
+            selected.push(name);
+        }
+    }
+    Ok(if selected.is_empty() { Selection::None } else { Selection::Named(selected) })
+}

@@ -1,0 +1,85 @@
+//! The hook `response-transform`: changes a response, or replaces it.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use gatewright_core::Value;
+use http::{HeaderMap, StatusCode};
+
+use super::allowance::Allowance;
+use super::answer::{self, Answer};
+use super::attributes;
+use super::bindings::exports::gatewright::plugin::response_transform as wit;
+use super::exports::guest;
+use super::fields::{self, Edit, Message};
+use super::lowering::{self, Lowered, Shown, Texts, View};
+use super::request_transform::body;
+use super::{Hook, Needs};
+use crate::failure::Failure;
+use crate::instance::Instance;
+use crate::kind::PluginKind;
+
+/// One response to be changed.
+pub(crate) struct TransformResponse<'a> {
+    pub(crate) view: View<'a>,
+    pub(crate) needs: &'a Needs,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: Option<&'a [u8]>,
+    pub(crate) budget: Instant,
+}
+
+/// What becomes of it.
+pub(crate) enum ResponseOutcome {
+    /// It goes on, changed.
+    Proceed(ResponseEdits),
+    /// Another is sent instead.
+    Replace(Answer),
+}
+
+/// Checked changes.
+#[derive(Debug, Default)]
+pub(crate) struct ResponseEdits {
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) fields: Vec<Edit>,
+    pub(crate) body: Option<Bytes>,
+    /// With their full names.
+    pub(crate) attributes: Vec<(String, Value)>,
+}
+
+impl Hook for TransformResponse<'_> {
+    const KIND: PluginKind = PluginKind::ResponseTransform;
+    type Output = ResponseOutcome;
+
+    async fn call(self, instance: &mut Instance) -> Result<ResponseOutcome, Failure> {
+        let texts = Texts::of(&self.view, Shown::All);
+        let lowered = Lowered::of(self.view, Shown::All, &texts, &self.needs.request_fields);
+        let fields = lowering::fields(self.headers, &self.needs.response_fields);
+        let guest = guest!(instance, response_transform);
+        let input = wit::ResponseInput {
+            exchange: lowered.exchange(self.budget),
+            request: lowered.head(),
+            response: wit::ResponseHead { status: self.status.as_u16(), fields: &fields },
+            body: self.body,
+        };
+        let outcome = guest.call_transform_response(&mut instance.store, input).await??;
+        let caller = &instance.store.data().caller;
+        let mut allowance = Allowance::new(caller.limits.output_bytes);
+        Ok(match outcome {
+            wit::ResponseOutcome::Replace(response) => {
+                ResponseOutcome::Replace(answer::checked(response, &mut allowance)?)
+            }
+            wit::ResponseOutcome::Proceed(edits) => {
+                let wit::ResponseEdits { status, fields, body: body_edit, attributes } = edits;
+                ResponseOutcome::Proceed(ResponseEdits {
+                    status: status.map(answer::status).transpose()?,
+                    fields: fields::edits(fields, Message::Response, &mut allowance)?,
+                    // Asked of the plugin's needs, not of this response: one to HEAD has no body, and a plugin that
+                    // replaces bodies need not know.
+                    body: body(body_edit, self.needs.response_body, &mut allowance)?,
+                    attributes: attributes::checked(attributes, &format!("plugin.{}.", caller.name), &mut allowance)?,
+                })
+            }
+        })
+    }
+}

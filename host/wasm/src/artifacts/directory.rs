@@ -1,0 +1,107 @@
+//! The store's directory: that nobody else can write into it, its key, and files that appear whole.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wasmtime_wasi::Rng as _;
+
+const KEY_FILE: &str = "key";
+
+/// Why a directory cannot be the store.
+#[derive(Debug)]
+pub(super) enum Unfit {
+    /// It is not there and cannot be made, or not written.
+    Unusable(io::Error),
+    /// Others can write into it.
+    Unsafe(String),
+}
+
+/// Makes the directory, or checks the one that is there.
+pub(super) fn prepare(path: &Path) -> Result<(), Unfit> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make(path).map_err(Unfit::Unusable)?;
+            fs::symlink_metadata(path).map_err(Unfit::Unusable)?
+        }
+        Err(error) => return Err(Unfit::Unusable(error)),
+    };
+    let user = rustix::process::geteuid().as_raw();
+    let unsafe_for = |reason: String| Err(Unfit::Unsafe(reason));
+    if metadata.file_type().is_symlink() {
+        return unsafe_for("it is a symbolic link; name the directory itself".to_owned());
+    }
+    if !metadata.is_dir() {
+        return unsafe_for("it is not a directory".to_owned());
+    }
+    if metadata.uid() != user {
+        return unsafe_for(format!(
+            "it belongs to user {}, the gateway runs as user {user}, and what is in it is executed; choose another `store`",
+            metadata.uid()
+        ));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return unsafe_for(format!(
+            "others may write into it (mode {:o}), and what is in it is executed; `chmod 700` it",
+            metadata.mode() & 0o7777
+        ));
+    }
+    Ok(())
+}
+
+fn make(path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        // Another process was faster; it is checked all the same.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
+}
+
+/// The store's key, made at first use. One of the wrong size is replaced: the entries under it are misses then.
+pub(super) fn key(directory: &Path) -> io::Result<[u8; 32]> {
+    let path = directory.join(KEY_FILE);
+    match read_key(&path) {
+        Ok(key) => return Ok(key),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => {}
+        Err(error) => return Err(error),
+    }
+    let mut key = [0; 32];
+    wasmtime_wasi::thread_rng().fill_bytes(&mut key);
+    write_whole(&path, &key)?;
+    // Read back: of two processes that start at once, both use the key that is there in the end.
+    read_key(&path)
+}
+
+fn read_key(path: &Path) -> io::Result<[u8; 32]> {
+    if fs::symlink_metadata(path)?.file_type().is_symlink() {
+        return Err(io::Error::other("the key is a symbolic link"));
+    }
+    let mut key = [0; 32];
+    File::open(path)?.read_exact(&mut key)?;
+    Ok(key)
+}
+
+/// Writes a file that is there whole or not at all: temporary file, flush to the disk, rename.
+pub(super) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let temporary = path.with_extension(format!("tmp-{}-{number}", std::process::id()));
+    let written = write(&temporary, content).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // What is left of it would only take room.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}

@@ -1,0 +1,117 @@
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+use super::*;
+
+fn component(engine: &Engine) -> Component {
+    Component::new(engine, "(component)").unwrap()
+}
+
+fn digest() -> Digest {
+    Digest::of(b"bytes")
+}
+
+fn store(directory: &Path) -> Artifacts {
+    Artifacts::open(&directory.join("store")).unwrap().unwrap()
+}
+
+fn entries(store: &Artifacts, extension: &str) -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(&store.directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.retain(|path| path.extension().is_some_and(|known| known == extension));
+    found
+}
+
+#[test]
+fn what_was_kept_is_found_again_also_by_another_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = Engine::default();
+    assert!(store(directory.path()).find(&engine, &digest()).is_none());
+    store(directory.path()).keep(&engine, &digest(), &component(&engine));
+    assert!(store(directory.path()).find(&engine, &digest()).is_some());
+}
+
+#[test]
+fn an_entry_with_one_flipped_bit_is_a_miss_and_is_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let (engine, store) = (Engine::default(), store(directory.path()));
+    store.keep(&engine, &digest(), &component(&engine));
+    let path = entries(&store, CODE).remove(0);
+    let mut code = fs::read(&path).unwrap();
+    *code.last_mut().unwrap() ^= 1;
+    fs::write(&path, code).unwrap();
+    assert!(store.find(&engine, &digest()).is_none());
+    store.keep(&engine, &digest(), &component(&engine));
+    assert!(store.find(&engine, &digest()).is_some());
+}
+
+#[test]
+fn an_entry_without_its_mac_or_under_another_name_is_a_miss() {
+    let directory = tempfile::tempdir().unwrap();
+    let (engine, store) = (Engine::default(), store(directory.path()));
+    store.keep(&engine, &digest(), &component(&engine));
+    let (code, mac) = (entries(&store, CODE).remove(0), entries(&store, MAC).remove(0));
+    let other = Digest::of(b"others");
+    let name = entry_name(&engine, &other);
+    fs::copy(&code, store.path(&name, CODE)).unwrap();
+    fs::copy(&mac, store.path(&name, MAC)).unwrap();
+    assert!(store.find(&engine, &other).is_none());
+    fs::remove_file(mac).unwrap();
+    assert!(store.find(&engine, &digest()).is_none());
+}
+
+#[test]
+fn an_entry_for_other_engine_settings_is_a_miss() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path());
+    let engine = Engine::default();
+    store.keep(&engine, &digest(), &component(&engine));
+    let mut config = wasmtime::Config::new();
+    config.epoch_interruption(true);
+    assert!(store.find(&Engine::new(&config).unwrap(), &digest()).is_none());
+}
+
+#[test]
+fn a_directory_that_others_can_write_or_a_link_to_one_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    fs::create_dir(&path).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o770)).unwrap();
+    let error = Artifacts::open(&path).err().unwrap().to_string();
+    assert!(error.contains("chmod 700"), "{error}");
+
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+    let link = directory.path().join("link");
+    symlink(&path, &link).unwrap();
+    let error = Artifacts::open(&link).err().unwrap().to_string();
+    assert!(error.contains("symbolic link"), "{error}");
+}
+
+#[test]
+fn a_place_that_cannot_be_written_means_no_store_not_an_error() {
+    assert!(Artifacts::open(Path::new("/proc/gatewright/store")).unwrap().is_none());
+}
+
+#[test]
+fn key_and_entries_are_for_the_gateway_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let (engine, store) = (Engine::default(), store(directory.path()));
+    store.keep(&engine, &digest(), &component(&engine));
+    assert_eq!(fs::metadata(&store.directory).unwrap().mode() & 0o777, 0o700);
+    for entry in fs::read_dir(&store.directory).unwrap() {
+        assert_eq!(entry.unwrap().metadata().unwrap().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn the_least_recently_used_entries_are_cleaned() {
+    let directory = tempfile::tempdir().unwrap();
+    let (engine, store) = (Engine::default(), store(directory.path()));
+    for index in 0..=KEPT {
+        let path = store.path(&format!("{index:064}"), CODE);
+        fs::write(&path, b"").unwrap();
+        let age = std::time::Duration::from_secs(1000 - index as u64);
+        File::open(&path).unwrap().set_modified(SystemTime::now() - age).unwrap();
+    }
+    store.keep(&engine, &digest(), &component(&engine));
+    assert_eq!(entries(&store, CODE).len(), KEPT);
+    assert!(store.find(&engine, &digest()).is_some());
+}

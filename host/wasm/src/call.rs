@@ -1,0 +1,90 @@
+//! Runs a guest's future within its wall time, and catches what must not get out of it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Instant;
+
+use tokio::time::Sleep;
+
+/// Why a future was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// Its time was over.
+    Late,
+    /// It panicked: a defect of the gateway, not of the guest. What the panic said.
+    Panicked(String),
+}
+
+/// Polls `future` until it is ready, panics, or `deadline` passes; then it is dropped, and with it the guest.
+///
+/// Most guests are ready at the first poll and never cost a timer. One that computes is woken by its next tick, so
+/// the deadline is looked at between ticks.
+pub(crate) async fn limited<F: Future>(future: F, deadline: Instant) -> Result<F::Output, Stopped> {
+    let mut future = pin!(future);
+    let mut timer = pin!(None::<Sleep>);
+    std::future::poll_fn(|context| {
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(Poll::Ready(output)) => return Poll::Ready(Ok(output)),
+            Ok(Poll::Pending) => {}
+            Err(panic) => return Poll::Ready(Err(Stopped::Panicked(message(&*panic)))),
+        }
+        if timer.is_none() {
+            timer.set(Some(tokio::time::sleep_until(deadline.into())));
+        }
+        match timer.as_mut().as_pin_mut() {
+            Some(timer) => timer.poll(context).map(|()| Err(Stopped::Late)),
+            None => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// What a panic said.
+pub(crate) fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn in_ms(ms: u64) -> Instant {
+        Instant::now() + Duration::from_millis(ms)
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_future_that_waits_too_long_is_given_up() {
+        assert_eq!(limited(std::future::pending::<()>(), in_ms(5)).await, Err(Stopped::Late));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_future_that_yields_for_ever_is_given_up_and_lets_others_run() {
+        let endless = async {
+            loop {
+                tokio::task::yield_now().await;
+            }
+        };
+        let other = tokio::spawn(async { tokio::time::sleep(Duration::from_millis(1)).await });
+        let given_up: Result<(), Stopped> = limited(endless, in_ms(20)).await;
+        assert_eq!(given_up, Err(Stopped::Late));
+        assert!(other.is_finished());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_panic_ends_the_call_not_the_worker() {
+        let panics = async { panic!("boom") };
+        let stopped: Result<(), Stopped> = limited(panics, in_ms(1_000)).await;
+        assert_eq!(stopped, Err(Stopped::Panicked("boom".to_owned())));
+    }
+
+    #[test]
+    fn a_future_that_is_ready_needs_no_timer() {
+        // Without a runtime, making a timer would panic.
+        let mut call = pin!(limited(async { 1 }, Instant::now()));
+        let ready = call.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+        assert_eq!(ready, Poll::Ready(Ok(1)));
+    }
+}

@@ -1,0 +1,33 @@
+//! What the host offers to plugins: the services of the plugin interface, one file each, and WASI with nothing in it.
+//!
+//! Everything is linked for every plugin, because some languages import everything whether they use it or not. What
+//! a plugin may not use refuses each call; only what the host does not know at all is an error at load.
+
+mod clock;
+mod counters;
+mod http_client;
+mod kv;
+mod log;
+mod metrics;
+mod random;
+mod secrets;
+
+use wasmtime::Engine;
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::api::bindings::{Host_, gatewright};
+use crate::state::CallState;
+
+/// The linker that all plugins are linked with.
+///
+/// # Errors
+/// When two services have the same name: a defect of this crate.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    Host_::add_to_linker::<_, HasSelf<CallState>>(&mut linker, |state| state)?;
+    Ok(linker)
+}
+
+/// The interface `types` has no functions.
+impl gatewright::plugin::types::Host for CallState {}

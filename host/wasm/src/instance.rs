@@ -1,0 +1,105 @@
+//! One instance of a plugin: its store, and what is known of it. Owned by the call that uses it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use gatewright_core::ExchangeId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::InstancePre;
+use wasmtime::{PoolConcurrencyLimitError, Store, StoreContextMut};
+
+use crate::api::{Exports, Guests};
+use crate::limits::HANDLES;
+use crate::state::{CallState, Caller};
+
+/// A component that is checked, linked and ready to be instantiated.
+pub(crate) struct Component {
+    pub(crate) linked: InstancePre<CallState>,
+    pub(crate) exports: Arc<Exports>,
+    /// Counts instances where no pool does: without one the machine's memory would be the limit.
+    pub(crate) places: Option<Arc<Semaphore>>,
+}
+
+/// A live instance.
+pub(crate) struct Instance {
+    pub(crate) store: Store<CallState>,
+    pub(crate) raw: wasmtime::component::Instance,
+    pub(crate) exports: Arc<Exports>,
+    pub(crate) guests: Guests,
+    /// Calls it has served.
+    pub(crate) calls: u32,
+    /// Linear memory it had when it was configured.
+    pub(crate) memory_at_start: usize,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Instance {
+    /// Makes one. Code of the guest may run: `cpu_ticks` is for that and the first call together.
+    ///
+    /// # Errors
+    /// When the guest traps, wants more than it may have, or the pool has no place left.
+    pub(crate) async fn make(
+        component: &Component,
+        caller: &Arc<Caller>,
+        exchange: Option<ExchangeId>,
+        cpu_ticks: u32,
+    ) -> wasmtime::Result<Self> {
+        let place = component.places.as_ref().map(|places| Arc::clone(places).try_acquire_owned());
+        let place = place.transpose().map_err(|_| NoPlace)?;
+        let mut store = Store::try_new(component.linked.engine(), CallState::new(Arc::clone(caller)))?;
+        store.limiter(|state| &mut state.meter);
+        store.set_hostcall_fuel(caller.limits.host_call_bytes);
+        store.set_max_component_handles(HANDLES);
+        store.epoch_deadline_callback(|mut context: StoreContextMut<'_, CallState>| context.data_mut().tick());
+        store.data_mut().begin(exchange, cpu_ticks);
+        store.set_epoch_deadline(1);
+        let raw = component.linked.instantiate_async(&mut store).await?;
+        caller.stats.instance_made();
+        Ok(Self {
+            store,
+            raw,
+            exports: Arc::clone(&component.exports),
+            guests: Guests::default(),
+            calls: 0,
+            memory_at_start: 0,
+            _place: place,
+        })
+    }
+
+    /// Full budgets for another call.
+    pub(crate) fn begin(&mut self, exchange: Option<ExchangeId>) {
+        let cpu_ticks = self.store.data().caller.limits.cpu_ticks;
+        self.store.data_mut().begin(exchange, cpu_ticks);
+        self.store.set_epoch_deadline(1);
+    }
+
+    /// Linear memory now.
+    pub(crate) fn memory(&self) -> usize {
+        self.store.data().meter.memory()
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        let stats = &self.store.data().caller.stats;
+        stats.used_memory(self.memory());
+        stats.instance_gone();
+    }
+}
+
+/// As many instances are alive as there may be.
+#[derive(Clone, Copy, Debug)]
+struct NoPlace;
+
+impl fmt::Display for NoPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("all plugin instances (`instances` under `[plugins]`) are in use")
+    }
+}
+
+impl std::error::Error for NoPlace {}
+
+/// Whether an instance could not be made because there are too many.
+pub(crate) fn is_exhausted(error: &wasmtime::Error) -> bool {
+    error.is::<PoolConcurrencyLimitError>() || error.is::<NoPlace>()
+}

@@ -1,0 +1,202 @@
+//! The metrics of all plugins as the metrics endpoint shows them, summed up when it is asked.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+
+use super::HostMetrics;
+use super::stats::{BUCKETS, Outcome, PluginStats, Sums};
+use crate::failure::TrapReason;
+use crate::kind::PluginKind;
+
+/// Registered once with the process's registry.
+pub(crate) struct PluginCollector(pub(crate) Arc<HostMetrics>);
+
+impl fmt::Debug for PluginCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PluginCollector")
+    }
+}
+
+/// One plugin at the time of asking.
+struct Row {
+    name: Arc<str>,
+    stats: Arc<PluginStats>,
+    sums: Sums,
+}
+
+type Labels<'a> = [(&'static str, &'a str); 3];
+
+impl Collector for PluginCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let row = |(name, stats): (Arc<str>, Arc<PluginStats>)| Row { sums: stats.sums(), name, stats };
+        let rows: Vec<_> = self.0.all().into_iter().map(row).collect();
+        calls(&mut encoder, &rows)?;
+        traps(&mut encoder, &rows)?;
+        decisions(&mut encoder, &rows)?;
+        instances(&mut encoder, &rows)?;
+        gauge(&mut encoder, "gatewright_plugin_memory_high_water_bytes", "Most linear memory of one instance", &rows, |row| {
+            row.stats.memory_high_water()
+        })?;
+        for (name, help, value) in COUNTERS {
+            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for row in &rows {
+                metric.encode_family(&[("plugin", &*row.name)])?.encode_counter::<NoLabelSet, _, u64>(&value(&row.sums), None)?;
+            }
+        }
+        cpu(&mut encoder, &rows)?;
+        self.host(&mut encoder)?;
+        self.0.custom.encode(&mut encoder)
+    }
+}
+
+type Counter = (&'static str, &'static str, fn(&Sums) -> u64);
+
+const COUNTERS: [Counter; 4] = [
+    ("gatewright_plugin_queued", "Calls that waited for a place", |sums| sums.queued),
+    ("gatewright_plugin_skipped", "Faults passed over by on_fault = skip", |sums| sums.skipped),
+    ("gatewright_plugin_log_lines_dropped", "Log lines beyond the budget", |sums| sums.log_line_dropped),
+    ("gatewright_plugin_samples_dropped", "Samples of own metrics not taken", |sums| sums.sample_dropped),
+];
+
+fn calls(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(
+        "gatewright_plugin_calls",
+        "Calls of plugins by hook and outcome",
+        None,
+        MetricType::Counter,
+    )?;
+    for row in rows {
+        for (kind, outcomes) in PluginKind::ALL.into_iter().zip(&row.sums.calls) {
+            for (outcome, count) in Outcome::ALL.into_iter().zip(outcomes).filter(|(_, count)| **count > 0) {
+                let labels: Labels<'_> =
+                    [("plugin", &row.name), ("hook", kind.as_str()), ("outcome", outcome.as_str())];
+                metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(count, None)?;
+            }
+        }
+    }
+    let mut metric = encoder.encode_descriptor(
+        "gatewright_plugin_call_seconds",
+        "Time of calls of plugins, waiting for a place included",
+        None,
+        MetricType::Histogram,
+    )?;
+    for row in rows {
+        for ((kind, times), nanos) in PluginKind::ALL.into_iter().zip(&row.sums.times).zip(row.sums.nanos) {
+            let count: u64 = times.iter().sum();
+            if count == 0 {
+                continue;
+            }
+            let bounds = BUCKETS.iter().map(|bound| bound.as_secs_f64()).chain([f64::MAX]);
+            let buckets: Vec<_> = bounds.zip(times.iter().copied()).collect();
+            let labels = [("plugin", &*row.name), ("hook", kind.as_str())];
+            metric.encode_family(&labels)?.encode_histogram::<NoLabelSet>(seconds(nanos), count, &buckets, None)?;
+        }
+    }
+    Ok(())
+}
+
+fn traps(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(
+        "gatewright_plugin_traps",
+        "Calls of plugins that broke off, by reason",
+        None,
+        MetricType::Counter,
+    )?;
+    for row in rows {
+        for (reason, count) in TrapReason::ALL.iter().zip(row.sums.traps).filter(|(_, count)| *count > 0) {
+            let labels = [("plugin", &*row.name), ("reason", reason.as_str())];
+            metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+        }
+    }
+    Ok(())
+}
+
+fn decisions(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(
+        "gatewright_plugin_decision_cache",
+        "Decisions of authorizers on cached routes",
+        None,
+        MetricType::Counter,
+    )?;
+    for row in rows {
+        let sums = &row.sums;
+        for (result, count) in
+            [("hit", sums.decision_hit), ("miss", sums.decision_miss), ("bypass", sums.decision_bypass)]
+        {
+            let labels = [("plugin", &*row.name), ("result", result)];
+            metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+        }
+    }
+    Ok(())
+}
+
+fn instances(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
+    let mut metric =
+        encoder.encode_descriptor("gatewright_plugin_instances", "Instances alive", None, MetricType::Gauge)?;
+    for row in rows {
+        let alive = row.sums.instance_made.saturating_sub(row.sums.instance_gone);
+        let idle = row.sums.instance_idle.saturating_sub(row.sums.instance_taken);
+        for (state, count) in [("busy", alive.saturating_sub(idle)), ("idle", idle)] {
+            metric.encode_family(&[("plugin", &*row.name), ("state", state)])?.encode_gauge(&count)?;
+        }
+    }
+    Ok(())
+}
+
+fn cpu(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(
+        "gatewright_plugin_cpu_seconds",
+        "Processor time of plugins, sampled every millisecond",
+        None,
+        MetricType::Counter,
+    )?;
+    for row in rows {
+        let cpu = row.sums.ticked as f64 * crate::ticker::TICK.as_secs_f64();
+        metric.encode_family(&[("plugin", &*row.name)])?.encode_counter::<NoLabelSet, _, u64>(&cpu, None)?;
+    }
+    Ok(())
+}
+
+fn gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    rows: &[Row],
+    value: impl Fn(&Row) -> u64,
+) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for row in rows {
+        metric.encode_family(&[("plugin", &*row.name)])?.encode_gauge(&value(row))?;
+    }
+    Ok(())
+}
+
+impl PluginCollector {
+    fn host(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let load = |number: &std::sync::atomic::AtomicU64| number.load(Ordering::Relaxed);
+        encoder
+            .encode_descriptor("gatewright_plugin_runtimes", "Plugin configurations in use", None, MetricType::Gauge)?
+            .encode_gauge(&load(&self.0.runtimes))?;
+        let mut metric = encoder.encode_descriptor(
+            "gatewright_plugin_loads",
+            "Plugins loaded, by where their code came from",
+            None,
+            MetricType::Counter,
+        )?;
+        for (source, count) in [("compiler", load(&self.0.compiled)), ("store", load(&self.0.from_store))] {
+            metric.encode_family(&[("source", source)])?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+        }
+        encoder
+            .encode_descriptor("gatewright_plugin_compile_seconds", "Time spent compiling", None, MetricType::Counter)?
+            .encode_counter::<NoLabelSet, _, u64>(&seconds(load(&self.0.compile_nanos)), None)
+    }
+}
+
+fn seconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e9
+}

@@ -1,0 +1,133 @@
+//! What all plugins of a process share, and how a plugin is loaded.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use gatewright_config::gateway::PluginConfig;
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::artifacts::Artifacts;
+use crate::decision_cache::DecisionCache;
+use crate::digest::Digest;
+use crate::metrics::{HostMetrics, PluginCollector};
+use crate::plugin::Plugin;
+use crate::pool::Runtimes;
+use crate::state::CallState;
+use crate::ticker::Ticker;
+use crate::{PluginError, PluginFile, engine, host, loading};
+
+/// Engine, linker, clock, compiled-code store, decision cache and metrics: one a process, over all reloads. Clones
+/// are the same host.
+#[derive(Clone)]
+pub struct PluginHost(Arc<Shared>);
+
+/// What a [`PluginHost`] is made of.
+#[derive(Clone, Debug)]
+pub struct HostSettings {
+    /// Directory of the compiled-code store.
+    pub store: PathBuf,
+    /// Instances alive at once, all plugins together.
+    pub instances: u32,
+    /// The largest plugin file that is read.
+    pub file_bytes: u64,
+    /// Worker threads that call plugins.
+    pub workers: usize,
+}
+
+/// The inside of a host.
+pub(crate) struct Shared {
+    pub(crate) settings: HostSettings,
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<CallState>,
+    pub(crate) artifacts: Option<Artifacts>,
+    pub(crate) ticker: Ticker,
+    pub(crate) metrics: Arc<HostMetrics>,
+    pub(crate) runtimes: Arc<Runtimes>,
+    pub(crate) decisions: DecisionCache,
+    /// Counts instances where there is no pool to do it.
+    pub(crate) places: Option<Arc<Semaphore>>,
+    plugins: Mutex<HashMap<Digest, Weak<Plugin>>>,
+    /// One plugin is compiled at a time: compilers are hungry.
+    loading: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl PluginHost {
+    /// Starts the engine and opens the compiled-code store.
+    ///
+    /// # Errors
+    /// When the machine cannot run WebAssembly, or when others could write into the store.
+    pub fn new(settings: HostSettings) -> Result<Self, PluginError> {
+        let started = engine::start(settings.instances)?;
+        let engine = started.engine;
+        let defect = |error: wasmtime::Error| PluginError::Engine(format!("{error:#}"));
+        let runtimes = Arc::new(Runtimes::default());
+        let idle = Arc::clone(&runtimes);
+        let ticker = Ticker::start(engine.clone(), settings.workers, Box::new(move || idle.sweep()))
+            .map_err(|error| PluginError::Engine(error.to_string()))?;
+        let places = usize::try_from(settings.instances).unwrap_or(Semaphore::MAX_PERMITS);
+        Ok(Self(Arc::new(Shared {
+            linker: host::linker(&engine).map_err(defect)?,
+            artifacts: Artifacts::open(&settings.store)?,
+            ticker,
+            metrics: Arc::new(HostMetrics::new(settings.workers)),
+            runtimes,
+            decisions: DecisionCache::new(),
+            places: (!started.pooled).then(|| Arc::new(Semaphore::new(places.max(1)))),
+            plugins: Mutex::default(),
+            loading: Arc::default(),
+            engine,
+            settings,
+        })))
+    }
+
+    /// Registers the metrics of all plugins, `gatewright_plugin_*`. Once for each registry.
+    pub fn register_metrics(&self, registry: &mut prometheus_client::registry::Registry) {
+        registry.register_collector(Box::new(PluginCollector(Arc::clone(&self.0.metrics))));
+    }
+
+    /// Reads a plugin's file once, checks it, compiles it or takes it from the store, links it and asks what it is.
+    /// The same bytes with the same name and limits are the same plugin, as long as somebody has it.
+    ///
+    /// Takes seconds for large components, on a thread of its own; the calling task needs tokio's timers.
+    ///
+    /// # Errors
+    /// When the file is not a plugin that this gateway can run; the message says why and what to do.
+    pub async fn load(&self, name: &str, file: &Path, config: &PluginConfig) -> Result<Arc<Plugin>, PluginError> {
+        let shared = &self.0;
+        let turn = Arc::clone(&shared.loading).lock_owned().await;
+        let plugin = PluginFile { name: name.to_owned(), file: file.to_owned() };
+        let (turn, source) = loading::read(turn, plugin.clone(), shared.settings.file_bytes).await;
+        let source = source?;
+        let key = key(&source.digest, name, config);
+        if let Some(known) = self.known(&key) {
+            return Ok(known);
+        }
+        let (turn, compiled) = loading::compile(turn, plugin.clone(), source, Arc::clone(shared)).await;
+        let loaded = Arc::new(Plugin::link(plugin, compiled?, config, Arc::clone(shared)).await?);
+        shared.metrics.loaded(loaded.compile_time());
+        let mut plugins = shared.plugins.lock().unwrap_or_else(PoisonError::into_inner);
+        plugins.retain(|_, plugin| plugin.strong_count() > 0);
+        plugins.insert(key, Arc::downgrade(&loaded));
+        drop(turn);
+        Ok(loaded)
+    }
+
+    /// Forgets all cached decisions of authorizers.
+    pub fn purge_decisions(&self) {
+        self.0.decisions.purge();
+    }
+
+    fn known(&self, key: &Digest) -> Option<Arc<Plugin>> {
+        let plugins = self.0.plugins.lock().unwrap_or_else(PoisonError::into_inner);
+        plugins.get(key).and_then(Weak::upgrade)
+    }
+}
+
+/// What makes a plugin another: its bytes, its name, what it may use.
+fn key(file: &Digest, name: &str, config: &PluginConfig) -> Digest {
+    let config = serde_json::to_string(config).unwrap_or_else(|_| format!("{config:?}"));
+    Digest::of_parts([file.bytes().as_slice(), name.as_bytes(), config.as_bytes()])
+}

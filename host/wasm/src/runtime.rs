@@ -1,0 +1,193 @@
+//! A plugin with one configuration: what routes share that say the same, across reloads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use gatewright_config::gateway::InstancePolicy;
+use gatewright_core::ExchangeId;
+
+use crate::api::{self, Hook};
+use crate::breaker::{Breaker, Pass};
+use crate::call::{Stopped, limited};
+use crate::digest::Digest;
+use crate::failure::{Failure, TrapReason};
+use crate::instance::{Instance, is_exhausted};
+use crate::metrics::Outcome;
+use crate::plugin::Plugin;
+use crate::pool::Pool;
+
+/// One runtime.
+pub(crate) struct Runtime {
+    plugin: Arc<Plugin>,
+    /// The configuration, as JSON.
+    config: String,
+    /// Of plugin and configuration together.
+    digest: Digest,
+    pool: Pool,
+    breaker: Breaker,
+    /// Whether a grant ever had a policy, so that it is worth looking for one in the decision cache.
+    grants_policies: AtomicBool,
+}
+
+/// The exchange a call is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Cause {
+    pub(crate) exchange: ExchangeId,
+    /// When the exchange must be over.
+    pub(crate) deadline: Instant,
+}
+
+impl Runtime {
+    pub(crate) fn new(plugin: Arc<Plugin>, config: String, digest: Digest) -> Self {
+        let workers = plugin.host().settings.workers;
+        plugin.host().metrics.runtimes.fetch_add(1, Ordering::Relaxed);
+        Self {
+            plugin,
+            config,
+            digest,
+            pool: Pool::new(workers),
+            breaker: Breaker::new(),
+            grants_policies: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn plugin(&self) -> &Arc<Plugin> {
+        &self.plugin
+    }
+
+    pub(crate) fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Whether its breaker is open.
+    pub(crate) fn is_resting(&self) -> bool {
+        self.breaker.is_open()
+    }
+
+    pub(crate) fn grants_policies(&self) -> bool {
+        self.grants_policies.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn has_granted_a_policy(&self) {
+        self.grants_policies.store(true, Ordering::Relaxed);
+    }
+
+    /// When a call that begins now must be over.
+    pub(crate) fn budget(&self, cause: Cause) -> Instant {
+        (Instant::now() + self.plugin.caller().limits.time).min(cause.deadline)
+    }
+
+    /// One call, within all limits, counted. Dropping it ends the guest.
+    pub(crate) async fn call<H: Hook>(&self, hook: H, cause: Cause) -> Result<H::Output, Failure> {
+        let stats = &self.plugin.caller().stats;
+        let measured = stats.measure(H::KIND);
+        let result = self.admit_and_run(hook, cause).await;
+        match &result {
+            Ok(_) => measured.ended(Outcome::Ok),
+            Err(failure) => {
+                measured.ended(failure.into());
+                self.plugin.note(H::KIND, failure);
+            }
+        }
+        result
+    }
+
+    async fn admit_and_run<H: Hook>(&self, hook: H, cause: Cause) -> Result<H::Output, Failure> {
+        let pass = self.breaker.admit().map_err(Failure::Resting)?;
+        let _place = self.plugin.place(cause.deadline).await?;
+        let time = Instant::now() + self.plugin.caller().limits.time;
+        let result = match limited(self.run(hook, cause.exchange), time.min(cause.deadline)).await {
+            Ok(result) => result,
+            Err(Stopped::Late) if cause.deadline < time => Err(Failure::ExchangeOver),
+            Err(Stopped::Late) => Err(Failure::TimeExceeded),
+            Err(Stopped::Panicked(message)) => Err(Failure::Trap(TrapReason::HostPanic, message)),
+        };
+        self.judge(pass, result.as_ref().err());
+        result
+    }
+
+    /// The guest's part: what happens here counts against its time and is gone when it is stopped.
+    async fn run<H: Hook>(&self, hook: H, exchange: ExchangeId) -> Result<H::Output, Failure> {
+        let _running = self.plugin.host().ticker.running();
+        let mut instance = self.instance(exchange).await?;
+        let output = hook.call(&mut instance).await?;
+        self.put_back(instance);
+        Ok(output)
+    }
+
+    async fn instance(&self, exchange: ExchangeId) -> Result<Instance, Failure> {
+        if let Some(mut instance) = self.pool.take() {
+            instance.begin(Some(exchange));
+            return Ok(instance);
+        }
+        match self.fresh(exchange).await {
+            Err(error) if is_exhausted(&error) => {
+                // Idle instances of other plugins hold places that this call needs more.
+                self.plugin.host().runtimes.evict();
+                match self.fresh(exchange).await {
+                    Err(error) if is_exhausted(&error) => Err(Failure::Saturated),
+                    result => result?,
+                }
+            }
+            result => result?,
+        }
+    }
+
+    async fn fresh(&self, exchange: ExchangeId) -> wasmtime::Result<Result<Instance, Failure>> {
+        let ticks = self.plugin.caller().limits.cpu_ticks;
+        let mut instance = self.plugin.instance(Some(exchange), ticks).await?;
+        Ok(match api::configure(&mut instance, &self.config).await? {
+            Ok(()) => {
+                instance.memory_at_start = instance.memory();
+                Ok(instance)
+            }
+            Err(_) => {
+                let text = "`configure` refused a configuration that it accepted at load".to_owned();
+                Err(Failure::Trap(TrapReason::Configure, text))
+            }
+        })
+    }
+
+    /// Keeps an instance for the next call, if it may serve one and has not grown too much.
+    fn put_back(&self, mut instance: Instance) {
+        let limits = &self.plugin.caller().limits;
+        let InstancePolicy::Reuse(calls) = limits.instances else {
+            return;
+        };
+        instance.calls = instance.calls.saturating_add(1);
+        let headroom = limits.memory_bytes.saturating_sub(instance.memory_at_start);
+        let grown = instance.memory().saturating_sub(instance.memory_at_start);
+        if instance.calls < calls && grown <= headroom / 2 {
+            self.pool.put(instance);
+        }
+    }
+
+    fn judge(&self, pass: Pass, failure: Option<&Failure>) {
+        let name = &self.plugin.caller().name;
+        match failure {
+            Some(failure) if failure.is_breakdown() => {
+                if let Some(wait) = self.breaker.failed(pass) {
+                    tracing::error!(plugin = %name, wait = ?wait, "plugin failed too often in a row, its calls are refused");
+                }
+            }
+            // Neither speaks for the plugin nor against it.
+            Some(Failure::ExchangeOver | Failure::Saturated | Failure::Resting(_)) => {}
+            _ => {
+                if self.breaker.succeeded() {
+                    tracing::info!(plugin = %name, "plugin works again");
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.plugin.host().metrics.runtimes.fetch_sub(1, Ordering::Relaxed);
+    }
+}
