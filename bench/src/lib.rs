@@ -1,1 +1,108 @@
-//! Placeholder.
+//! What the micro benchmarks share: exchanges to measure with, and plugins.
+
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot be set up has nothing to say")]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use gatewright_config::{InstancePolicy, PluginConfig, PluginStageConfig};
+use gatewright_core::{
+    AccessRecord, Attributes, Body, Client, ClientAddress, Exchange, ExchangeId, Parameters, Recorder, Request, Stage,
+};
+use gatewright_wasm::{HostSettings, Plugin, PluginHost, StageUse};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+
+struct Nowhere;
+
+impl Recorder for Nowhere {
+    fn record(&self, _record: &AccessRecord) {}
+}
+
+/// An exchange whose request has so many header fields besides `authorization`.
+pub fn exchange(fields: usize) -> Exchange {
+    let mut headers = HeaderMap::new();
+    headers.insert("authorization", HeaderValue::from_static("Bearer secret"));
+    for number in 0..fields {
+        let name = HeaderName::try_from(format!("x-field-{number}")).unwrap();
+        headers.insert(name, HeaderValue::from_static("a value of ordinary length"));
+    }
+    let id = ExchangeId { process: 1, number: 1 };
+    let address = "192.0.2.7:5000".parse().unwrap();
+    let client = Client { peer: ClientAddress::Tcp(address), address: Some(address.ip()), tls: false };
+    let listener: Arc<str> = Arc::from("bench");
+    let record =
+        AccessRecord::new(id, listener, client.clone(), Method::GET, Version::HTTP_11, Arc::new(Nowhere));
+    Exchange {
+        id,
+        received: SystemTime::now(),
+        deadline: Instant::now() + Duration::from_secs(3600),
+        client,
+        request: Request {
+            method: Method::GET,
+            secure: false,
+            authority: HeaderValue::from_static("api.example.com"),
+            host: "api.example.com".to_owned(),
+            target: "/users/42?verbose=1".parse().unwrap(),
+            version: Version::HTTP_11,
+            headers,
+        },
+        body: Body::empty(),
+        route: Arc::from("user-by-id"),
+        parameters: Parameters::default(),
+        attributes: Attributes::default(),
+        rate_limit: None,
+        record,
+    }
+}
+
+/// The benchmarks' guest, loaded.
+pub struct Guests {
+    host: PluginHost,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Guests {
+    /// Starts the plugin engine.
+    pub fn start() -> Self {
+        let store = std::env::temp_dir().join("gatewright-bench-store");
+        let settings = HostSettings { store, instances: 64, file_bytes: 1 << 26, workers: 1 };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { host: PluginHost::new(settings).expect("the plugin engine starts"), runtime }
+    }
+
+    /// A stage of the guest `bearer`.
+    pub fn authorizer(&self, instances: InstancePolicy, cache: Duration) -> Arc<dyn Stage> {
+        let plugin = self.load(instances);
+        let identity = "header:authorization";
+        let identity = gatewright_config::IdentitySource::Header(identity.trim_start_matches("header:").to_owned());
+        let config = PluginStageConfig {
+            plugin: "bearer".to_owned(),
+            identity: vec![identity],
+            cache,
+            on_fault: gatewright_config::OnFault::Deny,
+            body_bytes: gatewright_config::ByteSize(1 << 20),
+            config: serde_json::json!({}),
+        };
+        let route = Arc::from("user-by-id");
+        let stage = plugin.stage(StageUse { config: &config, route: &route, last_authorizer: true });
+        self.runtime.block_on(stage).expect("the guest takes its configuration")
+    }
+
+    fn load(&self, instances: InstancePolicy) -> Arc<Plugin> {
+        let config = PluginConfig { instances, ..PluginConfig::default() };
+        let file = guest_file();
+        assert!(file.is_file(), "{} is missing; `cargo xtask bench` builds it", file.display());
+        self.runtime.block_on(self.host.load("bearer", &file, &config)).expect("the guest loads")
+    }
+
+    /// One request through a stage.
+    pub fn call(&self, stage: &dyn Stage, exchange: &mut Exchange) {
+        let flow = self.runtime.block_on(stage.on_request(exchange));
+        assert!(matches!(flow, Ok(gatewright_core::Flow::Proceed)), "the guest lets the key pass: {flow:?}");
+    }
+}
+
+fn guest_file() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/bench/bearer.wasm")
+}

@@ -2,6 +2,7 @@
 //! else.
 
 mod check;
+mod demo;
 mod key;
 mod output;
 mod plugin;
@@ -34,6 +35,8 @@ enum Command {
     Check(check::Check),
     /// Print the JSON Schema of the configuration file, for editors.
     Schema(schema::Schema),
+    /// Run the demo: an origin server, and a gateway in front of it.
+    Demo(demo::Demo),
     /// Make an API key: prints the key once, and the entry for the file of keys.
     Key(key::Key),
     /// Build plugins and look into them.
@@ -48,6 +51,7 @@ impl Cli {
             Command::Run(run) => run.execute(),
             Command::Check(check) => check.execute(),
             Command::Schema(schema) => schema.execute(),
+            Command::Demo(demo) => demo.execute(),
             Command::Key(key) => key.execute(),
             Command::Plugin(plugin) => plugin.execute(),
         }

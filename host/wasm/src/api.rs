@@ -16,13 +16,13 @@ mod response_transform;
 
 pub(crate) use answer::Answer;
 pub(crate) use authorizer::Authorize;
-pub(crate) use exports::{Exports, Guests, INTERFACES, Unfit};
+pub(crate) use exports::{Exports, Guests, Unfit, kinds};
 pub(crate) use fields::Edit;
 pub(crate) use integration::Handle;
 pub(crate) use lifecycle::{Description, Needs, Selection, Wrong, configure, describe};
 pub(crate) use lowering::{Shown, View};
 pub(crate) use request_transform::{RequestEdits, RequestOutcome, TransformRequest};
-pub(crate) use response_transform::{ResponseOutcome, TransformResponse};
+pub(crate) use response_transform::{ResponseEdits, ResponseOutcome, TransformResponse};
 
 use crate::failure::{Failure, Fault};
 use crate::instance::Instance;

@@ -9,7 +9,7 @@ mod directory;
 
 use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -29,7 +29,7 @@ const MAC: &str = "mac";
 /// A directory of compiled components.
 pub(crate) struct Artifacts {
     directory: PathBuf,
-    key: [u8; 32],
+    key: directory::Key,
 }
 
 impl Artifacts {

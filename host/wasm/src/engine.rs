@@ -51,14 +51,12 @@ fn base() -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
-        // Off: no asynchronous lifting, and none of the task machinery on the way of every call.
+        // Off: none of the machinery of component-model tasks on the way of every call.
         .concurrency_support(false)
-        .wasm_component_model_async(false)
         .memory_init_cow(true)
         .max_wasm_stack(GUEST_STACK_BYTES)
         .async_stack_size(FIBER_STACK_BYTES)
         .wasm_backtrace_max_frames(NonZeroUsize::new(20))
-        .wasm_threads(false)
         .shared_memory(false)
         .wasm_memory64(false);
     config

@@ -1,11 +1,57 @@
 //! WebAssembly plugins as stages and integrations of Gatewright. The only crate that names wasmtime.
+//!
+//! A [`PluginHost`] is one a process. [`PluginHost::load`] makes a [`Plugin`] of a file: it is read, checked, compiled
+//! or taken from the compiled-code store (`loading`, `artifacts`), linked with the host's services (`component`,
+//! `host`) and asked what it is (`describing`). A plugin with one configuration is a `runtime`; stages and
+//! integrations of routes with the same configuration share it, across reloads.
+//!
+//! On a request, `stage` and `integration` turn the exchange into arguments and the answer into changes (`api`, where
+//! the types of the plugin interface end), and `Runtime::call` runs the guest: breaker, a place among the calls that
+//! may run, an instance of its own (`instance`, or one that waits in its `pool`), wall time (`call`), processor time
+//! (`ticker`), memory (`limits`). A failure costs that exchange and nothing else (`failure`). What authorizers decide
+//! may be used again (`decision_cache`).
+
 #![deny(missing_docs)]
 
-mod api {
-    pub mod bindings;
-}
-pub mod error;
-mod skeleton;
+mod api;
+mod artifacts;
+mod authorizer;
+mod breaker;
+mod call;
+mod component;
+mod configuration;
+mod decision;
+mod decision_cache;
+mod describing;
+mod digest;
+mod engine;
+mod error;
+mod failure;
+mod host;
+mod identity;
+mod instance;
+mod integration;
+mod kind;
+mod limits;
+mod loading;
+mod log_gate;
+mod metrics;
+mod plugin;
+mod plugin_host;
+mod pool;
+mod runtime;
+mod stage;
+mod state;
+mod summary;
+#[cfg(test)]
+mod testing;
+mod text;
+mod ticker;
 
+pub use describing::measure;
 pub use error::{ConfigFault, PluginError, PluginFile};
-pub use skeleton::*;
+pub use kind::PluginKind;
+pub use metrics::{CallStats, RuntimeStats};
+pub use plugin::{Plugin, StageUse};
+pub use plugin_host::{HostSettings, PluginHost};
+pub use summary::{FieldsSummary, NeedsSummary, PluginSummary};

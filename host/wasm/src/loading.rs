@@ -92,6 +92,9 @@ fn read_file(plugin: &PluginFile, limit: u64) -> Result<Source, PluginError> {
     let unreadable = |error: std::io::Error| PluginError::Unreadable { plugin: plugin.clone(), reason: error.to_string() };
     let mut bytes = Vec::new();
     let file = File::open(&plugin.file).map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(unreadable(std::io::Error::other("it is not a file")));
+    }
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > limit {
         return Err(PluginError::TooLarge { plugin: plugin.clone(), limit });

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub(crate) use collector::PluginCollector;
 pub(crate) use custom::{CustomMetrics, Sample};
-pub(crate) use stats::{Measured, Outcome, PluginStats};
+pub(crate) use stats::{Outcome, PluginStats};
 pub use stats::{CallStats, RuntimeStats};
 
 /// The numbers of all plugins of the process. They live as long as the host: a plugin that is replaced goes on

@@ -40,8 +40,8 @@ pub(crate) struct Cause {
 
 impl Runtime {
     pub(crate) fn new(plugin: Arc<Plugin>, config: String, digest: Digest) -> Self {
-        let workers = plugin.host().settings.workers;
-        plugin.host().metrics.runtimes.fetch_add(1, Ordering::Relaxed);
+        let workers = plugin.shared().settings.workers;
+        plugin.shared().metrics.runtimes.fetch_add(1, Ordering::Relaxed);
         Self {
             plugin,
             config,
@@ -113,7 +113,7 @@ impl Runtime {
 
     /// The guest's part: what happens here counts against its time and is gone when it is stopped.
     async fn run<H: Hook>(&self, hook: H, exchange: ExchangeId) -> Result<H::Output, Failure> {
-        let _running = self.plugin.host().ticker.running();
+        let _running = self.plugin.shared().ticker.running();
         let mut instance = self.instance(exchange).await?;
         let output = hook.call(&mut instance).await?;
         self.put_back(instance);
@@ -128,7 +128,7 @@ impl Runtime {
         match self.fresh(exchange).await {
             Err(error) if is_exhausted(&error) => {
                 // Idle instances of other plugins hold places that this call needs more.
-                self.plugin.host().runtimes.evict();
+                self.plugin.shared().runtimes.evict();
                 match self.fresh(exchange).await {
                     Err(error) if is_exhausted(&error) => Err(Failure::Saturated),
                     result => result?,
@@ -188,6 +188,6 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        self.plugin.host().metrics.runtimes.fetch_sub(1, Ordering::Relaxed);
+        self.plugin.shared().metrics.runtimes.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -67,13 +67,6 @@ impl Ticker {
         }
         Running(calls)
     }
-
-    /// Wakes the thread, so that it finds out that there is something to sweep.
-    pub(crate) fn wake(&self) {
-        if self.shared.asleep.load(Ordering::SeqCst) {
-            self.thread.unpark();
-        }
-    }
 }
 
 impl Drop for Running<'_> {

@@ -9,6 +9,9 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::{Refusal, Settings};
 
+/// More would be refused by the gateway.
+const MOST_SCOPES: usize = 100;
+
 /// The claims of a token that holds.
 #[derive(Debug)]
 pub(crate) struct Claims {
@@ -40,10 +43,19 @@ pub(crate) fn check(signed: &[u8], settings: &Settings, now: Duration) -> Result
     }
     let subject = all
         .text("sub")
-        .filter(|sub| !sub.is_empty())
-        .ok_or(Refusal::Invalid("no subject"))?
+        .filter(|sub| is_principal(sub))
+        .ok_or(Refusal::Invalid("no usable subject"))?
         .to_owned();
-    Ok(Claims { subject, expires, all })
+    let claims = Claims { subject, expires, all };
+    if claims.scopes().count() > MOST_SCOPES {
+        return Err(Refusal::Invalid("more than 100 scopes"));
+    }
+    Ok(claims)
+}
+
+/// What the gateway takes as a principal. A token that names another is the token's fault, not ours.
+fn is_principal(subject: &str) -> bool {
+    (1..=1024).contains(&subject.len()) && !subject.chars().any(char::is_control)
 }
 
 impl Claims {

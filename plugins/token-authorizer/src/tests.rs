@@ -196,14 +196,28 @@ fn every_claim_that_matters_is_checked() {
             ),
             "not valid yet",
         ),
-        (format!(r#"{{"iss":"idp","aud":"api","exp":{later}}}"#), "no subject"),
+        (
+            format!(r#"{{"iss":"idp","aud":"api","exp":{later}}}"#),
+            "no usable subject",
+        ),
         (
             format!(r#"{{"iss":"idp","aud":"api","sub":"","exp":{later}}}"#),
-            "no subject",
+            "no usable subject",
         ),
         (
             format!(r#"{{"iss":"idp","aud":"api","sub":"a","sub":"b","exp":{later}}}"#),
             "claims are not a JSON object",
+        ),
+        (
+            format!(r#"{{"iss":"idp","aud":"api","sub":"a\nb","exp":{later}}}"#),
+            "no usable subject",
+        ),
+        (
+            format!(
+                r#"{{"iss":"idp","aud":"api","sub":"a","exp":{later},"scope":"{}"}}"#,
+                "s ".repeat(101)
+            ),
+            "more than 100 scopes",
         ),
         ("[]".to_owned(), "claims are not a JSON object"),
     ] {

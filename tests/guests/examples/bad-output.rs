@@ -1,6 +1,5 @@
 //! P8, P9, P10 and faults on purpose. Puts into its answers what must never be on a wire. Expected: where the table says
-//! `refused`, the whole answer is a fault and nothing of it is seen; where it says `ignored`, the field is the gateway's and
-//! the plugin's is dropped (or refused: the two are equally good, half is not).
+//! "refused", the whole answer is a fault and nothing of it is seen; where it says "dropped", only the field is not seen.
 //!
 //! As authorizer it grants with the field as upstream edit, or with `x-decision: deny` denies with it in the response; as
 //! transform it edits; with `x-answer: yes` the request transform responds and the response transform replaces; as
@@ -43,9 +42,10 @@ fn sin(mode: &str) -> Sin {
         "status-600" => (600, "x-fine", b"a"),
         "status-1000" => (1000, "x-fine", b"a"),
         "status-65535" => (65535, "x-fine", b"a"),
-        // Ignored: framing and the connection are the gateway's.
+        // Dropped: computed by the gateway.
         "content-length" => (200, "content-length", b"5"),
         "content-length-twice" => (200, "content-length", b"5, 6"),
+        // Refused: framing and the connection are the gateway's.
         "transfer-encoding" => (200, "transfer-encoding", b"chunked"),
         "connection" => (200, "connection", b"close, x-internal"),
         "keep-alive" => (200, "keep-alive", b"timeout=9999"),
@@ -56,7 +56,7 @@ fn sin(mode: &str) -> Sin {
         "host-upper" => (200, "HOST", b"evil.example"),
         "proxy-connection" => (200, "proxy-connection", b"close"),
         "proxy-authorization" => (200, "proxy-authorization", b"Basic YTpi"),
-        // Ignored or refused: what the gateway says about itself and the client.
+        // Refused: what the gateway says about itself and, in requests, about the client.
         "gatewright-error" => (200, "x-gatewright-error", b"THROTTLED"),
         "forwarded" => (200, "x-forwarded-for", b"127.0.0.1"),
         // Passes: odd, but valid.

@@ -1,4 +1,7 @@
-//! `gatewright plugin`
+//! `gatewright plugin`: one file a subcommand.
+
+mod build;
+mod inspect;
 
 use std::process::ExitCode;
 
@@ -6,11 +9,19 @@ use clap::Subcommand;
 
 /// Builds plugins and looks into them.
 #[derive(Debug, Subcommand)]
-pub(super) enum Plugin {}
+pub(super) enum Plugin {
+    /// Build a plugin written in Rust, and put its `.wasm` into a folder.
+    Build(build::Build),
+    /// Show what a plugin is: kinds, needs, services, configuration schema, and what a call costs.
+    Inspect(inspect::Inspect),
+}
 
 impl Plugin {
     /// Does it.
     pub(super) fn execute(self) -> ExitCode {
-        match self {}
+        match self {
+            Self::Build(build) => build.execute(),
+            Self::Inspect(inspect) => inspect.execute(),
+        }
     }
 }

@@ -67,7 +67,14 @@ impl Run {
     }
 }
 
-fn serve(running: Running) -> ExitCode {
+/// Messages for people, as far as `filter` lets them through.
+pub(super) fn log_messages(filter: &str) {
+    let messages = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(std::io::stderr);
+    messages.with_ansi(std::io::stderr().is_terminal()).init();
+}
+
+/// Waits for a signal, and then for the end.
+pub(super) fn serve(running: Running) -> ExitCode {
     for (name, address) in &running.listeners {
         tracing::info!(listener = name, %address, "listening");
     }

@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::allowance::Allowance;
 use super::fields::{self, Message};
-use super::types::FullResponseResult;
+use super::types::FullResponse;
 use crate::failure::OutputError;
 
 /// A checked response; can be sent many times.
@@ -33,8 +33,8 @@ impl Answer {
 }
 
 /// Checks a response.
-pub(super) fn checked(response: FullResponseResult, allowance: &mut Allowance) -> Result<Answer, OutputError> {
-    let FullResponseResult { head, body } = response;
+pub(super) fn checked(response: FullResponse, allowance: &mut Allowance) -> Result<Answer, OutputError> {
+    let FullResponse { head, body } = response;
     let status = self::status(head.status)?;
     allowance.bytes("body", body.len())?;
     let headers = fields::section(head.fields, Message::Response, allowance)?;

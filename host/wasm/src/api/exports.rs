@@ -19,7 +19,7 @@ const LIFECYCLE: &str = "lifecycle";
 const BODY_FILTER: &str = "body-filter";
 
 /// What a plugin must export, for messages.
-pub(crate) const INTERFACES: &str = "`gatewright:plugin/lifecycle@0.1.0` and at least one of `authorizer`, \
+const INTERFACES: &str = "`gatewright:plugin/lifecycle@0.1.0` and at least one of `authorizer`, \
     `request-transform`, `response-transform`, `integration`";
 
 /// Why a component is no plugin.

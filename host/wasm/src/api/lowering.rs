@@ -15,7 +15,6 @@ use super::types::{self, HttpVersion, Peer, RequestHead, ValueParam};
 pub(crate) struct View<'a> {
     pub(crate) id: ExchangeId,
     pub(crate) received: SystemTime,
-    pub(crate) deadline: Instant,
     pub(crate) route: &'a str,
     pub(crate) client: &'a Client,
     pub(crate) request: &'a Request,
@@ -28,7 +27,6 @@ impl<'a> View<'a> {
         Self {
             id: exchange.id,
             received: exchange.received,
-            deadline: exchange.deadline,
             route: &exchange.route,
             client: &exchange.client,
             request: &exchange.request,
@@ -65,7 +63,7 @@ impl Texts {
         };
         Self {
             address: address.map(|address| address.to_string()).unwrap_or_default(),
-            parameters: view.parameters.0.iter().map(|(name, _)| format!("path.{name}")).collect(),
+            parameters: view.parameters.iter().map(|(name, _)| format!("path.{name}")).collect(),
         }
     }
 }
@@ -81,7 +79,7 @@ pub(super) struct Lowered<'a> {
 
 impl<'a> Lowered<'a> {
     pub(super) fn of(view: View<'a>, shown: Shown, texts: &'a Texts, selection: &'a Selection) -> Self {
-        let parameters = texts.parameters.iter().zip(&view.parameters.0);
+        let parameters = texts.parameters.iter().zip(view.parameters.iter());
         let mut attributes: Vec<_> =
             parameters.map(|(name, (_, value))| (name.as_str(), ValueParam::Text(value))).collect();
         if shown == Shown::All {

@@ -224,7 +224,7 @@ mod tests {
         let current = PathAndQuery::from_static("/a?b=1");
         let mut allowance = Allowance::new(1 << 20);
         let mut target = |path, query| target(path, query, &current, &mut allowance).map(|t| t.map(|t| t.to_string()));
-        use wit::TextEdit::{Clear, Keep, Set};
+        use super::super::types::TextEdit::{Clear, Keep, Set};
         assert_eq!(target(Keep, Keep), Ok(None));
         assert_eq!(target(Keep, Clear), Ok(Some("/a".to_owned())));
         assert_eq!(target(Set("/c".to_owned()), Keep), Ok(Some("/c?b=1".to_owned())));

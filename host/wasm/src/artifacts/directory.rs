@@ -10,6 +10,9 @@ use wasmtime_wasi::Rng as _;
 
 const KEY_FILE: &str = "key";
 
+/// The store's key: as long as a block of the hash, so that it is used as it is.
+pub(super) type Key = [u8; 64];
+
 /// Why a directory cannot be the store.
 #[derive(Debug)]
 pub(super) enum Unfit {
@@ -64,25 +67,25 @@ fn make(path: &Path) -> io::Result<()> {
 }
 
 /// The store's key, made at first use. One of the wrong size is replaced: the entries under it are misses then.
-pub(super) fn key(directory: &Path) -> io::Result<[u8; 32]> {
+pub(super) fn key(directory: &Path) -> io::Result<Key> {
     let path = directory.join(KEY_FILE);
     match read_key(&path) {
         Ok(key) => return Ok(key),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => {}
         Err(error) => return Err(error),
     }
-    let mut key = [0; 32];
+    let mut key = [0; 64];
     wasmtime_wasi::thread_rng().fill_bytes(&mut key);
     write_whole(&path, &key)?;
     // Read back: of two processes that start at once, both use the key that is there in the end.
     read_key(&path)
 }
 
-fn read_key(path: &Path) -> io::Result<[u8; 32]> {
+fn read_key(path: &Path) -> io::Result<Key> {
     if fs::symlink_metadata(path)?.file_type().is_symlink() {
         return Err(io::Error::other("the key is a symbolic link"));
     }
-    let mut key = [0; 32];
+    let mut key = [0; 64];
     File::open(path)?.read_exact(&mut key)?;
     Ok(key)
 }

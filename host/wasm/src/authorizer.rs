@@ -1,0 +1,182 @@
+//! A plugin that decides: asks it, or the cache, and applies what comes out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatewright_core::{Exchange, Flow, Problem, ProblemKind, Value};
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use crate::PluginError;
+use crate::api::{Authorize, Needs, Selection, Shown, View};
+use crate::decision::{Decision, Denial, Grant};
+use crate::decision_cache::Keys;
+use crate::failure::Failure;
+use crate::identity::Identity;
+use crate::plugin::{Plugin, StageUse};
+use crate::runtime::{Cause, Runtime};
+
+/// Names the authorizer that let a request pass. No plugin can set it: their names go through checks, and this one
+/// is written last.
+const AUTHORIZER: &str = "auth.authorizer";
+const ERROR_HEADER: HeaderName = HeaderName::from_static("x-gatewright-error");
+
+/// The settings of one use.
+pub(crate) struct Authorizer {
+    identity: Identity,
+    /// How long a decision may be reused at most; none when none is.
+    cache: Option<Duration>,
+    last: bool,
+}
+
+/// What the cache knows.
+pub(crate) enum Lookup {
+    /// The decision.
+    Found(Arc<Decision>),
+    /// Nothing; where to keep the decision, if it may be kept.
+    Ask(Option<Keys>),
+}
+
+impl Authorizer {
+    /// Checks that a plugin whose decisions are reused sees nothing but what they are kept under.
+    ///
+    /// # Errors
+    /// When it asks for more.
+    pub(crate) fn check(plugin: &Plugin, use_: StageUse<'_>) -> Result<Self, PluginError> {
+        let identity = Identity::new(&use_.config.identity)
+            .ok_or_else(|| plugin.unusable("`identity` has a name that no header field can have".to_owned()))?;
+        let cached = !use_.config.cache.is_zero() && !identity.is_empty();
+        if cached && let Some(reason) = not_cacheable(plugin.needs(), &identity) {
+            return Err(plugin.unusable(reason));
+        }
+        Ok(Self { identity, cache: cached.then_some(use_.config.cache), last: use_.last_authorizer })
+    }
+
+    /// Looks into the cache.
+    pub(crate) fn look_up(&self, runtime: &Runtime, exchange: &Exchange) -> Lookup {
+        if self.cache.is_none() {
+            return Lookup::Ask(None);
+        }
+        let view = View::of(exchange);
+        let stats = &runtime.plugin().caller().stats;
+        let identity = self.identity.of(&view);
+        if !identity.exact {
+            stats.decision_bypass();
+            return Lookup::Ask(None);
+        }
+        let values: Vec<_> = identity.values.iter().map(Option::as_deref).collect();
+        let keys = Keys::of(runtime.digest(), self.identity.digest(), &values, &view);
+        match runtime.plugin().shared().decisions.find(&keys, runtime.grants_policies()) {
+            Some(decision) => {
+                stats.decision_hit();
+                Lookup::Found(decision)
+            }
+            None => {
+                stats.decision_miss();
+                Lookup::Ask(Some(keys))
+            }
+        }
+    }
+
+    /// Asks the plugin, and keeps what it says if it may be kept.
+    pub(crate) async fn ask(
+        &self,
+        runtime: &Runtime,
+        view: View<'_>,
+        cause: Cause,
+        keys: Option<Keys>,
+        body: Option<&[u8]>,
+    ) -> Result<Arc<Decision>, Failure> {
+        let identity = self.identity.of(&view);
+        let values: Vec<_> = identity.values.iter().map(Option::as_deref).collect();
+        let question = Authorize {
+            view,
+            // Also when this decision cannot be kept: what a plugin sees depends on the route, not on the request.
+            shown: if self.cache.is_some() { Shown::Key { client: self.identity.has_client() } } else { Shown::All },
+            needs: runtime.plugin().needs(),
+            identity: &values,
+            body,
+            budget: runtime.budget(cause),
+        };
+        let decision = Arc::new(runtime.call(question, cause).await?);
+        if let (Some(keys), Some(longest)) = (keys, self.cache) {
+            if matches!(&*decision, Decision::Allow(grant) if !grant.policy.is_empty()) {
+                runtime.has_granted_a_policy();
+            }
+            let ttl = decision.ttl().map_or(longest, |ttl| ttl.min(longest));
+            runtime.plugin().shared().decisions.keep(&keys, &decision, ttl);
+        }
+        Ok(decision)
+    }
+
+    /// Does what was decided. Fails before it changes anything.
+    pub(crate) fn apply(&self, plugin: &str, decision: &Decision, exchange: &mut Exchange) -> Result<Flow, Problem> {
+        match decision {
+            Decision::Allow(grant) => allow(plugin, grant, exchange),
+            Decision::Deny(denial) => Ok(Flow::Answer(Box::new(deny(plugin, denial, exchange)))),
+            Decision::Abstain if self.last && exchange.attributes.get(AUTHORIZER).is_none() => {
+                Err(Problem::new(ProblemKind::AccessDenied).with_cause("every authorizer of the route abstained"))
+            }
+            Decision::Abstain => Ok(Flow::Proceed),
+        }
+    }
+}
+
+fn not_cacheable(needs: &Needs, identity: &Identity) -> Option<String> {
+    let advice = "set `cache = \"0s\"`";
+    if needs.request_body {
+        return Some(format!("its decision depends on the request's body, so it cannot be reused; {advice}"));
+    }
+    if needs.client_certificate {
+        return Some(format!("its decision depends on the client's certificate, so it cannot be reused; {advice}"));
+    }
+    match &needs.request_fields {
+        Selection::None => None,
+        Selection::All => Some(format!(
+            "it reads all request fields, so a decision for one request says nothing about another; {advice}"
+        )),
+        Selection::Named(names) => {
+            let missing: Vec<_> = names.iter().filter(|name| !identity.has_header(name)).collect();
+            let missing: Vec<_> = missing.iter().map(|name| format!("\"header:{name}\"")).collect();
+            (!missing.is_empty()).then(|| {
+                format!(
+                    "it reads request fields that are not part of what its decision is kept under; \
+                     add {} to `identity`, or {advice}",
+                    missing.join(", ")
+                )
+            })
+        }
+    }
+}
+
+fn allow(plugin: &str, grant: &Grant, exchange: &mut Exchange) -> Result<Flow, Problem> {
+    if !grant.policy.allows(exchange.request.method.as_str(), exchange.request.path()) {
+        let cause = format!("plugin `{plugin}`: the policy of its grant does not cover the request");
+        return Err(Problem::new(ProblemKind::AccessDenied).with_cause(cause));
+    }
+    let attributes = &mut exchange.attributes;
+    for (name, value) in &grant.context {
+        attributes.set(name.as_str(), value.clone());
+    }
+    // After the context, so that it cannot say otherwise.
+    let usage_key = grant.usage_key.as_ref().unwrap_or(&grant.principal);
+    attributes.set("auth.principal", Value::Text(grant.principal.clone()));
+    attributes.set("auth.usage_key", Value::Text(usage_key.clone()));
+    attributes.set("auth.scopes", Value::Text(grant.scopes.clone()));
+    attributes.set(AUTHORIZER, Value::Text(plugin.to_owned()));
+    exchange.record.principal = Some(grant.principal.clone());
+    for edit in &grant.edits {
+        edit.apply(&mut exchange.request.headers);
+    }
+    Ok(Flow::Proceed)
+}
+
+fn deny(plugin: &str, denial: &Denial, exchange: &mut Exchange) -> gatewright_core::Response {
+    let kind = match denial.answer.status {
+        StatusCode::UNAUTHORIZED => ProblemKind::Unauthorized,
+        _ => ProblemKind::AccessDenied,
+    };
+    exchange.record.note(&Problem::new(kind).with_cause(format!("plugin `{plugin}`: {}", denial.reason)));
+    let mut response = denial.answer.clone().into_response();
+    response.headers_mut().insert(ERROR_HEADER, HeaderValue::from_static(kind.code()));
+    response
+}

@@ -1,0 +1,125 @@
+//! The calls of a plugin that belong to no exchange: `describe` once for a file, `configure` once for each
+//! configuration before it is used, and measuring.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::api::{self, Description, Wrong};
+use crate::call::{Stopped, limited};
+use crate::failure::Failure;
+use crate::instance::{Component, Instance, is_exhausted};
+use crate::limits::ticks;
+use crate::plugin::Plugin;
+use crate::plugin_host::Shared;
+use crate::state::Caller;
+use crate::{PluginError, PluginFile};
+
+/// Wall and processor time of each of them.
+const LIMIT: Duration = Duration::from_millis(500);
+
+/// Asks a component what it is.
+///
+/// # Errors
+/// When it traps, takes too long, or what it says makes no sense.
+pub(crate) async fn describe(
+    plugin: &PluginFile,
+    component: &Component,
+    caller: &Arc<Caller>,
+    shared: &Shared,
+) -> Result<Description, PluginError> {
+    let called = outside(shared, async {
+        let mut instance = instance(component, caller, shared).await?;
+        api::describe(&mut instance).await
+    });
+    let failed = |reason| PluginError::Describe { plugin: plugin.clone(), reason };
+    called.await.map_err(|failure| failure.into_error(plugin, "describe", failed))?.map_err(|wrong| match wrong {
+        Wrong::Rule(reason) => PluginError::Description { plugin: plugin.clone(), reason },
+        Wrong::Later(what) => PluginError::Unsupported { plugin: plugin.clone(), what: what.to_owned() },
+        Wrong::Schema(reason) => PluginError::Schema { plugin: plugin.clone(), reason },
+    })
+}
+
+/// Lets a plugin check a configuration.
+///
+/// # Errors
+/// With the plugin's own words when it refuses it, and when it traps or takes too long.
+pub(crate) async fn try_configure(
+    plugin: &PluginFile,
+    component: &Component,
+    caller: &Arc<Caller>,
+    shared: &Shared,
+    config: &str,
+) -> Result<(), PluginError> {
+    let called = outside(shared, async {
+        let mut instance = instance(component, caller, shared).await?;
+        api::configure(&mut instance, config).await
+    });
+    let failed = |reason| PluginError::Configure { plugin: plugin.clone(), reason };
+    called
+        .await
+        .map_err(|failure| failure.into_error(plugin, "configure", failed))?
+        .map_err(|errors| PluginError::Config { plugin: plugin.clone(), errors })
+}
+
+/// What making an instance costs: the median over `rounds` of making one and dropping it, not configured, not called.
+///
+/// # Errors
+/// When the guest traps while it starts.
+pub async fn measure(plugin: &Plugin, rounds: usize) -> Result<Duration, PluginError> {
+    let shared = plugin.shared();
+    let mut times = Vec::with_capacity(rounds);
+    for _ in 0..rounds.max(1) {
+        let called = outside(shared, async {
+            let began = Instant::now();
+            drop(plugin.instance(None, ticks(LIMIT)).await?);
+            Ok(began.elapsed())
+        });
+        let failed = |reason| PluginError::Describe { plugin: plugin.file().clone(), reason };
+        times.push(called.await.map_err(|failure| failure.into_error(plugin.file(), "start", failed))?);
+    }
+    times.sort_unstable();
+    Ok(times.get(times.len() / 2).copied().unwrap_or_default())
+}
+
+async fn instance(component: &Component, caller: &Arc<Caller>, shared: &Shared) -> wasmtime::Result<Instance> {
+    match Instance::make(component, caller, None, ticks(LIMIT)).await {
+        Err(error) if is_exhausted(&error) => {
+            shared.runtimes.evict();
+            Instance::make(component, caller, None, ticks(LIMIT)).await
+        }
+        result => result,
+    }
+}
+
+enum Outside {
+    Late,
+    Failed(String),
+}
+
+impl Outside {
+    fn into_error(
+        self,
+        plugin: &PluginFile,
+        function: &'static str,
+        failed: impl FnOnce(String) -> PluginError,
+    ) -> PluginError {
+        match self {
+            Self::Late => PluginError::Slow { plugin: plugin.clone(), function, limit: LIMIT },
+            Self::Failed(reason) => failed(reason),
+        }
+    }
+}
+
+/// Runs a guest outside of an exchange.
+async fn outside<T>(shared: &Shared, call: impl Future<Output = wasmtime::Result<T>>) -> Result<T, Outside> {
+    let _running = shared.ticker.running();
+    match limited(call, Instant::now() + LIMIT).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(match Failure::from(error) {
+            Failure::CpuExceeded => Outside::Late,
+            failure => Outside::Failed(failure.to_string()),
+        }),
+        Err(Stopped::Late) => Err(Outside::Late),
+        Err(Stopped::Panicked(message)) => Err(Outside::Failed(format!("a host function panicked: {message}"))),
+    }
+}

@@ -1,0 +1,52 @@
+//! A plugin as an integration: it is the upstream.
+
+use std::sync::Arc;
+
+use gatewright_core::body::CollectError;
+use gatewright_core::{Exchange, Integration, Problem, ProblemKind, Response, Step};
+
+use crate::api::{Handle, View};
+use crate::runtime::{Cause, Runtime};
+
+/// One use of a plugin as a route's integration.
+pub(crate) struct PluginIntegration {
+    runtime: Arc<Runtime>,
+    body_bytes: u64,
+}
+
+impl PluginIntegration {
+    pub(crate) fn new(runtime: Arc<Runtime>, body_bytes: u64) -> Self {
+        Self { runtime, body_bytes }
+    }
+
+    async fn answer(&self, exchange: &mut Exchange) -> Result<Response, Problem> {
+        let plugin = self.runtime.plugin();
+        let name = &plugin.caller().name;
+        let body = exchange.body.take().collect(self.body_bytes).await.map_err(|error| match error {
+            CollectError::TooLarge => Problem::new(ProblemKind::RequestTooLarge).with_cause(format!(
+                "plugin `{name}`: the body has more than the {} bytes of `body_bytes`",
+                self.body_bytes
+            )),
+            CollectError::Body(error) => error.0,
+        })?;
+        let cause = Cause::of(exchange);
+        let hook = Handle {
+            view: View::of(exchange),
+            needs: plugin.needs(),
+            body: &body,
+            budget: self.runtime.budget(cause),
+        };
+        let answer = self.runtime.call(hook, cause).await.map_err(|failure| failure.problem(name, false))?;
+        Ok(answer.into_response())
+    }
+}
+
+impl Integration for PluginIntegration {
+    fn name(&self) -> &str {
+        "plugin"
+    }
+
+    fn call<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Response, Problem>> {
+        Step::waiting(self.answer(exchange))
+    }
+}

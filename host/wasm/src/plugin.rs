@@ -1,0 +1,252 @@
+//! A loaded plugin: a checked and linked component with its limits. Shared by everything that uses it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use gatewright_config::gateway::{InstancePolicy, PluginConfig, PluginIntegrationConfig, PluginStageConfig};
+use gatewright_core::{ExchangeId, Integration, RouteName, Stage};
+use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
+
+use crate::api::Needs;
+use crate::configuration::{self, Schema};
+use crate::digest::Digest;
+use crate::failure::Failure;
+use crate::instance::{Component, Instance};
+use crate::integration::PluginIntegration;
+use crate::kind::{Kinds, PluginKind};
+use crate::limits::Limits;
+use crate::loading::Compiled;
+use crate::log_gate::LogGate;
+use crate::metrics::RuntimeStats;
+use crate::plugin_host::Shared;
+use crate::runtime::Runtime;
+use crate::stage::PluginStage;
+use crate::state::Caller;
+use crate::summary::PluginSummary;
+use crate::{PluginError, PluginFile, component, describing};
+
+/// A loaded plugin.
+pub struct Plugin {
+    file: PluginFile,
+    summary: PluginSummary,
+    kinds: Kinds,
+    needs: Needs,
+    schema: Option<Schema>,
+    component: Component,
+    caller: Arc<Caller>,
+    digest: Digest,
+    compile_time: Option<Duration>,
+    /// Calls that may run at once.
+    places: Semaphore,
+    runtimes: Mutex<HashMap<Digest, Weak<Runtime>>>,
+    failures: LogGate,
+    skips: LogGate,
+    shared: Arc<Shared>,
+}
+
+/// One use of a plugin in a route's chain.
+#[derive(Clone, Copy, Debug)]
+pub struct StageUse<'a> {
+    /// What the file says.
+    pub config: &'a PluginStageConfig,
+    /// The route.
+    pub route: &'a RouteName,
+    /// No stage after this one in the route's chain is an authorizer plugin: when this one abstains and none before
+    /// it let the request pass, the exchange is denied.
+    pub last_authorizer: bool,
+}
+
+impl Plugin {
+    /// Links a compiled component and asks it what it is.
+    pub(crate) async fn link(
+        file: PluginFile,
+        compiled: Compiled,
+        config: &PluginConfig,
+        shared: Arc<Shared>,
+    ) -> Result<Self, PluginError> {
+        let limits = Limits::from(config);
+        let (component, kinds) = component::link(&file, &compiled.component, &limits, &shared)?;
+        let name: Arc<str> = file.name.as_str().into();
+        let stats = shared.metrics.plugin(&name);
+        let caller = Arc::new(Caller { name, limits, stats, custom: Arc::clone(&shared.metrics.custom) });
+        let description = describing::describe(&file, &component, &caller, &shared).await?;
+        if matches!(caller.limits.instances, InstancePolicy::Reuse(_)) && !description.reusable {
+            return Err(PluginError::Use {
+                plugin: file,
+                reason: "it says that an instance may serve one call only (`reuse` is `fresh`); \
+                         remove `instances` from its section"
+                    .to_owned(),
+            });
+        }
+        let schema = description.schema.as_ref().map(|schema| Schema::compile(&file, schema)).transpose()?;
+        let summary = PluginSummary::of(&file, &description, &compiled, kinds);
+        Ok(Self {
+            summary,
+            kinds,
+            needs: description.needs,
+            schema,
+            component,
+            places: Semaphore::new(caller.limits.concurrency),
+            caller,
+            digest: compiled.digest,
+            compile_time: compiled.time,
+            runtimes: Mutex::default(),
+            failures: LogGate::new(),
+            skips: LogGate::new(),
+            shared,
+            file,
+        })
+    }
+
+    /// What it is, for people and tools.
+    pub fn summary(&self) -> &PluginSummary {
+        &self.summary
+    }
+
+    /// Whether it decides who may pass: what [`StageUse::last_authorizer`] is about.
+    pub fn is_authorizer(&self) -> bool {
+        self.kinds.has(PluginKind::Authorizer)
+    }
+
+    /// One stage of a route: an authorizer, a transform, or several of them in one. The same configuration gives
+    /// the same runtime.
+    ///
+    /// # Errors
+    /// When the plugin is no stage, refuses its configuration, or does not fit the route's settings.
+    pub async fn stage(self: &Arc<Self>, use_: StageUse<'_>) -> Result<Arc<dyn Stage>, PluginError> {
+        let stage = PluginStage::check(self, use_)?;
+        let runtime = self.runtime(&use_.config.config).await?;
+        Ok(Arc::new(stage.with(runtime)))
+    }
+
+    /// A route's integration.
+    ///
+    /// # Errors
+    /// When the plugin is none, or refuses its configuration.
+    pub async fn integration(
+        self: &Arc<Self>,
+        config: &PluginIntegrationConfig,
+    ) -> Result<Arc<dyn Integration>, PluginError> {
+        if !self.kinds.has(PluginKind::Integration) {
+            return Err(self.unusable(format!("it is no `integration`; it exports {}", self.kinds.list())));
+        }
+        let runtime = self.runtime(&config.config).await?;
+        Ok(Arc::new(PluginIntegration::new(runtime, config.body_bytes.0)))
+    }
+
+    /// What it has done so far.
+    pub fn runtime_stats(&self) -> RuntimeStats {
+        let runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        let alive: Vec<_> = runtimes.values().filter_map(Weak::upgrade).collect();
+        drop(runtimes);
+        self.caller.stats.report(alive.len(), alive.iter().filter(|runtime| runtime.is_resting()).count())
+    }
+
+    /// The runtime of that configuration: the one there is, or a new one if the plugin accepts it.
+    async fn runtime(self: &Arc<Self>, config: &serde_json::Value) -> Result<Arc<Runtime>, PluginError> {
+        let config = configuration::text(config);
+        let digest = Digest::of_parts([self.digest.bytes().as_slice(), self.caller.name.as_bytes(), config.as_bytes()]);
+        if let Some(known) = self.known_runtime(&digest) {
+            return Ok(known);
+        }
+        if let Some(schema) = &self.schema {
+            schema.check(&self.file, &config)?;
+        }
+        describing::try_configure(&self.file, &self.component, &self.caller, &self.shared, &config).await?;
+        if let Some(known) = self.known_runtime(&digest) {
+            return Ok(known);
+        }
+        let runtime = Arc::new(Runtime::new(Arc::clone(self), config, digest));
+        let mut runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        runtimes.retain(|_, runtime| runtime.strong_count() > 0);
+        runtimes.insert(digest, Arc::downgrade(&runtime));
+        drop(runtimes);
+        self.shared.runtimes.add(Arc::downgrade(&runtime));
+        Ok(runtime)
+    }
+
+    fn known_runtime(&self, digest: &Digest) -> Option<Arc<Runtime>> {
+        self.runtimes.lock().unwrap_or_else(PoisonError::into_inner).get(digest).and_then(Weak::upgrade)
+    }
+
+    /// A place among the calls that may run at once; waits for one as long as it may.
+    pub(crate) async fn place(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Failure> {
+        match self.places.try_acquire() {
+            Ok(place) => Ok(place),
+            Err(TryAcquireError::Closed) => Err(Failure::Saturated),
+            Err(TryAcquireError::NoPermits) => {
+                self.caller.stats.queued();
+                let patience = (Instant::now() + self.caller.limits.queue_timeout).min(deadline);
+                let place = tokio::time::timeout_at(patience.into(), self.places.acquire()).await;
+                place.ok().and_then(Result::ok).ok_or(Failure::Saturated)
+            }
+        }
+    }
+
+    /// A new instance, not configured yet.
+    pub(crate) async fn instance(&self, exchange: Option<ExchangeId>, cpu_ticks: u32) -> wasmtime::Result<Instance> {
+        Instance::make(&self.component, &self.caller, exchange, cpu_ticks).await
+    }
+
+    /// Counts and logs a failed call.
+    pub(crate) fn note(&self, kind: PluginKind, failure: &Failure) {
+        let Some(reason) = failure.trap_reason() else {
+            return;
+        };
+        self.caller.stats.trapped(reason);
+        if let Some(suppressed) = self.failures.open() {
+            tracing::warn!(
+                plugin = %self.caller.name,
+                version = %self.summary.version,
+                hook = kind.as_str(),
+                suppressed,
+                "plugin call failed: {failure}"
+            );
+        }
+    }
+
+    /// Logs a failure that `on_fault = "skip"` passed over.
+    pub(crate) fn note_skipped(&self, failure: &Failure) {
+        if let Some(suppressed) = self.skips.open() {
+            tracing::warn!(plugin = %self.caller.name, suppressed, "plugin passed over: {failure}");
+        }
+    }
+
+    /// An error of a route that wants of the plugin what it is not.
+    pub(crate) fn unusable(&self, reason: String) -> PluginError {
+        PluginError::Use { plugin: self.file.clone(), reason }
+    }
+
+    pub(crate) fn kinds(&self) -> Kinds {
+        self.kinds
+    }
+
+    pub(crate) fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    pub(crate) fn caller(&self) -> &Arc<Caller> {
+        &self.caller
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(crate) fn file(&self) -> &PluginFile {
+        &self.file
+    }
+
+    /// None when its code came from the store.
+    pub(crate) fn compile_time(&self) -> Option<Duration> {
+        self.compile_time
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin").field("file", &self.file).finish_non_exhaustive()
+    }
+}

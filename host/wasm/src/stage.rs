@@ -1,0 +1,182 @@
+//! A plugin as a stage: what the chain sees. One plugin may be authorizer, request transform and response transform at
+//! once; on the way in it decides first and changes after.
+
+mod transform;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gatewright_config::gateway::OnFault;
+use gatewright_core::body::CollectError;
+use gatewright_core::{Body, Exchange, Flow, Problem, ProblemKind, Response, Stage, Step};
+use http::StatusCode;
+
+use crate::PluginError;
+use crate::api::View;
+use crate::authorizer::{Authorizer, Lookup};
+use crate::decision_cache::Keys;
+use crate::failure::Failure;
+use crate::kind::PluginKind;
+use crate::plugin::{Plugin, StageUse};
+use crate::runtime::{Cause, Runtime};
+
+/// One use of a plugin in a chain.
+pub(crate) struct PluginStage {
+    runtime: Arc<Runtime>,
+    plan: Plan,
+}
+
+/// The settings of the use, checked.
+pub(crate) struct Plan {
+    authorizer: Option<Authorizer>,
+    transforms_requests: bool,
+    transforms_responses: bool,
+    on_fault: OnFault,
+    body_bytes: u64,
+}
+
+impl PluginStage {
+    /// Checks that the plugin can be used so.
+    pub(crate) fn check(plugin: &Plugin, use_: StageUse<'_>) -> Result<Plan, PluginError> {
+        let kinds = plugin.kinds();
+        let config = use_.config;
+        let plan = Plan {
+            authorizer: kinds.has(PluginKind::Authorizer).then(|| Authorizer::check(plugin, use_)).transpose()?,
+            transforms_requests: kinds.has(PluginKind::RequestTransform),
+            transforms_responses: kinds.has(PluginKind::ResponseTransform),
+            on_fault: config.on_fault,
+            body_bytes: config.body_bytes.0,
+        };
+        if plan.authorizer.is_none() && !plan.transforms_requests && !plan.transforms_responses {
+            return Err(plugin.unusable(format!("it is no stage; it exports {}", kinds.list())));
+        }
+        if plan.authorizer.is_none() && !config.identity.is_empty() {
+            return Err(plugin.unusable("`identity` is for authorizers, and it is none".to_owned()));
+        }
+        if plan.authorizer.is_some() && plan.on_fault == OnFault::Skip {
+            let reason = "an authorizer that fails must not let requests pass; `on_fault = \"skip\"` is for transforms";
+            return Err(plugin.unusable(reason.to_owned()));
+        }
+        if matches!(plan.on_fault, OnFault::Status(status) if !(400..600).contains(&status)) {
+            return Err(plugin.unusable("`on_fault` is not a status from 400 to 599".to_owned()));
+        }
+        Ok(plan)
+    }
+}
+
+impl Plan {
+    pub(crate) fn with(self, runtime: Arc<Runtime>) -> PluginStage {
+        PluginStage { runtime, plan: self }
+    }
+}
+
+impl Stage for PluginStage {
+    fn name(&self) -> &str {
+        &self.runtime.plugin().caller().name
+    }
+
+    fn on_request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Problem>> {
+        let Some(authorizer) = &self.plan.authorizer else {
+            return match self.plan.transforms_requests {
+                true => Step::waiting(self.transform_request(exchange)),
+                false => Step::ready(Ok(Flow::Proceed)),
+            };
+        };
+        match authorizer.look_up(&self.runtime, exchange) {
+            // Nothing to wait for, nothing to allocate.
+            Lookup::Found(decision) if !self.plan.transforms_requests => {
+                Step::ready(authorizer.apply(self.name(), &decision, exchange))
+            }
+            Lookup::Found(decision) => Step::waiting(async move {
+                match authorizer.apply(self.name(), &decision, exchange)? {
+                    Flow::Proceed => self.transform_request(exchange).await,
+                    answer => Ok(answer),
+                }
+            }),
+            Lookup::Ask(keys) => Step::waiting(self.authorize(authorizer, keys, exchange)),
+        }
+    }
+
+    fn on_response<'a>(
+        &'a self,
+        exchange: &'a mut Exchange,
+        response: &'a mut Response,
+    ) -> Step<'a, Result<(), Problem>> {
+        Step::waiting(self.transform_response(exchange, response))
+    }
+
+    fn sees_responses(&self) -> bool {
+        self.plan.transforms_responses
+    }
+}
+
+impl PluginStage {
+    async fn authorize(
+        &self,
+        authorizer: &Authorizer,
+        keys: Option<Keys>,
+        exchange: &mut Exchange,
+    ) -> Result<Flow, Problem> {
+        let body = self.request_body(exchange).await?;
+        let cause = Cause::of(exchange);
+        let asked = authorizer.ask(&self.runtime, View::of(exchange), cause, keys, body.as_deref()).await;
+        let decision = asked.map_err(|failure| self.problem(&failure, true))?;
+        match authorizer.apply(self.name(), &decision, exchange)? {
+            Flow::Proceed if self.plan.transforms_requests => self.transform_request(exchange).await,
+            flow => Ok(flow),
+        }
+    }
+
+    /// The request's body, if the plugin reads it; the exchange keeps it.
+    async fn request_body(&self, exchange: &mut Exchange) -> Result<Option<Bytes>, Problem> {
+        if !self.runtime.plugin().needs().request_body {
+            return Ok(None);
+        }
+        let body = collect(&mut exchange.body, self.plan.body_bytes).await;
+        body.map(Some).map_err(|error| match error {
+            CollectError::TooLarge => Problem::new(ProblemKind::RequestTooLarge).with_cause(self.too_large()),
+            CollectError::Body(error) => error.0,
+        })
+    }
+
+    fn too_large(&self) -> String {
+        format!("plugin `{}`: the body has more than the {} bytes of `body_bytes`", self.name(), self.plan.body_bytes)
+    }
+
+    /// What a failure means here, where it is not passed over.
+    fn problem(&self, failure: &Failure, authorizer: bool) -> Problem {
+        let problem = failure.problem(self.name(), authorizer);
+        match self.plan.on_fault {
+            OnFault::Status(status) => match StatusCode::from_u16(status) {
+                Ok(status) => problem.with_status(status),
+                Err(_) => problem,
+            },
+            OnFault::Deny | OnFault::Skip => problem,
+        }
+    }
+
+    /// Whether the exchange goes on as if the stage were not there.
+    fn forgive(&self, failure: &Failure) -> Result<(), Problem> {
+        let plugin = self.runtime.plugin();
+        if self.plan.on_fault != OnFault::Skip || matches!(failure, Failure::ExchangeOver) {
+            return Err(self.problem(failure, false));
+        }
+        plugin.caller().stats.skipped();
+        plugin.note_skipped(failure);
+        Ok(())
+    }
+}
+
+/// All of a body, which stays where it is.
+async fn collect(body: &mut Body, limit: u64) -> Result<Bytes, CollectError> {
+    let bytes = body.take().collect(limit).await?;
+    *body = Body::full(bytes.clone());
+    Ok(bytes)
+}
+
+impl Cause {
+    /// The exchange as a cause.
+    pub(crate) fn of(exchange: &Exchange) -> Self {
+        Self { exchange: exchange.id, deadline: exchange.deadline }
+    }
+}

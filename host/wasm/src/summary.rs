@@ -1,0 +1,116 @@
+//! What a plugin is, for `/plugins` and `gatewright plugin inspect`.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use wasmtime::component;
+
+use crate::api::{Description, Selection};
+use crate::component::services;
+use crate::kind::{Kinds, PluginKind};
+use crate::loading::Compiled;
+use crate::PluginFile;
+
+/// Facts about a plugin.
+#[derive(Clone, Debug, Serialize)]
+pub struct PluginSummary {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its file.
+    pub file: PathBuf,
+    /// The name it gives itself.
+    pub declared_name: String,
+    /// The version it gives itself.
+    pub version: String,
+    /// What it says it does.
+    pub description: String,
+    /// SHA-256 of the file, hexadecimal.
+    pub digest: String,
+    /// Bytes of the file.
+    pub file_bytes: usize,
+    /// What it can be used as.
+    pub kinds: Vec<PluginKind>,
+    /// What it reads of requests and responses.
+    pub needs: NeedsSummary,
+    /// The services it says it uses.
+    pub capabilities: Vec<&'static str>,
+    /// The services it imports, used or not.
+    pub imports: Vec<String>,
+    /// Whether it allows that an instance serves more than one call.
+    pub reusable: bool,
+    /// The JSON Schema of its configuration.
+    pub config_schema: Option<serde_json::Value>,
+    /// How long its compilation took; none when its code came from the store.
+    pub compile_ms: Option<u64>,
+    /// Bytes of its code.
+    pub compiled_bytes: usize,
+}
+
+/// What a plugin reads of requests and responses.
+#[derive(Clone, Debug, Serialize)]
+pub struct NeedsSummary {
+    /// Names of header fields, or `all`.
+    pub request_fields: FieldsSummary,
+    /// Names of header fields, or `all`.
+    pub response_fields: FieldsSummary,
+    /// The whole request body.
+    pub request_body: bool,
+    /// The whole response body.
+    pub response_body: bool,
+    /// The client's certificate.
+    pub client_certificate: bool,
+}
+
+/// Which header fields a plugin reads.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FieldsSummary {
+    /// These.
+    Named(Vec<String>),
+    /// Whatever is there.
+    All,
+}
+
+impl From<&Selection> for FieldsSummary {
+    fn from(selection: &Selection) -> Self {
+        match selection {
+            Selection::None => Self::Named(Vec::new()),
+            Selection::Named(names) => Self::Named(names.iter().map(|name| name.as_str().to_owned()).collect()),
+            Selection::All => Self::All,
+        }
+    }
+}
+
+impl PluginSummary {
+    pub(crate) fn of(file: &PluginFile, description: &Description, compiled: &Compiled, kinds: Kinds) -> Self {
+        let needs = &description.needs;
+        Self {
+            name: file.name.clone(),
+            file: file.file.clone(),
+            declared_name: description.name.clone(),
+            version: description.version.clone(),
+            description: description.description.clone(),
+            digest: compiled.digest.to_string(),
+            file_bytes: compiled.file_bytes,
+            kinds: kinds.iter().collect(),
+            needs: NeedsSummary {
+                request_fields: (&needs.request_fields).into(),
+                response_fields: (&needs.response_fields).into(),
+                request_body: needs.request_body,
+                response_body: needs.response_body,
+                client_certificate: needs.client_certificate,
+            },
+            capabilities: description.capabilities.clone(),
+            imports: services(&compiled.component),
+            reusable: description.reusable,
+            config_schema: description.schema.clone(),
+            compile_ms: compiled.time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            compiled_bytes: code_bytes(&compiled.component),
+        }
+    }
+}
+
+fn code_bytes(component: &component::Component) -> usize {
+    let range = component.image_range();
+    range.end.addr().saturating_sub(range.start.addr())
+}

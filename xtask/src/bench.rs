@@ -1,0 +1,28 @@
+//! `cargo xtask bench`
+
+use clap::Args;
+
+use crate::guests;
+use crate::shell::{cargo, run};
+
+/// Runs the micro benchmarks, optimised as a release is.
+#[derive(Args)]
+pub(crate) struct Bench {
+    /// Only benchmarks whose name has this in it.
+    filter: Option<String>,
+    /// Build the guest for the side-by-side benchmark, and run nothing.
+    #[arg(long)]
+    guest: bool,
+}
+
+impl Bench {
+    /// Does it.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        guests::build_bench_guest()?;
+        if self.guest {
+            return Ok(());
+        }
+        let mut bench = cargo(&["bench", "--package", "gatewright-bench", "--"]);
+        run("micro benchmarks", bench.args(self.filter))
+    }
+}
