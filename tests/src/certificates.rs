@@ -54,10 +54,19 @@ impl Certificates {
 
     /// A client that trusts the authority and speaks these protocols.
     pub fn client(&self, alpn: &[&str]) -> Arc<rustls::ClientConfig> {
+        self.client_with(rustls::DEFAULT_VERSIONS, alpn)
+    }
+
+    /// The same, with these versions of TLS only.
+    pub fn client_with(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+        alpn: &[&str],
+    ) -> Arc<rustls::ClientConfig> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(certificate(&self.file("ca.pem"))).unwrap();
         let mut config = rustls::ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();

@@ -134,7 +134,9 @@ impl StreamOutcome {
     pub fn status(&self) -> Option<u16> {
         let Self::Answered(block) = self else { return None };
         match *block.first()? {
-            index @ 0x88..=0x8e => [200, 204, 206, 304, 400, 404, 500].get(usize::from(index - 0x88)).copied(),
+            index @ 0x88..=0x8e => [200, 204, 206, 304, 400, 404, 500]
+                .get(usize::from(index - 0x88))
+                .copied(),
             // A literal with the name `:status`, indexed or not.
             _ => {
                 let (length, rest) = (block.get(1)? & 0x7f, block.get(2..)?);

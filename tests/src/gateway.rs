@@ -51,7 +51,9 @@ impl TestGateway {
 
     /// The admin address.
     pub fn admin(&self) -> SocketAddr {
-        self.running.admin.expect("the configuration switches the admin address off")
+        self.running
+            .admin
+            .expect("the configuration switches the admin address off")
     }
 
     /// The folder of its files.
@@ -207,7 +209,10 @@ fn write(directory: &Path, name: &str, bytes: &[u8]) {
 
 fn series(text: &str) -> (&str, Vec<&str>) {
     let (name, labels) = text.split_once('{').unwrap_or((text, ""));
-    let labels = labels.trim_end_matches('}').split(',').filter(|label| !label.is_empty());
+    let labels = labels
+        .trim_end_matches('}')
+        .split(',')
+        .filter(|label| !label.is_empty());
     (name, labels.collect())
 }
 

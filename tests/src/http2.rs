@@ -15,8 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::body::BoxBody;
 use crate::block_on;
+use crate::body::BoxBody;
 
 /// An HTTP/2 connection. Clones share it, for requests at once.
 #[derive(Clone)]

@@ -169,7 +169,6 @@ where
         async move { Ok::<_, Infallible>(response.await) }
     });
     let _ = http1::Builder::new()
-        .half_close(true)
         .max_headers(4096)
         .max_buf_size(4 << 20)
         .serve_connection(TokioIo::new(stream), service)
@@ -218,7 +217,9 @@ impl Body for OriginBody {
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 recorded.body.extend(frame.data_ref().into_iter().flatten());
-                recorded.trailers.extend(frame.trailers_ref().cloned().unwrap_or_default());
+                recorded
+                    .trailers
+                    .extend(frame.trailers_ref().cloned().unwrap_or_default());
                 recorded.complete |= complete;
             }
             Poll::Ready(None) => recorded.complete = true,

@@ -130,7 +130,12 @@ pub fn binary() -> PathBuf {
     // target/PROFILE/deps/suite-HASH
     let found = test.ancestors().skip(1).take(2).map(|folder| folder.join("gatewright"));
     let found = found.into_iter().find(|file| file.is_file());
-    found.unwrap_or_else(|| panic!("there is no gatewright beside {}: run `cargo build -p gatewright`", test.display()))
+    found.unwrap_or_else(|| {
+        panic!(
+            "there is no gatewright beside {}: run `cargo build -p gatewright`",
+            test.display()
+        )
+    })
 }
 
 fn collect(stderr: ChildStderr) -> Arc<Mutex<Vec<String>>> {

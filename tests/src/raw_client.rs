@@ -108,12 +108,14 @@ impl RawClient {
 
     /// Reads the next final response.
     pub fn read_response(&mut self) -> RawResponse {
-        self.try_read_response().unwrap_or_else(|error| panic!("no response: {error}"))
+        self.try_read_response()
+            .unwrap_or_else(|error| panic!("no response: {error}"))
     }
 
     /// Reads the next final response, to a request that was `HEAD`.
     pub fn read_response_to_head(&mut self) -> RawResponse {
-        self.read(true).unwrap_or_else(|error| panic!("no response: {error}"))
+        self.try_read_response_to_head()
+            .unwrap_or_else(|error| panic!("no response: {error}"))
     }
 
     /// Reads the next final response.
@@ -127,6 +129,14 @@ impl RawClient {
                 return Ok(response);
             }
         }
+    }
+
+    /// Reads the next final response, to a request that was `HEAD`.
+    ///
+    /// # Errors
+    /// When the connection ends, breaks, or what comes is no response.
+    pub fn try_read_response_to_head(&mut self) -> io::Result<RawResponse> {
+        self.read(true)
     }
 
     /// Reads the next response, which may be an interim one.

@@ -30,7 +30,11 @@ impl RawResponse {
     /// All values of a field.
     pub fn header_values(&self, name: &str) -> Vec<&str> {
         let same = |field: &&(String, String)| field.0.eq_ignore_ascii_case(name);
-        self.headers.iter().filter(same).map(|(_, value)| value.as_str()).collect()
+        self.headers
+            .iter()
+            .filter(same)
+            .map(|(_, value)| value.as_str())
+            .collect()
     }
 
     /// The body as text.
@@ -50,7 +54,8 @@ impl RawResponse {
 
     /// Whether the server says that it closes the connection.
     pub fn closes(&self) -> bool {
-        self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
+        self.header("connection")
+            .is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 }
 
@@ -132,7 +137,10 @@ fn line(source: &mut impl Source, buffer: &mut Vec<u8>) -> io::Result<String> {
         if let Some(end) = buffer.windows(2).position(|pair| pair == b"\r\n") {
             let line: Vec<u8> = buffer.drain(..end + 2).take(end).collect();
             if line.contains(&b'\n') || line.contains(&b'\r') {
-                return Err(malformed(format!("bare CR or LF in {:?}", String::from_utf8_lossy(&line))));
+                return Err(malformed(format!(
+                    "bare CR or LF in {:?}",
+                    String::from_utf8_lossy(&line)
+                )));
             }
             return Ok(line.iter().map(|byte| char::from(*byte)).collect());
         }

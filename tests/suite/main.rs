@@ -1,5 +1,7 @@
 //! The whole-gateway tests: one binary, one module for each subject, each test named after the rule it protects.
-//! `docs/` and `faults.md` name the rules; `cargo test -p gatewright-tests --test suite -- c1_` runs one row's.
+//!
+//! A name that begins with a letter and a number is a row of the fault catalogue: `cargo test -p gatewright-tests
+//! --test suite -- c1_` runs what protects that row.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,4 +11,28 @@
     reason = "helpers of tests: a panic is how a test fails"
 )]
 
+mod setup;
+
+mod api_key;
+mod authority;
+mod config;
+mod documents;
+mod forwarded;
+mod framing;
+mod http2;
+mod http2_faults;
+mod leaving;
+mod limits;
+mod listeners;
+mod messages;
+mod paths;
+mod pipelining;
+mod process;
+mod records;
+mod reload;
+mod routing;
+mod slow;
 mod smoke;
+mod throttle;
+mod upstream;
+mod vectors;

@@ -25,5 +25,8 @@ fn a_request_reaches_the_origin_and_its_answer_comes_back() {
     assert_eq!(origin.only_request().target, "/x?y=1");
     let records = gateway.wait_for_records(1);
     assert_eq!(records[0]["status"], 200);
-    assert_eq!(gateway.metric("gatewright_requests_total{route=\"all\",status=\"200\"}"), 1.0);
+    assert_eq!(
+        gateway.metric("gatewright_requests_total{route=\"all\",status=\"200\"}"),
+        1.0
+    );
 }

@@ -26,8 +26,9 @@ impl Authorizer for Bearer {
 
 impl Integration for Bearer {
     fn handle(&self, request: &IntegrationRequest) -> Result<Response, Fault> {
+        let service = request.path.trim_start_matches('/').split('/').next().unwrap_or_default();
         Ok(match request.header("authorization") {
-            Some("Bearer secret") => Response::new(200).header("content-type", "text/plain").body(vec![b'x'; 1024]),
+            Some("Bearer secret") => Response::new(200).header("x-service", service).body(vec![b'x'; 1024]),
             _ => Response::new(401).header("www-authenticate", "Bearer"),
         })
     }

@@ -138,6 +138,11 @@ impl AccessRecord {
         }
     }
 
+    /// Nothing is written when it is dropped: another record tells of the exchange.
+    pub fn leave_to_another(&mut self) {
+        self.0.recorder = None;
+    }
+
     /// How long the exchange has taken.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
@@ -161,6 +166,12 @@ impl std::ops::DerefMut for AccessRecord {
 impl Drop for AccessRecord {
     fn drop(&mut self) {
         if let Some(recorder) = self.0.recorder.take() {
+            if std::thread::panicking() {
+                // Dropped by a panic and not because the client left.
+                self.problem.get_or_insert(ProblemKind::InternalError);
+                self.status.get_or_insert(ProblemKind::InternalError.status().as_u16());
+                self.outcome = Outcome::Failed;
+            }
             recorder.record(self);
         }
     }

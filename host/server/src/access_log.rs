@@ -2,10 +2,12 @@
 //!
 //! Requests never wait for the log: a thread writes it, and what it cannot keep up with is dropped and counted.
 
+use std::convert::Infallible;
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::time::SystemTime;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use gatewright_config::AccessLogOutput;
 use gatewright_core::AccessRecord;
@@ -17,9 +19,14 @@ use crate::telemetry::shown_status;
 /// Lines that may wait to be written.
 const QUEUE: usize = 16 * 1024;
 
-/// Writes access records.
+/// How long the end of the process waits for records to be written. A reader that has stopped reading must not keep it.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Writes access records. When dropped, it waits until they are written.
 pub struct AccessLog {
-    lines: SyncSender<Vec<u8>>,
+    // Always there until dropped.
+    lines: Option<SyncSender<Vec<u8>>>,
+    written: Mutex<Receiver<Infallible>>,
     dropped: Counter,
 }
 
@@ -60,11 +67,19 @@ impl AccessLog {
             AccessLogOutput::File(path) => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
         };
         let (lines, queue) = mpsc::sync_channel(QUEUE);
+        let (writing, written) = mpsc::channel();
         let lost = dropped.clone();
         std::thread::Builder::new()
             .name("access-log".to_owned())
-            .spawn(move || write_lines(&queue, writer, &lost))?;
-        Ok(Some(Self { lines, dropped }))
+            .spawn(move || {
+                write_lines(&queue, writer, &lost);
+                drop(writing);
+            })?;
+        Ok(Some(Self {
+            lines: Some(lines),
+            written: Mutex::new(written),
+            dropped,
+        }))
     }
 
     /// Writes a record, or drops it when too many wait.
@@ -72,9 +87,19 @@ impl AccessLog {
         let mut line = Vec::with_capacity(512);
         let written = serde_json::to_writer(&mut line, &LogLine::from(record));
         line.push(b'\n');
-        if written.is_err() || self.lines.try_send(line).is_err() {
+        let send = |lines: &SyncSender<_>| written.is_ok() && lines.try_send(line).is_ok();
+        if !self.lines.as_ref().is_some_and(send) {
             self.dropped.inc();
         }
+    }
+}
+
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        self.lines = None;
+        let written = self.written.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // Nothing is ever sent: this waits for the thread to end.
+        let _ = written.recv_timeout(LAST_WORDS);
     }
 }
 

@@ -1,6 +1,8 @@
 //! The admin address: health, numbers and facts for operators. On a thread of its own, so that it answers while the
 //! workers are busy.
 
+mod reserve;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -22,6 +24,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use self::reserve::Reserve;
 use crate::process::Event;
 use crate::secret::{self, SecretError};
 use crate::status::Status;
@@ -111,21 +114,26 @@ async fn accept(socket: std::net::TcpListener, desk: &Arc<Desk>) {
         Err(error) => return tracing::error!(%error, "cannot serve the admin address"),
     };
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let reserve = Arc::<Reserve>::default();
+    reserve.fill();
     while let Ok(permit) = Arc::clone(&connections).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let desk = Arc::clone(desk);
+                let (desk, reserve) = (Arc::clone(desk), Arc::clone(&reserve));
                 tokio::spawn(async move {
                     let service = service_fn(|request| answer(Arc::clone(&desk), request));
                     let mut builder = http1::Builder::new();
                     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
                     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+                    reserve.fill();
                     drop(permit);
                 });
             }
+            Err(error) if reserve.make_room(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept on the admin address; trying again");
                 tokio::time::sleep(Duration::from_millis(100)).await;
+                reserve.fill();
             }
         }
     }

@@ -21,6 +21,8 @@ const MAX_PASSES: usize = 4;
 pub struct Bounds {
     /// Bytes of the request target.
     pub uri_bytes: u64,
+    /// Header fields. hyper counts those of HTTP/1 while it reads them, and those of HTTP/2 never.
+    pub header_count: usize,
     /// The pseudonym in `Via` of this process.
     pub via: HeaderValue,
 }
@@ -40,6 +42,7 @@ pub fn admit(parts: Parts, violation: Option<Violation>, secure: bool, bounds: &
     check_framing(&headers, version, violation)?;
     check_method(&method, &uri)?;
     check_length(&uri, bounds.uri_bytes)?;
+    check_count(&headers, bounds.header_count)?;
     check_fields(&headers)?;
     let authority = settle_authority(&uri, &mut headers, version)?;
     let host = parse_authority(authority.as_bytes())
@@ -112,6 +115,14 @@ fn check_length(uri: &Uri, limit: u64) -> Result<(), Problem> {
     let length = uri.path_and_query().map_or(0, |target| target.as_str().len());
     if length as u64 > limit {
         Err(ProblemKind::UriTooLong.into())
+    } else {
+        Ok(())
+    }
+}
+
+fn check_count(headers: &HeaderMap, limit: usize) -> Result<(), Problem> {
+    if headers.len() > limit {
+        Err(ProblemKind::HeadersTooLarge.into())
     } else {
         Ok(())
     }

@@ -45,6 +45,8 @@ pub fn whole_seconds(wait: Duration) -> u64 {
 /// What a record says of a response that reaches the client whole.
 pub fn outcome(record: &AccessRecord) -> Outcome {
     match record.problem {
+        // Somebody who only stopped sending may still read what it is told; it left all the same.
+        Some(ProblemKind::ClientClosed) => Outcome::ClientGone,
         Some(kind) if kind.fault() != gatewright_core::Fault::Client => Outcome::Failed,
         Some(_) => Outcome::Refused,
         None if record.answered_by.is_some() => Outcome::Refused,
@@ -61,6 +63,8 @@ pin_project_lite::pin_project! {
         left: Option<u64>,
         record: AccessRecord,
         in_flight: Option<InFlight>,
+        // Why the body breaks off, while what came before is on its way.
+        broken: Option<BodyError>,
     }
 }
 
@@ -77,6 +81,7 @@ impl AnswerBody {
             left,
             record,
             in_flight: Some(in_flight),
+            broken: None,
         }
     }
 }
@@ -87,8 +92,11 @@ impl HttpBody for AnswerBody {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.project();
+        if let Some(error) = this.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         let polled = this.body.poll_frame(context);
-        match &polled {
+        match polled {
             Poll::Pending => {}
             Poll::Ready(None) => this.record.outcome = outcome(this.record),
             Poll::Ready(Some(Err(error))) => {
@@ -97,8 +105,13 @@ impl HttpBody for AnswerBody {
                     ProblemKind::ClientClosed => Outcome::ClientGone,
                     _ => Outcome::Failed,
                 };
+                // hyper drops what it has not written yet when a body fails, the header section too. It writes when
+                // it is told to wait.
+                *this.broken = Some(error);
+                context.waker().wake_by_ref();
+                return Poll::Pending;
             }
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(ref frame))) => {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
                 this.record.response_bytes += length;
                 *this.left = this.left.map(|left| left.saturating_sub(length));

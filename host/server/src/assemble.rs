@@ -59,7 +59,7 @@ pub struct Generation {
 #[derive(Debug, thiserror::Error)]
 pub enum AssembleError {
     /// A plugin cannot be loaded, or refuses its configuration.
-    #[error("line {line}, route `{route}`: {source}")]
+    #[error("route `{route}`: {source}")]
     Plugin {
         /// Line in the configuration file.
         line: usize,
@@ -69,7 +69,7 @@ pub enum AssembleError {
         source: PluginError,
     },
     /// Something that the route names is not there.
-    #[error("line {line}, route `{route}`: {reason}")]
+    #[error("route `{route}`: {reason}")]
     Missing {
         /// Line in the configuration file.
         line: usize,
@@ -79,7 +79,7 @@ pub enum AssembleError {
         reason: String,
     },
     /// A file of API keys has mistakes.
-    #[error("line {line}, route `{route}`: {source}")]
+    #[error("route `{route}`: {source}")]
     Keys {
         /// Line in the configuration file.
         line: usize,
@@ -99,6 +99,16 @@ pub enum AssembleError {
     /// The router cannot take a route.
     #[error(transparent)]
     Router(#[from] RouterError),
+}
+
+impl AssembleError {
+    /// The line in the configuration file that it is about, where it is about one.
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::Plugin { line, .. } | Self::Missing { line, .. } | Self::Keys { line, .. } => Some(*line),
+            Self::Upstream { .. } | Self::Router(_) => None,
+        }
+    }
 }
 
 /// Makes a gateway. `before` is the generation that serves now.
@@ -165,6 +175,7 @@ fn service(
         router: Router::new(routes.iter().enumerate().filter(|(_, route)| serves(route)))?,
         bounds: Bounds {
             uri_bytes: listener.limits.uri_bytes.0,
+            header_count: listener.limits.header_count,
             via: foundation.via.clone(),
         },
         body_bytes: listener.limits.body_bytes.0,
@@ -183,7 +194,7 @@ fn upstreams(
     for (name, config) in &config.upstreams {
         let same = before
             .and_then(|before| before.upstreams.get(name))
-            .filter(|known| known.config == *config);
+            .filter(|known| known.is_still(config));
         let upstream = match same {
             Some(upstream) => Arc::clone(upstream),
             None => Upstream::new(name, config, foundation.workers)

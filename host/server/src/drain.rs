@@ -52,6 +52,11 @@ impl Drainer {
         *self.phase.borrow()
     }
 
+    /// Whether every [`Drain`] has been dropped.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.ended.try_recv(), Err(mpsc::error::TryRecvError::Disconnected))
+    }
+
     /// Waits until every [`Drain`] has been dropped.
     pub async fn ended(&mut self) {
         while self.ended.recv().await.is_some() {}
@@ -62,6 +67,16 @@ impl Drain {
     /// Whether clients are asked to go.
     pub fn is_leaving(&self) -> bool {
         *self.phase.borrow() > Phase::Serving
+    }
+
+    /// Waits until the client should go. One that came after the others were asked to may stay until the end.
+    pub async fn parting(&mut self) {
+        let parting = if self.is_leaving() {
+            Phase::Closing
+        } else {
+            Phase::Leaving
+        };
+        let _ = self.phase.wait_for(|phase| *phase >= parting).await;
     }
 
     /// Waits until nothing new is accepted.

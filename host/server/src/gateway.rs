@@ -68,10 +68,10 @@ pub struct Route {
 impl Gateway {
     /// Serves one request. Cannot fail: whatever goes wrong becomes a response, and exactly one access record is
     /// written whichever way the exchange ends, even if this future is dropped.
-    pub async fn handle(&self, connection: &Connection, request: http::Request<Incoming>) -> Answer {
+    pub async fn handle(&self, connection: &Connection, id: ExchangeId, request: http::Request<Incoming>) -> Answer {
         let (in_flight, violation) = connection.watch.begin();
         let (parts, body) = request.into_parts();
-        let mut record = self.record(connection, &parts.method, parts.version);
+        let mut record = self.record(connection, id, &parts.method, parts.version);
         record.authority = parts.headers.get(header::HOST).cloned();
         record.target = parts.uri.path_and_query().cloned();
         let expects_body = parts.method != Method::HEAD;
@@ -89,9 +89,9 @@ impl Gateway {
         finish(response, record, in_flight, expects_body, connection)
     }
 
-    fn record(&self, connection: &Connection, method: &Method, version: Version) -> AccessRecord {
+    fn record(&self, connection: &Connection, id: ExchangeId, method: &Method, version: Version) -> AccessRecord {
         AccessRecord::new(
-            next_id(),
+            id,
             Arc::clone(&connection.listener),
             connection.peer.client.clone(),
             method.clone(),

@@ -9,6 +9,7 @@ pub mod bind;
 pub mod connection;
 pub mod framing;
 pub mod guard;
+pub mod permits;
 pub mod socket;
 pub mod tls;
 

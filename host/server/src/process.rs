@@ -22,13 +22,14 @@ use crate::assemble::{AssembleError, Foundation, Generation, assemble};
 use crate::drain::{self, Drain, Drainer, Phase};
 use crate::integrations::http::via;
 use crate::listener::bind::{Bound, SocketFile, bind};
-use crate::listener::{Settings, tls::TlsError};
+use crate::listener::{Settings, permits::Permits, tls::TlsError};
 use crate::live::Live;
 use crate::reload;
 use crate::secret;
 use crate::state::embedded::Embedded;
 use crate::status::Status;
 use crate::telemetry::{Metrics, Telemetry};
+use crate::watch::{self, Snapshot};
 use crate::workers::Workers;
 
 /// What a process is started with.
@@ -47,7 +48,7 @@ pub enum StartError {
     #[error("{0}")]
     Config(#[from] ConfigErrors),
     /// Something that the configuration names cannot be made.
-    #[error("{}: {source}", file.display())]
+    #[error("{}{}: {source}", file.display(), source.line().map(|line| format!(":{line}")).unwrap_or_default())]
     Assemble {
         /// The configuration file.
         file: PathBuf,
@@ -76,8 +77,13 @@ pub enum StartError {
     #[error("cannot start the plugin engine: {0}")]
     Plugins(#[from] PluginError),
     /// The access log cannot be opened.
-    #[error("cannot open the access log: {0}")]
-    AccessLog(io::Error),
+    #[error("access_log.output: cannot open {output}: {source}")]
+    AccessLog {
+        /// Where it should go.
+        output: String,
+        /// Why.
+        source: io::Error,
+    },
     /// The admin address cannot be served.
     #[error(transparent)]
     Admin(#[from] AdminError),
@@ -226,8 +232,12 @@ pub(crate) struct Control {
     live: Live,
     status: Arc<Status>,
     number: u64,
-    pub(crate) generation: Generation,
+    generation: Generation,
+    // How the configuration and the files it names looked before they were read the last time.
+    pub(crate) seen: Snapshot,
     listeners: BTreeMap<String, Listener>,
+    // Connections of listeners that a reload has closed, while there are some.
+    closed: Vec<Drainer>,
     admin: Option<admin::Admin>,
 }
 
@@ -236,6 +246,7 @@ struct Listener {
     address: ListenAddress,
     tcp_address: Option<SocketAddr>,
     settings: Arc<ArcSwap<Settings>>,
+    permits: Permits,
     drainer: Drainer,
     _file: Option<SocketFile>,
 }
@@ -250,7 +261,8 @@ struct Opened {
 
 impl Control {
     async fn start(options: Options, events: mpsc::UnboundedSender<Event>) -> Result<Self, StartError> {
-        let config = gatewright_config::load(&options.config)?;
+        let mut seen = Snapshot::default();
+        let config = read(&options.config, &mut seen)?;
         let workers = Workers::start(worker_count(&config))?;
         let metrics = Arc::new(Metrics::default());
         let foundation = foundation(&config, &metrics, workers.count())?;
@@ -281,7 +293,9 @@ impl Control {
             status,
             number: 1,
             generation,
+            seen,
             listeners: BTreeMap::new(),
+            closed: Vec::new(),
             admin,
         };
         control.listen(opened);
@@ -308,6 +322,7 @@ impl Control {
                 event = queue.recv() => event.unwrap_or(Event::Stop),
                 _ = tick.tick() => {
                     self.close_idle();
+                    self.forget_closed();
                     Event::FilesChanged
                 }
             };
@@ -316,7 +331,7 @@ impl Control {
                 Event::Reload(answer) => {
                     let _ = answer.send(self.reload().await);
                     if let Some(watcher) = &mut watcher {
-                        watcher.look_at(&self);
+                        watcher.follow(&self);
                     }
                 }
                 Event::FilesChanged => {
@@ -352,7 +367,7 @@ impl Control {
 
     async fn try_reload(&mut self) -> Result<(), StartError> {
         let file = self.options.config.clone();
-        let config = gatewright_config::load(&file)?;
+        let config = read(&file, &mut self.seen)?;
         let (gateway, generation) = assemble(config, self.number + 1, &self.foundation, Some(&self.generation))
             .await
             .map_err(|source| StartError::Assemble { file, source })?;
@@ -377,32 +392,41 @@ impl Control {
         } in opened
         {
             let listener = match (bound, before.remove(&name)) {
-                (None, Some(listener)) => {
+                (None, Some(mut listener)) => {
+                    listener.permits.set(config.limits.connections);
                     listener.settings.store(Arc::new(settings));
                     listener
                 }
                 (Some(bound), replaced) => {
-                    replaced.into_iter().for_each(close);
+                    replaced.into_iter().for_each(|listener| self.close(listener));
                     self.accept(bound, settings, &config)
                 }
                 (None, None) => continue,
             };
             self.listeners.insert(name, listener);
         }
-        before.into_values().for_each(close);
+        before.into_values().for_each(|listener| self.close(listener));
+    }
+
+    /// Lets a listener's connections end in their own time, for which the end of the process waits.
+    fn close(&mut self, listener: Listener) {
+        listener.drainer.enter(Phase::Closing);
+        self.closed.push(listener.drainer);
     }
 
     fn accept(&self, bound: Bound, settings: Settings, config: &ListenerConfig) -> Listener {
         let (drainer, drain): (Drainer, Drain) = drain::new();
         let settings = Arc::new(ArcSwap::from_pointee(settings));
+        let permits = Permits::new(config.limits.connections);
         let tcp_address = bound.tcp_address();
         self.workers
-            .listen(bound, &settings, config.limits.connections, &self.live, &drain);
+            .listen(bound, &settings, permits.semaphore(), &self.live, &drain);
         let file = SocketFile::new(&config.address);
         Listener {
             address: config.address.clone(),
             tcp_address,
             settings,
+            permits,
             drainer,
             _file: file,
         }
@@ -421,6 +445,10 @@ impl Control {
             .for_each(|upstream| upstream.close_idle());
     }
 
+    fn forget_closed(&mut self) {
+        self.closed.retain_mut(|drainer| !drainer.has_ended());
+    }
+
     /// Says that it stops, then accepts no more, then waits for what runs, each for as long as configured.
     async fn stop(self) {
         let server = &self.generation.config.server;
@@ -429,14 +457,16 @@ impl Control {
         self.enter(Phase::Closing);
         let Self {
             listeners,
+            closed,
             workers,
             generation,
             admin,
             ..
         } = self;
         let all = async {
-            for mut listener in listeners.into_values() {
-                listener.drainer.ended().await;
+            let open = listeners.into_values().map(|listener| listener.drainer);
+            for mut drainer in open.chain(closed) {
+                drainer.ended().await;
             }
         };
         if tokio::time::timeout(generation.config.server.drain_timeout, all)
@@ -457,9 +487,13 @@ impl Control {
     }
 }
 
-/// Lets a listener's connections end in their own time.
-fn close(listener: Listener) {
-    listener.drainer.enter(Phase::Closing);
+/// Reads the configuration. `seen` becomes how it and the files that it names looked before: what changes from now on
+/// differs from it, and is loaded next time. That holds for a configuration that is refused, too.
+fn read(file: &Path, seen: &mut Snapshot) -> Result<GatewayConfig, ConfigErrors> {
+    *seen = Snapshot::take([file.to_owned()]);
+    let config = gatewright_config::load(file)?;
+    seen.add(watch::files(&config));
+    Ok(config)
 }
 
 fn worker_count(config: &GatewayConfig) -> usize {
@@ -470,8 +504,14 @@ fn worker_count(config: &GatewayConfig) -> usize {
 }
 
 fn foundation(config: &GatewayConfig, metrics: &Arc<Metrics>, workers: usize) -> Result<Foundation, StartError> {
-    let access_log =
-        AccessLog::open(&config.access_log.output, metrics.dropped_records()).map_err(StartError::AccessLog)?;
+    let output = &config.access_log.output;
+    let access_log = AccessLog::open(output, metrics.dropped_records()).map_err(|source| StartError::AccessLog {
+        output: match output {
+            AccessLogOutput::File(path) => path.display().to_string(),
+            AccessLogOutput::Stdout | AccessLogOutput::Off => "standard output".to_owned(),
+        },
+        source,
+    })?;
     let plugins = PluginHost::new(HostSettings {
         store: config.plugins.store.clone(),
         instances: config.plugins.instances,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use crate::process::{Control, Event};
-use crate::watch::{self, Snapshot};
+use crate::watch;
 
 /// How often the files are looked at without any sign of a change. Events can get lost, and some file systems have none.
 pub const LOOK_INTERVAL: Duration = Duration::from_secs(2);
@@ -16,17 +16,14 @@ const QUIET: Duration = Duration::from_millis(60);
 /// Files that never come to rest are loaded all the same; what is half-written is refused and tried again.
 const MAX_LOOKS: usize = 6;
 
-/// Watches the files of a configuration.
+/// Watches the files that the configuration was read from, whether it serves or was refused.
 pub struct Watcher {
-    files: BTreeSet<PathBuf>,
     folders: BTreeSet<PathBuf>,
-    // How the files looked when they were last loaded, well or not.
-    loaded: Snapshot,
     events: Option<RecommendedWatcher>,
 }
 
 impl Watcher {
-    /// Watches what a running gateway was made of.
+    /// Watches what control has read.
     pub(crate) fn new(control: &Control) -> Self {
         let sender = control.events.clone();
         let events = notify::recommended_watcher(move |_event| {
@@ -41,49 +38,35 @@ impl Watcher {
             }
         };
         let mut watcher = Self {
-            files: BTreeSet::new(),
             folders: BTreeSet::new(),
-            loaded: Snapshot::default(),
             events,
         };
-        watcher.look_at(control);
+        watcher.follow(control);
         watcher
     }
 
-    /// Watches what the gateway is made of now, as it looks now.
-    pub(crate) fn look_at(&mut self, control: &Control) {
-        self.watch(control);
-        self.loaded = Snapshot::take(&self.files);
-    }
-
-    /// Loads the files anew if they have changed, once they have come to rest.
+    /// Loads the files anew if they have changed since they were read, once they have come to rest.
     pub(crate) async fn settle(&mut self, control: &mut Control) {
-        let mut seen = Snapshot::take(&self.files);
-        if seen == self.loaded {
+        let mut seen = control.seen.again();
+        if seen == control.seen {
             return;
         }
         for _ in 0..MAX_LOOKS {
             tokio::time::sleep(QUIET).await;
-            let now = Snapshot::take(&self.files);
+            let now = seen.again();
             if now == seen {
                 break;
             }
             seen = now;
         }
-        // Taken before loading: what changes meanwhile differs from it, and is loaded next time.
-        self.loaded = seen;
-        if control.reload().await.is_ok() {
-            let before = std::mem::take(&mut self.files);
-            self.watch(control);
-            if self.files != before {
-                self.loaded = Snapshot::take(&self.files);
-            }
-        }
+        // Why it was refused, if it was, is logged; it is tried again when one of the files changes.
+        let _ = control.reload().await;
+        self.follow(control);
     }
 
-    fn watch(&mut self, control: &Control) {
-        self.files = watch::files(&control.options.config, Some(&control.generation.config));
-        let folders = watch::folders(&self.files);
+    /// Watches the folders of what control has read last.
+    pub(crate) fn follow(&mut self, control: &Control) {
+        let folders = watch::folders(control.seen.files());
         if let Some(events) = &mut self.events {
             for folder in self.folders.difference(&folders) {
                 let _ = events.unwatch(folder);

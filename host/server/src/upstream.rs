@@ -18,12 +18,15 @@ use self::connect::ConnectError;
 use self::pool::Lease;
 use self::target::Target;
 
-/// An upstream. Lives across reloads as long as its configuration stays the same, and its connections with it.
+/// An upstream. Lives across reloads as long as its configuration and its certificate authorities stay the same, and
+/// its connections with it.
 pub struct Upstream {
     /// Its name.
     pub name: Arc<str>,
     /// What the configuration says of it.
     pub config: UpstreamConfig,
+    // What the file of certificate authorities held.
+    authorities: Option<Vec<u8>>,
     targets: Vec<Arc<Target>>,
     balance: Balance,
 }
@@ -49,6 +52,8 @@ impl Upstream {
     /// # Errors
     /// When its certificate authorities cannot be read.
     pub fn new(name: &str, config: &UpstreamConfig, workers: usize) -> Result<Self, connect::SetupError> {
+        // Read before it is used: if it changes in between, it differs the next time.
+        let authorities = authorities(config);
         let tls = connect::client_config(config)?;
         let targets: Vec<_> = config
             .targets
@@ -59,9 +64,15 @@ impl Upstream {
         Ok(Self {
             name: name.into(),
             config: config.clone(),
+            authorities,
             targets,
             balance: Balance::new(&weights, workers),
         })
+    }
+
+    /// Whether a new upstream of that configuration would be the same as this one.
+    pub fn is_still(&self, config: &UpstreamConfig) -> bool {
+        self.config == *config && self.authorities == authorities(config)
     }
 
     /// The target that is next, and those to try after it when it cannot be reached.
@@ -77,6 +88,10 @@ impl Upstream {
             target.pool.close_idle();
         }
     }
+}
+
+fn authorities(config: &UpstreamConfig) -> Option<Vec<u8>> {
+    std::fs::read(config.ca.as_ref()?).ok()
 }
 
 /// A connection to the first target that takes one, and the target.

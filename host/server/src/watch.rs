@@ -20,8 +20,25 @@ pub struct Snapshot(BTreeMap<PathBuf, Stamp>);
 
 impl Snapshot {
     /// Looks at the files.
-    pub fn take(files: &BTreeSet<PathBuf>) -> Self {
-        Self(files.iter().map(|path| (path.clone(), stamp(path))).collect())
+    pub fn take(files: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self(files.into_iter().map(|path| (path.clone(), stamp(&path))).collect())
+    }
+
+    /// Looks at the same files once more.
+    pub fn again(&self) -> Self {
+        Self::take(self.files().cloned())
+    }
+
+    /// Looks at more files. What is known of the others stays.
+    pub fn add(&mut self, files: impl IntoIterator<Item = PathBuf>) {
+        for path in files {
+            self.0.entry(path).or_insert_with_key(|path| stamp(path));
+        }
+    }
+
+    /// The files.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.0.keys()
     }
 }
 
@@ -37,15 +54,13 @@ fn stamp(path: &Path) -> Stamp {
     ))
 }
 
-/// The files that a configuration was made of, itself included.
-pub fn files(path: &Path, config: Option<&GatewayConfig>) -> BTreeSet<PathBuf> {
-    let mut files = BTreeSet::from([path.to_owned()]);
-    let Some(config) = config else { return files };
-    files.extend(
-        used_plugins(config)
-            .into_iter()
-            .filter_map(|name| plugin_file(config, name)),
-    );
+/// The files that a configuration names, whether they are there or not.
+pub fn files(config: &GatewayConfig) -> BTreeSet<PathBuf> {
+    let mut files: BTreeSet<PathBuf> = used_plugins(config)
+        .into_iter()
+        .filter_map(|name| plugin_file(config, name))
+        .collect();
+    files.extend(config.upstreams.values().filter_map(|upstream| upstream.ca.clone()));
     for tls in config.listeners.values().filter_map(|listener| listener.tls.as_ref()) {
         files.extend([tls.certificate.clone(), tls.key.clone()]);
     }
@@ -58,10 +73,10 @@ pub fn files(path: &Path, config: Option<&GatewayConfig>) -> BTreeSet<PathBuf> {
 }
 
 /// The folders in which something happens when one of the files changes.
-pub fn folders(files: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+pub fn folders<'f>(files: impl IntoIterator<Item = &'f PathBuf>) -> BTreeSet<PathBuf> {
     let parent = |path: &PathBuf| match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => Some(parent.to_owned()),
         _ => Some(PathBuf::from(".")),
     };
-    files.iter().filter_map(parent).collect()
+    files.into_iter().filter_map(parent).collect()
 }

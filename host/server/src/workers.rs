@@ -75,11 +75,10 @@ impl Workers {
         &self,
         bound: Bound,
         settings: &Arc<ArcSwap<Settings>>,
-        connections: usize,
+        connections: &Arc<Semaphore>,
         live: &Live,
         drain: &Drain,
     ) {
-        let connections = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
         let sockets: Vec<StdSocket> = match bound {
             Bound::Tcp(sockets) => sockets.into_iter().map(StdSocket::Tcp).collect(),
             Bound::Unix(sockets) => sockets.into_iter().map(StdSocket::Unix).collect(),
@@ -88,7 +87,7 @@ impl Workers {
             let listen = Listen {
                 socket,
                 settings: Arc::clone(settings),
-                connections: Arc::clone(&connections),
+                connections: Arc::clone(connections),
                 live: live.clone(),
                 drain: drain.clone(),
             };

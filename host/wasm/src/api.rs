@@ -24,6 +24,8 @@ pub(crate) use lowering::{Shown, View};
 pub(crate) use request_transform::{RequestEdits, RequestOutcome, TransformRequest};
 pub(crate) use response_transform::{ResponseEdits, ResponseOutcome, TransformResponse};
 
+use std::time::Duration;
+
 use crate::failure::{Failure, Fault};
 use crate::instance::Instance;
 use crate::kind::PluginKind;
@@ -36,8 +38,9 @@ pub(crate) trait Hook: Send {
     /// What comes out of it, checked.
     type Output: Send;
 
-    /// Lowers the arguments, calls the guest, lifts and checks its answer.
-    fn call(self, instance: &mut Instance) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+    /// Lowers the arguments, calls the guest, lifts and checks its answer. The guest is told the `budget`, the wall
+    /// time it has; others hold it to it.
+    fn call(self, instance: &mut Instance, budget: Duration) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
 }
 
 impl From<types::Fault> for Failure {

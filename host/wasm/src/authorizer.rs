@@ -95,7 +95,6 @@ impl Authorizer {
             needs: runtime.plugin().needs(),
             identity: &values,
             body,
-            budget: runtime.budget(cause),
         };
         let decision = Arc::new(runtime.call(question, cause).await?);
         if let (Some(keys), Some(longest)) = (keys, self.cache) {

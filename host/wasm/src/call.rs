@@ -1,7 +1,7 @@
 //! Runs a guest's future within its wall time, and catches what must not get out of it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Instant;
 
@@ -16,12 +16,13 @@ pub(crate) enum Stopped {
     Panicked(String),
 }
 
-/// Polls `future` until it is ready, panics, or `deadline` passes; then it is dropped, and with it the guest.
+/// Polls `future` until it is ready, panics, or `deadline` passes; then the caller drops it, and with it the guest.
 ///
 /// Most guests are ready at the first poll and never cost a timer. One that computes is woken by its next tick, so
 /// the deadline is looked at between ticks.
-pub(crate) async fn limited<F: Future>(future: F, deadline: Instant) -> Result<F::Output, Stopped> {
-    let mut future = pin!(future);
+///
+/// By reference, because these futures are kilobytes large and each move copies them.
+pub(crate) async fn limited<F: Future>(mut future: Pin<&mut F>, deadline: Instant) -> Result<F::Output, Stopped> {
     let mut timer = pin!(None::<Sleep>);
     std::future::poll_fn(|context| {
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
@@ -57,7 +58,7 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_future_that_waits_too_long_is_given_up() {
-        assert_eq!(limited(std::future::pending::<()>(), in_ms(5)).await, Err(Stopped::Late));
+        assert_eq!(limited(pin!(std::future::pending::<()>()), in_ms(5)).await, Err(Stopped::Late));
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -68,7 +69,7 @@ mod tests {
             }
         };
         let other = tokio::spawn(async { tokio::time::sleep(Duration::from_millis(1)).await });
-        let given_up: Result<(), Stopped> = limited(endless, in_ms(20)).await;
+        let given_up: Result<(), Stopped> = limited(pin!(endless), in_ms(20)).await;
         assert_eq!(given_up, Err(Stopped::Late));
         assert!(other.is_finished());
     }
@@ -76,14 +77,15 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_panic_ends_the_call_not_the_worker() {
         let panics = async { panic!("boom") };
-        let stopped: Result<(), Stopped> = limited(panics, in_ms(1_000)).await;
+        let stopped: Result<(), Stopped> = limited(pin!(panics), in_ms(1_000)).await;
         assert_eq!(stopped, Err(Stopped::Panicked("boom".to_owned())));
     }
 
     #[test]
     fn a_future_that_is_ready_needs_no_timer() {
         // Without a runtime, making a timer would panic.
-        let mut call = pin!(limited(async { 1 }, Instant::now()));
+        let ready = pin!(async { 1 });
+        let mut call = pin!(limited(ready, Instant::now()));
         let ready = call.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
         assert_eq!(ready, Poll::Ready(Ok(1)));
     }

@@ -13,6 +13,8 @@ use crate::{PluginError, PluginFile};
 
 /// A component's services, without those that every program built with a standard library imports.
 const PACKAGE: &str = "gatewright:plugin/";
+/// Initial sizes are told in pages.
+const PAGE_BYTES: u64 = 64 << 10;
 /// Types only; nothing is used by importing it.
 const TYPES: &str = "gatewright:plugin/types@";
 
@@ -28,7 +30,7 @@ pub(crate) fn link(
 ) -> Result<(Component, Kinds), PluginError> {
     let kinds = api::kinds(&shared.engine, compiled).map_err(|unfit| self::unfit(plugin, unfit))?;
     if let Some(needed) = compiled.resources_required() {
-        fits(plugin, needed.max_initial_memory_size.unwrap_or(0), limits)?;
+        fits(plugin, needed.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE_BYTES), limits)?;
     }
     let linked = shared
         .linker

@@ -1,6 +1,7 @@
 //! The calls of a plugin that belong to no exchange: `describe` once for a file, `configure` once for each
 //! configuration before it is used, and measuring.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -113,7 +114,7 @@ impl Outside {
 /// Runs a guest outside of an exchange.
 async fn outside<T>(shared: &Shared, call: impl Future<Output = wasmtime::Result<T>>) -> Result<T, Outside> {
     let _running = shared.ticker.running();
-    match limited(call, Instant::now() + LIMIT).await {
+    match limited(pin!(call), Instant::now() + LIMIT).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(match Failure::from(error) {
             Failure::CpuExceeded => Outside::Late,

@@ -34,7 +34,6 @@ impl PluginIntegration {
             view: View::of(exchange),
             needs: plugin.needs(),
             body: &body,
-            budget: self.runtime.budget(cause),
         };
         let answer = self.runtime.call(hook, cause).await.map_err(|failure| failure.problem(name, false))?;
         Ok(answer.into_response())

@@ -45,8 +45,11 @@ mod state;
 mod summary;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod text;
 mod ticker;
+mod turns;
 
 pub use describing::measure;
 pub use error::{ConfigFault, PluginError, PluginFile};

@@ -171,16 +171,17 @@ impl Plugin {
         self.runtimes.lock().unwrap_or_else(PoisonError::into_inner).get(digest).and_then(Weak::upgrade)
     }
 
-    /// A place among the calls that may run at once; waits for one as long as it may.
-    pub(crate) async fn place(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Failure> {
+    /// A place among the calls that may run at once, and since when; waits for one as long as it may.
+    pub(crate) async fn place(&self, now: Instant, end: Instant) -> Result<(SemaphorePermit<'_>, Instant), Failure> {
         match self.places.try_acquire() {
-            Ok(place) => Ok(place),
+            Ok(place) => Ok((place, now)),
             Err(TryAcquireError::Closed) => Err(Failure::Saturated),
             Err(TryAcquireError::NoPermits) => {
                 self.caller.stats.queued();
-                let patience = (Instant::now() + self.caller.limits.queue_timeout).min(deadline);
+                let patience = (now + self.caller.limits.queue_timeout).min(end);
                 let place = tokio::time::timeout_at(patience.into(), self.places.acquire()).await;
-                place.ok().and_then(Result::ok).ok_or(Failure::Saturated)
+                let place = place.ok().and_then(Result::ok).ok_or(Failure::Saturated)?;
+                Ok((place, Instant::now()))
             }
         }
     }

@@ -1,8 +1,9 @@
 //! A plugin with one configuration: what routes share that say the same, across reloads.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gatewright_config::gateway::InstancePolicy;
 use gatewright_core::ExchangeId;
@@ -77,16 +78,11 @@ impl Runtime {
         self.grants_policies.store(true, Ordering::Relaxed);
     }
 
-    /// When a call that begins now must be over.
-    pub(crate) fn budget(&self, cause: Cause) -> Instant {
-        (Instant::now() + self.plugin.caller().limits.time).min(cause.deadline)
-    }
-
     /// One call, within all limits, counted. Dropping it ends the guest.
     pub(crate) async fn call<H: Hook>(&self, hook: H, cause: Cause) -> Result<H::Output, Failure> {
         let stats = &self.plugin.caller().stats;
         let measured = stats.measure(H::KIND);
-        let result = self.admit_and_run(hook, cause).await;
+        let result = self.admit_and_run(hook, cause, measured.began()).await;
         match &result {
             Ok(_) => measured.ended(Outcome::Ok),
             Err(failure) => {
@@ -97,11 +93,14 @@ impl Runtime {
         result
     }
 
-    async fn admit_and_run<H: Hook>(&self, hook: H, cause: Cause) -> Result<H::Output, Failure> {
+    async fn admit_and_run<H: Hook>(&self, hook: H, cause: Cause, now: Instant) -> Result<H::Output, Failure> {
         let pass = self.breaker.admit().map_err(Failure::Resting)?;
-        let _place = self.plugin.place(cause.deadline).await?;
-        let time = Instant::now() + self.plugin.caller().limits.time;
-        let result = match limited(self.run(hook, cause.exchange), time.min(cause.deadline)).await {
+        let (_place, now) = self.plugin.place(now, cause.deadline).await?;
+        let time = now + self.plugin.caller().limits.time;
+        let end = time.min(cause.deadline);
+        let budget = end.saturating_duration_since(now);
+        let mut guest = pin!(self.run(hook, cause.exchange, budget));
+        let result = match limited(guest.as_mut(), end).await {
             Ok(result) => result,
             Err(Stopped::Late) if cause.deadline < time => Err(Failure::ExchangeOver),
             Err(Stopped::Late) => Err(Failure::TimeExceeded),
@@ -112,10 +111,10 @@ impl Runtime {
     }
 
     /// The guest's part: what happens here counts against its time and is gone when it is stopped.
-    async fn run<H: Hook>(&self, hook: H, exchange: ExchangeId) -> Result<H::Output, Failure> {
+    async fn run<H: Hook>(&self, hook: H, exchange: ExchangeId, budget: Duration) -> Result<H::Output, Failure> {
         let _running = self.plugin.shared().ticker.running();
         let mut instance = self.instance(exchange).await?;
-        let output = hook.call(&mut instance).await?;
+        let output = hook.call(&mut instance, budget).await?;
         self.put_back(instance);
         Ok(output)
     }

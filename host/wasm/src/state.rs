@@ -60,7 +60,7 @@ impl CallState {
     pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
         self.caller.stats.ticked();
         self.ticks_left = self.ticks_left.checked_sub(1).ok_or(CpuExceeded)?;
-        Ok(UpdateDeadline::Yield(1))
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(crate::turns::next())))
     }
 }
 

@@ -59,6 +59,8 @@ fn sin(mode: &str) -> Sin {
         // Refused: what the gateway says about itself and, in requests, about the client.
         "gatewright-error" => (200, "x-gatewright-error", b"THROTTLED"),
         "forwarded" => (200, "x-forwarded-for", b"127.0.0.1"),
+        // Passes, and is overwritten where the route itself says who the caller is.
+        "principal" => (200, "x-principal", b"mallory"),
         // Passes: odd, but valid.
         "high-bytes" => (200, "x-fine", b"\xff\xfe"),
         "empty-value" => (200, "x-fine", b""),
@@ -87,8 +89,8 @@ impl Plugin for BadOutput {
 }
 
 impl BadOutput {
-    fn sin(&self, head: &RequestHead) -> Result<Sin, Fault> {
-        match self.settings.mode(head) {
+    fn sin(&self, hook: &str, head: &RequestHead) -> Result<Sin, Fault> {
+        match self.settings.mode_in(hook, head) {
             "fault-unavailable" => Err(Fault::Unavailable("asked to be unavailable".to_owned())),
             "fault-misconfigured" => Err(Fault::Misconfigured("asked to be misconfigured".to_owned())),
             "fault-bad-input" => Err(Fault::BadInput("asked to find the request bad".to_owned())),
@@ -97,17 +99,17 @@ impl BadOutput {
         }
     }
 
-    fn response(&self, head: &RequestHead) -> Result<Response, Fault> {
-        let (status, name, value) = self.sin(head)?;
+    fn response(&self, hook: &str, head: &RequestHead) -> Result<Response, Fault> {
+        let (status, name, value) = self.sin(hook, head)?;
         Ok(Response::new(status).text("0123456789").header(name, value))
     }
 }
 
 impl Authorizer for BadOutput {
     fn authorize(&self, request: &AuthorizeRequest) -> Result<Decision, Fault> {
-        let (status, name, value) = self.sin(request)?;
+        let (status, name, value) = self.sin("authorizer", request)?;
         if request.header("x-decision") == Some("deny") {
-            let mut response = self.response(request)?;
+            let mut response = self.response("authorizer", request)?;
             // A well-formed denial, so that only the field is wrong.
             response.status = if status == 200 { 403 } else { status };
             return Ok(Denial::new(response, "asked to deny").into());
@@ -121,9 +123,9 @@ impl Authorizer for BadOutput {
 impl RequestTransform for BadOutput {
     fn transform_request(&self, request: &TransformRequest) -> Result<RequestOutcome, Fault> {
         if request.header("x-answer").is_some() {
-            return self.response(request).map(Into::into);
+            return self.response("request-transform", request).map(Into::into);
         }
-        let (_, name, value) = self.sin(request)?;
+        let (_, name, value) = self.sin("request-transform", request)?;
         Ok(RequestEdits::new()
             .set_header("x-before", "good")
             .set_header(name, value)
@@ -134,9 +136,9 @@ impl RequestTransform for BadOutput {
 impl ResponseTransform for BadOutput {
     fn transform_response(&self, response: &TransformResponse) -> Result<ResponseOutcome, Fault> {
         if response.request.header("x-answer").is_some() {
-            return self.response(&response.request).map(Into::into);
+            return self.response("response-transform", &response.request).map(Into::into);
         }
-        let (status, name, value) = self.sin(&response.request)?;
+        let (status, name, value) = self.sin("response-transform", &response.request)?;
         Ok(ResponseEdits::new()
             .status(status)
             .set_header("x-before", "good")
@@ -147,7 +149,7 @@ impl ResponseTransform for BadOutput {
 
 impl Integration for BadOutput {
     fn handle(&self, request: &IntegrationRequest) -> Result<Response, Fault> {
-        self.response(request)
+        self.response("integration", request)
     }
 }
 

@@ -29,15 +29,15 @@ impl Plugin for Floods {
 }
 
 impl Floods {
-    fn mode<'a>(&'a self, head: &'a RequestHead) -> Result<&'a str, Fault> {
-        match self.settings.mode(head) {
+    fn mode<'a>(&'a self, hook: &str, head: &'a RequestHead) -> Result<&'a str, Fault> {
+        match self.settings.mode_in(hook, head) {
             "fault" => Err(Fault::Internal("f".repeat(8 << 20))),
             mode => Ok(mode),
         }
     }
 
-    fn response(&self, head: &RequestHead) -> Result<Response, Fault> {
-        let mode = self.mode(head)?;
+    fn response(&self, hook: &str, head: &RequestHead) -> Result<Response, Fault> {
+        let mode = self.mode(hook, head)?;
         Ok(fields(mode)
             .into_iter()
             .fold(Response::new(200).body(body(mode, head)), |r, (name, value)| {
@@ -74,11 +74,11 @@ fn attributes(mode: &str) -> Vec<(String, Value)> {
 
 impl Authorizer for Floods {
     fn authorize(&self, request: &AuthorizeRequest) -> Result<Decision, Fault> {
-        let mode = self.mode(request)?;
+        let mode = self.mode("authorizer", request)?;
         if request.header("x-decision") == Some("deny") {
             let response = Response {
                 status: 403,
-                ..self.response(request)?
+                ..self.response("authorizer", request)?
             };
             return Ok(Denial::new(response, "r".repeat(1 << 20)).into());
         }
@@ -114,7 +114,7 @@ impl Authorizer for Floods {
 
 impl RequestTransform for Floods {
     fn transform_request(&self, request: &TransformRequest) -> Result<RequestOutcome, Fault> {
-        let mode = self.mode(request)?;
+        let mode = self.mode("request-transform", request)?;
         let edits = RequestEdits {
             attributes: attributes(mode),
             ..RequestEdits::new()
@@ -133,7 +133,7 @@ impl RequestTransform for Floods {
 
 impl ResponseTransform for Floods {
     fn transform_response(&self, response: &TransformResponse) -> Result<ResponseOutcome, Fault> {
-        let mode = self.mode(&response.request)?;
+        let mode = self.mode("response-transform", &response.request)?;
         let edits = ResponseEdits {
             attributes: attributes(mode),
             ..ResponseEdits::new()
@@ -152,7 +152,7 @@ impl ResponseTransform for Floods {
 
 impl Integration for Floods {
     fn handle(&self, request: &IntegrationRequest) -> Result<Response, Fault> {
-        self.response(request)
+        self.response("integration", request)
     }
 }
 

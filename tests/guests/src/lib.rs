@@ -1,6 +1,6 @@
 //! What the misbehaving guests share: a mode, which a test sets in the configuration (`config = { mode = "…" }`) or
 //! request by request (header `x-mode`), and hooks of every kind around one misdeed, so that each can be tried as
-//! authorizer, transform and integration.
+//! authorizer, transform and integration. The header `x-hook` names the only hook that misbehaves.
 
 use gatewright_sdk::prelude::*;
 use gatewright_sdk::{RequestHead, Reuse};
@@ -25,6 +25,16 @@ impl Settings {
     pub fn mode<'a>(&'a self, head: &'a RequestHead) -> &'a str {
         head.header("x-mode").unwrap_or(&self.mode)
     }
+
+    /// The mode of this request in a hook: `off` in all but the one that the request asks for.
+    pub fn mode_in<'a>(&'a self, hook: &str, head: &'a RequestHead) -> &'a str {
+        if is_meant(hook, head) { self.mode(head) } else { "off" }
+    }
+}
+
+/// Whether a request means this hook: the one in its header `x-hook`, or every one when it has none.
+pub fn is_meant(hook: &str, head: &RequestHead) -> bool {
+    head.header("x-hook").is_none_or(|asked| asked == hook)
 }
 
 /// What `describe` says of every guest: it sees everything, and may be used again.
@@ -65,28 +75,36 @@ macro_rules! every_hook {
 
             impl Authorizer for $guest {
                 fn authorize(&self, request: &AuthorizeRequest) -> Result<Decision, Fault> {
-                    self.act(request);
+                    if $crate::is_meant("authorizer", request) {
+                        self.act(request);
+                    }
                     Ok(Grant::to("guest").into())
                 }
             }
 
             impl RequestTransform for $guest {
                 fn transform_request(&self, request: &TransformRequest) -> Result<RequestOutcome, Fault> {
-                    self.act(request);
+                    if $crate::is_meant("request-transform", request) {
+                        self.act(request);
+                    }
                     Ok(RequestEdits::new().into())
                 }
             }
 
             impl ResponseTransform for $guest {
                 fn transform_response(&self, response: &TransformResponse) -> Result<ResponseOutcome, Fault> {
-                    self.act(&response.request);
+                    if $crate::is_meant("response-transform", &response.request) {
+                        self.act(&response.request);
+                    }
                     Ok(ResponseEdits::new().into())
                 }
             }
 
             impl Integration for $guest {
                 fn handle(&self, request: &IntegrationRequest) -> Result<Response, Fault> {
-                    self.act(request);
+                    if $crate::is_meant("integration", request) {
+                        self.act(request);
+                    }
                     Ok(Response::new(200).text("survived\n"))
                 }
             }

@@ -38,9 +38,15 @@ impl Demo {
             return failure(format_args!("cannot prepare {}: {error}", self.directory.display()));
         }
         if let Err(error) = origin::start() {
-            return failure(format_args!("cannot start the origin server on {}: {error}", origin::ADDRESS));
+            return failure(format_args!(
+                "cannot start the origin server on {}: {error}",
+                origin::ADDRESS
+            ));
         }
-        match start(Options { config: config.clone(), watch: true }) {
+        match start(Options {
+            config: config.clone(),
+            watch: true,
+        }) {
             Ok(running) => {
                 introduce(&config);
                 run::serve(running)

@@ -69,7 +69,9 @@ impl Run {
 
 /// Messages for people, as far as `filter` lets them through.
 pub(super) fn log_messages(filter: &str) {
-    let messages = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(std::io::stderr);
+    let messages = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(std::io::stderr);
     messages.with_ansi(std::io::stderr().is_terminal()).init();
 }
 

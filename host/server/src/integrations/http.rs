@@ -101,10 +101,16 @@ impl Http {
     }
 
     fn request(&self, exchange: &Exchange, target: &Target, body: Body) -> Result<http::Request<Body>, Problem> {
+        let is_chunked = !body.is_empty() && body.size_hint().exact().is_none();
         let mut request = http::Request::new(body);
         *request.method_mut() = exchange.request.method.clone();
         *request.uri_mut() = Uri::from(self.target(exchange, target)?);
         *request.headers_mut() = self.request_headers(exchange, target);
+        if is_chunked {
+            // Unless told so, hyper takes a body of unknown length that a GET or HEAD has for none.
+            let chunked = HeaderValue::from_static("chunked");
+            request.headers_mut().insert(header::TRANSFER_ENCODING, chunked);
+        }
         Ok(request)
     }
 
@@ -155,6 +161,8 @@ impl Http {
         let (parts, incoming) = response.into_parts();
         let mut headers = parts.headers;
         fields::remove_hop_by_hop(&mut headers);
+        // What a request may say of trailers makes no sense in a response.
+        headers.remove(header::TE);
         fields::clean_trailer(&mut headers);
         let body = if incoming.is_end_stream() {
             lease.give_back();

@@ -36,6 +36,7 @@ pub enum ListeningSocket {
 
 /// Accepts connections until told to close, each served by a task of its own.
 pub async fn run(acceptor: Acceptor, settings: Arc<ArcSwap<Settings>>, live: Live, mut drain: Drain) {
+    let mut exhausted = false;
     loop {
         let connection_drain = drain.clone();
         let accepted = tokio::select! {
@@ -45,6 +46,7 @@ pub async fn run(acceptor: Acceptor, settings: Arc<ArcSwap<Settings>>, live: Liv
         };
         match accepted {
             Ok((socket, address, permit)) => {
+                exhausted = false;
                 let (settings, live) = (settings.load_full(), live.clone());
                 tokio::spawn(async move {
                     connection::serve(socket, address, settings, live, connection_drain).await;
@@ -53,7 +55,10 @@ pub async fn run(acceptor: Acceptor, settings: Arc<ArcSwap<Settings>>, live: Liv
             }
             Err(error) if is_connection_error(&error) => {}
             Err(error) => {
-                tracing::warn!(listener = %settings.load().name, %error, "cannot accept connections; trying again");
+                // Once for each time that it begins: the log may be on a disk, and has no use for the rest.
+                if !std::mem::replace(&mut exhausted, true) {
+                    tracing::warn!(listener = %settings.load().name, %error, "cannot accept connections; trying again");
+                }
                 tokio::time::sleep(EXHAUSTED_PAUSE).await;
             }
         }
@@ -61,22 +66,30 @@ pub async fn run(acceptor: Acceptor, settings: Arc<ArcSwap<Settings>>, live: Liv
 }
 
 impl Acceptor {
-    /// Waits for a permit first: clients above the limit wait in the kernel's backlog.
+    /// Accepts a client and waits until it may be served; the others wait in the kernel's backlog.
+    ///
+    /// The permit comes second: the kernel gives each client to one worker, and a permit that another worker held while
+    /// it waits for clients would be missing here.
     async fn accept(&self) -> io::Result<(Socket, ClientAddress, OwnedSemaphorePermit)> {
+        let (socket, address) = self.accept_socket().await?;
         let permit = Arc::clone(&self.connections)
             .acquire_owned()
             .await
             .map_err(io::Error::other)?;
+        Ok((socket, address, permit))
+    }
+
+    async fn accept_socket(&self) -> io::Result<(Socket, ClientAddress)> {
         Ok(match &self.socket {
             ListeningSocket::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 // Responses are written whole; waiting to put more into a packet only delays them.
                 stream.set_nodelay(true)?;
-                (Socket::Tcp(stream), ClientAddress::Tcp(address), permit)
+                (Socket::Tcp(stream), ClientAddress::Tcp(address))
             }
             ListeningSocket::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                (Socket::Unix(stream), ClientAddress::Unix, permit)
+                (Socket::Unix(stream), ClientAddress::Unix)
             }
         })
     }

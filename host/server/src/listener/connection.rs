@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use gatewright_core::{AccessRecord, ClientAddress, Outcome, Problem, ProblemKind};
+use gatewright_core::{AccessRecord, ClientAddress, ExchangeId, Outcome, Problem, ProblemKind};
 use http::{Method, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -49,24 +49,29 @@ impl Connection {
     /// Serves one request with the current generation. A defect of ours costs this one request.
     async fn handle(self: Arc<Self>, request: http::Request<Incoming>) -> Result<Answer, Infallible> {
         let gateway = self.live.current();
+        let id = next_id();
         let method = request.method().clone();
         let version = request.version();
         Ok(
-            match AssertUnwindSafe(gateway.handle(&self, request)).catch_unwind().await {
+            match AssertUnwindSafe(gateway.handle(&self, id, request))
+                .catch_unwind()
+                .await
+            {
                 Ok(answer) => answer,
                 Err(_panic) => {
                     tracing::error!(listener = %self.listener, "a request handler panicked; this is a defect of the gateway");
-                    self.refuse(&method, version, &ProblemKind::InternalError.into())
+                    self.after_panic(id, &method, version)
                 }
             },
         )
     }
 
-    fn refuse(&self, method: &Method, version: Version, problem: &Problem) -> Answer {
-        let (in_flight, _) = self.watch.begin();
-        let mut record = self.record(method.clone(), version);
-        let response = answer::problem(&mut record, problem);
-        record.status = Some(response.status().as_u16());
+    /// What the client is told. The exchange's own record has been written when the panic dropped it.
+    fn after_panic(&self, id: ExchangeId, method: &Method, version: Version) -> Answer {
+        let in_flight = self.watch.go_on();
+        let mut record = self.record(id, method.clone(), version);
+        record.leave_to_another();
+        let response = answer::problem(&mut record, &ProblemKind::InternalError.into());
         response.map(|body| AnswerBody::new(body, record, in_flight, *method != Method::HEAD))
     }
 
@@ -77,16 +82,16 @@ impl Connection {
             error if error.is_parse() => Problem::new(ProblemKind::BadRequest),
             _ => return,
         };
-        let mut record = self.record(Method::default(), Version::default());
+        let mut record = self.record(next_id(), Method::default(), Version::default());
         record.note(&problem.with_cause(crate::upstream::causes(error)));
         record.status = record.problem.map(|kind| kind.status().as_u16());
         record.outcome = Outcome::Refused;
     }
 
-    fn record(&self, method: Method, version: Version) -> AccessRecord {
+    fn record(&self, id: ExchangeId, method: Method, version: Version) -> AccessRecord {
         let recorder = Arc::clone(&self.live.current().recorder);
         AccessRecord::new(
-            next_id(),
+            id,
             Arc::clone(&self.listener),
             self.peer.client.clone(),
             method,
@@ -98,8 +103,14 @@ impl Connection {
 
 /// Serves a client until one side has had enough. Runs in a task of its own, with its own limits on everything that
 /// waits for the client.
-pub async fn serve(socket: Socket, address: ClientAddress, settings: Arc<Settings>, live: Live, drain: Drain) {
-    let Some((transport, http2)) = open(socket, &settings).await else {
+pub async fn serve(socket: Socket, address: ClientAddress, settings: Arc<Settings>, live: Live, mut drain: Drain) {
+    let opened = tokio::select! {
+        biased;
+        opened = open(socket, &settings) => opened,
+        // Who has asked for nothing yet has nothing to lose, and must not hold up the end.
+        () = drain.closing() => None,
+    };
+    let Some((transport, http2)) = opened else {
         return;
     };
     let tls = matches!(transport, Transport::Tls(_));
@@ -177,9 +188,9 @@ async fn serve_http1(
 ) -> hyper::Result<()> {
     let service = service_fn(|request| Arc::clone(connection).handle(request));
     let mut builder = http1::Builder::new();
-    // A client that has said all it has to say may close its side and still read (RFC 9112, section 9.6).
+    // Whether a client that closes its side has left is for the guard to judge.
     builder
-        .half_close(true)
+        .half_close(false)
         .timer(TokioTimer::new())
         .header_read_timeout(None);
     builder
@@ -214,7 +225,12 @@ async fn serve_http2(
     tokio::select! {
         biased;
         result = serving.as_mut() => return result,
-        () = drain.closing() => {}
+        // What HTTP/1 says with `Connection: close`, HTTP/2 says with GOAWAY.
+        () = drain.parting() => {}
+    }
+    if !connection.watch.has_heard() {
+        // hyper would wait for the preface before it says goodbye.
+        return Ok(());
     }
     serving.as_mut().graceful_shutdown();
     serving.await

@@ -14,6 +14,8 @@ pub enum Violation {
     BareLf,
     /// CR within a line.
     BareCr,
+    /// A request target with a `#`.
+    Fragment,
     /// A header line that begins with white space.
     FoldedLine,
     /// A header line without a name and a colon.
@@ -44,6 +46,7 @@ impl Violation {
         match self {
             Self::BareLf => "a line ends in LF without CR",
             Self::BareCr => "CR within a line",
+            Self::Fragment => "fragment in the request target",
             Self::FoldedLine => "folded header line",
             Self::MalformedField => "header line without name",
             Self::BadContentLength => "malformed Content-Length",
@@ -81,6 +84,7 @@ pub struct Scanner {
     head: Head,
     heads: u64,
     violated_in_body: bool,
+    sound: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +113,7 @@ struct Head {
     chunked: bool,
     interim: bool,
     interim_responses: u8,
+    bodiless: bool,
 }
 
 impl Scanner {
@@ -127,13 +132,18 @@ impl Scanner {
             head: Head::default(),
             heads: 0,
             violated_in_body: false,
+            sound: 0,
         }
     }
 
-    /// A request has been sent: what comes next on this connection is its response.
-    pub fn expect_response(&mut self) {
+    /// A request has been sent: what comes next on this connection is its response, which has no body if it is one to
+    /// `HEAD`.
+    pub fn expect_response(&mut self, to_head: bool) {
         self.state = State::StartLine;
-        self.head = Head::default();
+        self.head = Head {
+            bodiless: to_head,
+            ..Head::default()
+        };
     }
 
     /// Complete header sections so far.
@@ -144,6 +154,19 @@ impl Scanner {
     /// Whether the violation was in a body, after its message's header section.
     pub fn violated_in_body(&self) -> bool {
         self.violated_in_body
+    }
+
+    /// How many of the bytes last scanned come before the line with the violation.
+    pub fn sound(&self) -> usize {
+        self.sound
+    }
+
+    /// Whether a message's header section is complete and its body is not.
+    pub fn in_body(&self) -> bool {
+        match self.state {
+            State::Body(_) | State::ChunkSize | State::Chunk(_) | State::ChunkEnd | State::Trailers => true,
+            State::StartLine | State::Fields | State::Idle => false,
+        }
     }
 
     /// Whether a message has begun and its header section is not complete.
@@ -166,12 +189,14 @@ impl Scanner {
     /// The first violation. It belongs to message number [`Scanner::heads`], counted from 0, if it is in a header
     /// section, and to the one before if it is in a body. The scanner looks at nothing more after it.
     pub fn scan(&mut self, mut bytes: &[u8]) -> Result<(), Violation> {
+        let count = bytes.len();
         while !bytes.is_empty() && self.state != State::Idle {
             let in_head = matches!(self.state, State::StartLine | State::Fields);
             match self.step(bytes) {
                 Ok(rest) => bytes = rest,
                 Err(violation) => {
                     self.violated_in_body = !in_head;
+                    self.sound = count - bytes.len();
                     self.state = State::Idle;
                     return Err(violation);
                 }
@@ -232,7 +257,10 @@ impl Scanner {
             }
             State::ChunkEnd => Err(Violation::BadChunkEnd),
             State::Trailers if line.is_empty() => {
-                self.state = State::StartLine;
+                self.state = match self.side {
+                    Side::Requests => State::StartLine,
+                    Side::Responses => State::Idle,
+                };
                 Ok(())
             }
             State::Trailers => FieldLine::parse(line).map(|_| ()),
@@ -241,14 +269,21 @@ impl Scanner {
     }
 
     fn start_line(&mut self, line: &[u8]) -> Result<(), Violation> {
-        let interim_responses = self.head.interim_responses;
         self.head = Head {
-            interim_responses,
+            interim_responses: self.head.interim_responses,
+            bodiless: self.head.bodiless,
             ..Head::default()
         };
         self.state = State::Fields;
-        if self.side == Side::Responses {
-            self.head.interim = is_interim(line)?;
+        match self.side {
+            Side::Responses => {
+                let status = status(line)?;
+                self.head.interim = status < 200;
+                self.head.bodiless |= matches!(status, 204 | 304);
+            }
+            // hyper cuts it off, and another server may take it for a part of the path.
+            Side::Requests if memchr::memchr(b'#', line).is_some() => return Err(Violation::Fragment),
+            Side::Requests => {}
         }
         Ok(())
     }
@@ -281,9 +316,10 @@ impl Scanner {
         }
         self.heads += 1;
         self.state = match self.side {
-            // How long a response's body is depends on its request; hyper knows.
+            // Other bodies have nothing in them that could be malformed.
+            Side::Responses if self.head.bodiless || !self.head.chunked => State::Idle,
+            _ if self.head.chunked => State::ChunkSize,
             Side::Responses => State::Idle,
-            Side::Requests if self.head.chunked => State::ChunkSize,
             Side::Requests => match self.head.content_length {
                 Some(length) if length > 0 => State::Body(length),
                 _ => State::StartLine,
@@ -300,6 +336,13 @@ impl Scanner {
             return Err(Violation::BadChunkSize);
         }
         if extension.is_empty() && !rest.is_empty() {
+            return Err(Violation::BadChunkSize);
+        }
+        // An extension has a name (RFC 9112, section 7.1.1).
+        if extension
+            .strip_prefix(b";")
+            .is_some_and(|name| name.trim_ascii().is_empty())
+        {
             return Err(Violation::BadChunkSize);
         }
         if extension.len() > MAX_CHUNK_EXTENSION {
@@ -327,13 +370,14 @@ fn skip(left: u64, bytes: &[u8]) -> (u64, &[u8]) {
     }
 }
 
-/// Whether a status line is that of an interim response.
-fn is_interim(line: &[u8]) -> Result<bool, Violation> {
-    let status = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
-    match status {
-        b"101" => Err(Violation::BadStatus),
-        [b'1', b'0'..=b'9', b'0'..=b'9'] => Ok(true),
-        [b'2'..=b'5', b'0'..=b'9', b'0'..=b'9'] => Ok(false),
+/// The status in a status line.
+fn status(line: &[u8]) -> Result<u16, Violation> {
+    let digits = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    match *digits {
+        [b'1', b'0', b'1'] => Err(Violation::BadStatus),
+        [a @ b'1'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
+            Ok(u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0'))
+        }
         _ => Err(Violation::BadStatus),
     }
 }
@@ -348,7 +392,7 @@ mod tests {
         for size in [1, 3, 7, usize::MAX] {
             let mut scanner = Scanner::new(side, 16384);
             if side == Side::Responses {
-                scanner.expect_response();
+                scanner.expect_response(false);
             }
             let result = text
                 .as_bytes()
@@ -396,6 +440,20 @@ mod tests {
     }
 
     #[test]
+    fn a_request_target_has_no_fragment() {
+        assert_eq!(request("GET /a#b HTTP/1.1\r\n\r\n"), Err(Violation::Fragment));
+    }
+
+    #[test]
+    fn what_comes_before_a_violation_is_sound() {
+        let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let mut scanner = Scanner::new(Side::Requests, 16384);
+        let text = format!("{head}3\r\nabcX\r\n");
+        assert_eq!(scanner.scan(text.as_bytes()), Err(Violation::BadChunkEnd));
+        assert_eq!((scanner.sound(), scanner.violated_in_body()), (head.len() + 6, true));
+    }
+
+    #[test]
     fn a_message_has_one_length() {
         let head = |fields: &str| request(&format!("POST / HTTP/1.1\r\n{fields}\r\n\r\n"));
         assert_eq!(
@@ -437,7 +495,18 @@ mod tests {
     #[test]
     fn chunks_are_read_as_written() {
         let body = |body: &str| request(&format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body}"));
-        for size in ["0x5", "5_0", "", " 5", "g", "5 ", "11111111111111111", "5 x"] {
+        for size in [
+            "0x5",
+            "5_0",
+            "",
+            " 5",
+            "g",
+            "5 ",
+            "11111111111111111",
+            "5 x",
+            "5;",
+            "5; ",
+        ] {
             assert_eq!(body(&format!("{size}\r\n")), Err(Violation::BadChunkSize), "{size:?}");
         }
         assert_eq!(body("3\nabc\r\n"), Err(Violation::BareLf));
@@ -447,6 +516,19 @@ mod tests {
             Err(Violation::LongChunkExtension)
         );
         assert_eq!(body("3\r\nabcd\r\n"), Err(Violation::BadChunkEnd));
+    }
+
+    #[test]
+    fn chunks_of_responses_are_read_where_there_are_any() {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let response = |text: &str| scan(Side::Responses, &format!("{head}{text}"));
+        assert_eq!(response("3\r\nabc\r\n0\r\nA: b\r\n\r\n"), Ok(1));
+        assert_eq!(response("3  \r\nabc\r\n0\r\n\r\n"), Err(Violation::BadChunkSize));
+        let mut to_head = Scanner::new(Side::Responses, 16384);
+        to_head.expect_response(true);
+        assert_eq!(to_head.scan(format!("{head}what\never").as_bytes()), Ok(()));
+        let not_modified = head.replace("200 OK", "304 Not Modified");
+        assert_eq!(scan(Side::Responses, &format!("{not_modified}what\never")), Ok(1));
     }
 
     #[test]

@@ -6,10 +6,11 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
@@ -26,7 +27,15 @@ pub struct Watch {
     violation: std::sync::OnceLock<Violation>,
     served: AtomicU64,
     in_flight: AtomicUsize,
+    /// The client has sent something.
+    heard: AtomicBool,
+    /// Wakes a connection whose client has said all it wanted to say, when it has its answer.
+    answered: AtomicWaker,
 }
+
+/// A client that closes its side this soon after its last byte has said all it wanted to say and waits for its answer
+/// (RFC 9112, section 9.6). One that does so later has left: the two look the same on the wire.
+const HALF_CLOSE: Duration = Duration::from_millis(100);
 
 impl Watch {
     fn new() -> Arc<Self> {
@@ -37,6 +46,8 @@ impl Watch {
             violation: std::sync::OnceLock::new(),
             served: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
+            heard: AtomicBool::new(false),
+            answered: AtomicWaker::new(),
         })
     }
 
@@ -58,9 +69,25 @@ impl Watch {
         (InFlight(Arc::clone(self)), violation)
     }
 
+    /// The request that came last is in flight again.
+    pub fn go_on(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
     /// What was wrong with the connection's bytes, if anything.
     pub fn violation(&self) -> Option<Violation> {
         self.violation.get().copied()
+    }
+
+    /// Whether the client has sent anything.
+    pub fn has_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// Whether so many requests have come to their end.
+    fn has_answered(&self, requests: u64) -> bool {
+        self.in_flight.load(Ordering::Acquire) == 0 && self.served() >= requests
     }
 
     /// Requests begun on this connection.
@@ -77,7 +104,8 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         let elapsed = u64::try_from(self.0.opened_at.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.0.ended_ms.store(elapsed, Ordering::Relaxed);
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::Release);
+        self.0.answered.wake();
     }
 }
 
@@ -105,6 +133,10 @@ pub struct Guard<S> {
     head_at: Option<Instant>,
     // Since when a write has been waiting.
     stalled_at: Option<Instant>,
+    // What was wrong with a body: hyper gets what came before it, and then an error.
+    broken: Option<Violation>,
+    // The client has closed its side and waits for its answer.
+    half_closed: bool,
 }
 
 impl<S> Guard<S> {
@@ -120,18 +152,22 @@ impl<S> Guard<S> {
             read_at: Instant::now(),
             head_at: None,
             stalled_at: None,
+            broken: None,
+            half_closed: false,
         };
         (guard, watch)
     }
 
-    /// Looks at bytes just read.
+    /// Looks at bytes just read; how many of them hyper may have.
     ///
     /// A violation in a header section is for the service to answer. One in a body ends the connection's input.
-    fn look(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn look(&mut self, bytes: &[u8]) -> usize {
         let now = Instant::now();
         self.read_at = now;
+        self.watch.heard.store(true, Ordering::Relaxed);
+        let mut sound = bytes.len();
         let Some(scanner) = &mut self.scanner else {
-            return Ok(());
+            return sound;
         };
         let was_in_head = scanner.in_head();
         let heads = scanner.heads();
@@ -142,7 +178,8 @@ impl<S> Guard<S> {
                 self.watch.violating.store(number, Ordering::Relaxed);
             }
             if in_body {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, violation.as_str()));
+                self.broken = Some(violation);
+                sound = scanner.sound();
             }
         }
         self.head_at = match scanner.in_head() {
@@ -150,7 +187,27 @@ impl<S> Guard<S> {
             true => Some(now),
             false => None,
         };
-        Ok(())
+        sound
+    }
+
+    /// The client has closed its side: the end of the connection, unless it only waits for its answer.
+    fn end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(scanner) = self.scanner.as_ref().filter(|scanner| !scanner.in_body()) else {
+            return Poll::Ready(Ok(()));
+        };
+        let requests = scanner.heads();
+        self.half_closed |= self.last_moved().elapsed() < HALF_CLOSE;
+        self.watch.answered.register(context.waker());
+        if !self.half_closed || self.watch.has_answered(requests) {
+            return Poll::Ready(Ok(()));
+        }
+        self.wait(context)?;
+        Poll::Pending
+    }
+
+    /// When the last byte came or the last exchange ended.
+    fn last_moved(&self) -> Instant {
+        self.read_at.max(self.watch.ended_at())
     }
 
     /// When patience ends, as things stand; none while somebody else keeps the time.
@@ -159,7 +216,7 @@ impl<S> Guard<S> {
         let reading = match self.head_at {
             Some(since) => Some(since + self.patience.header),
             None if self.watch.in_flight.load(Ordering::Relaxed) > 0 => None,
-            None => Some(self.read_at.max(self.watch.ended_at()) + self.patience.idle),
+            None => Some(self.last_moved() + self.patience.idle),
         };
         [stalled, reading].into_iter().flatten().min()
     }
@@ -205,12 +262,24 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Some(violation) = self.broken {
+            return Poll::Ready(Err(malformed(violation)));
+        }
         let before = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(context, buffer) {
             Poll::Ready(result) => {
                 result?;
                 let bytes = buffer.filled().get(before..).unwrap_or_default();
-                Poll::Ready(self.look(bytes))
+                if bytes.is_empty() && buffer.remaining() > 0 {
+                    return self.end(context);
+                }
+                let sound = self.look(bytes);
+                buffer.set_filled(before + sound);
+                // No bytes would be the end of the connection, which another error is made of.
+                match self.broken {
+                    Some(violation) if sound == 0 => Poll::Ready(Err(malformed(violation))),
+                    _ => Poll::Ready(Ok(())),
+                }
             }
             Poll::Pending => {
                 self.wait(context)?;
@@ -218,6 +287,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
             }
         }
     }
+}
+
+fn malformed(violation: Violation) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, violation.as_str())
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {

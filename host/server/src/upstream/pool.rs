@@ -91,7 +91,7 @@ impl Pool {
 impl Lease {
     /// Sends a request.
     pub async fn send(mut self, request: http::Request<Body>) -> Attempt {
-        self.sent.count();
+        self.sent.count(request.method());
         match self.sender.try_send_request(request).await {
             Ok(response) => Attempt::Answered(response, self),
             Err(mut error) => match error.take_message() {

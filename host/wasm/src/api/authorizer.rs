@@ -1,6 +1,6 @@
 //! The hook `authorizer`: may this request go on?
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::allowance::Allowance;
 use super::answer;
@@ -29,19 +29,18 @@ pub(crate) struct Authorize<'a> {
     pub(crate) needs: &'a Needs,
     pub(crate) identity: &'a [Option<&'a str>],
     pub(crate) body: Option<&'a [u8]>,
-    pub(crate) budget: Instant,
 }
 
 impl Hook for Authorize<'_> {
     const KIND: PluginKind = PluginKind::Authorizer;
     type Output = Decision;
 
-    async fn call(self, instance: &mut Instance) -> Result<Decision, Failure> {
+    async fn call(self, instance: &mut Instance, budget: Duration) -> Result<Decision, Failure> {
         let texts = Texts::of(&self.view, self.shown);
         let lowered = Lowered::of(self.view, self.shown, &texts, &self.needs.request_fields);
         let guest = guest!(instance, authorizer);
         let input = wit::AuthorizeInput {
-            exchange: lowered.exchange(self.budget),
+            exchange: lowered.exchange(budget),
             request: lowered.head(),
             identity: self.identity,
             body: self.body,

@@ -1,7 +1,7 @@
 //! Which interfaces a component exports: its kinds, and the way to them in each of its instances.
 
 use wasmtime::Engine;
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use super::bindings::exports::gatewright::plugin::{
     authorizer, integration, lifecycle, request_transform, response_transform,
@@ -15,6 +15,8 @@ const PACKAGE: &str = "gatewright:plugin";
 const TRACK: &str = "0.1.";
 /// The interface every plugin exports.
 const LIFECYCLE: &str = "lifecycle";
+/// Its full name; other patch releases are found by it too.
+const LIFECYCLE_EXPORT: &str = "gatewright:plugin/lifecycle@0.1.0";
 /// Comes later.
 const BODY_FILTER: &str = "body-filter";
 
@@ -80,6 +82,8 @@ fn wrong_version(name: &str) -> Option<Unfit> {
 /// Where the functions of a component are, by number instead of by name.
 pub(crate) struct Exports {
     pub(super) lifecycle: lifecycle::GuestIndices,
+    /// Apart from `lifecycle`, which looks up `describe` as well: this one is called in every fresh instance.
+    pub(super) configure: ComponentExportIndex,
     pub(super) authorizer: Option<authorizer::GuestIndices>,
     pub(super) request_transform: Option<request_transform::GuestIndices>,
     pub(super) response_transform: Option<response_transform::GuestIndices>,
@@ -90,7 +94,12 @@ impl Exports {
     /// Checks the functions' types.
     pub(crate) fn find(component: &InstancePre<CallState>, kinds: Kinds) -> wasmtime::Result<Self> {
         let has = |kind| kinds.has(kind);
+        let compiled = component.component();
+        let configure = compiled
+            .get_export_index(None, LIFECYCLE_EXPORT)
+            .and_then(|lifecycle| compiled.get_export_index(Some(&lifecycle), "configure"));
         Ok(Self {
+            configure: configure.ok_or_else(|| wasmtime::Error::msg("`lifecycle` has no `configure`"))?,
             lifecycle: lifecycle::GuestIndices::new(component)?,
             authorizer: has(PluginKind::Authorizer).then(|| authorizer::GuestIndices::new(component)).transpose()?,
             request_transform: has(PluginKind::RequestTransform)

@@ -1,6 +1,6 @@
 //! The hook `integration`: the plugin is the upstream.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use super::allowance::Allowance;
 use super::answer::{self, Answer};
@@ -17,19 +17,18 @@ pub(crate) struct Handle<'a> {
     pub(crate) view: View<'a>,
     pub(crate) needs: &'a Needs,
     pub(crate) body: &'a [u8],
-    pub(crate) budget: Instant,
 }
 
 impl Hook for Handle<'_> {
     const KIND: PluginKind = PluginKind::Integration;
     type Output = Answer;
 
-    async fn call(self, instance: &mut Instance) -> Result<Answer, Failure> {
+    async fn call(self, instance: &mut Instance, budget: Duration) -> Result<Answer, Failure> {
         let texts = Texts::of(&self.view, Shown::All);
         let lowered = Lowered::of(self.view, Shown::All, &texts, &self.needs.request_fields);
         let guest = guest!(instance, integration);
         let input =
-            wit::IntegrationInput { exchange: lowered.exchange(self.budget), request: lowered.head(), body: self.body };
+            wit::IntegrationInput { exchange: lowered.exchange(budget), request: lowered.head(), body: self.body };
         let response = guest.call_handle(&mut instance.store, input).await??;
         let mut allowance = Allowance::new(instance.store.data().caller.limits.output_bytes);
         Ok(answer::checked(response, &mut allowance)?)

@@ -4,7 +4,7 @@ use http::HeaderName;
 use serde_json::Value;
 
 use super::bindings::exports::gatewright::plugin::lifecycle::{
-    BodyMode, Capability, FieldSelection, PluginInfo, Reuse,
+    BodyMode, Capability, ConfigError, FieldSelection, PluginInfo, Reuse,
 };
 use crate::ConfigFault;
 use crate::instance::Instance;
@@ -66,10 +66,12 @@ pub(crate) async fn describe(instance: &mut Instance) -> wasmtime::Result<Result
 
 /// Gives an instance its configuration, as JSON.
 pub(crate) async fn configure(instance: &mut Instance, config: &str) -> wasmtime::Result<Result<(), Vec<ConfigFault>>> {
-    let guest = instance.exports.lifecycle.load(&mut instance.store, &instance.raw)?;
-    let errors = match guest.call_configure(&mut instance.store, config).await? {
-        Ok(()) => return Ok(Ok(())),
-        Err(errors) => errors,
+    let function = instance
+        .raw
+        .get_typed_func::<(&str,), (Result<(), Vec<ConfigError>>,)>(&mut instance.store, &instance.exports.configure)?;
+    let errors = match function.call_async(&mut instance.store, (config,)).await? {
+        (Ok(()),) => return Ok(Ok(())),
+        (Err(errors),) => errors,
     };
     let text = |text: &str| crate::text::escaped(text, CONFIG_FAULT_BYTES);
     let mut faults: Vec<_> = errors

@@ -1,7 +1,7 @@
 //! What a plugin is shown of an exchange: only the fields it asked for, borrowed, so that they are copied once, into
 //! the guest.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatewright_core::{Attributes, Client, ClientAddress, Exchange, ExchangeId, Parameters, Request};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
@@ -103,7 +103,7 @@ impl<'a> Lowered<'a> {
         }
     }
 
-    pub(super) fn exchange(&self, budget: Instant) -> types::Exchange<'_> {
+    pub(super) fn exchange(&self, budget: Duration) -> types::Exchange<'_> {
         let View { id, received, route, client, .. } = self.view;
         let port = match client.peer {
             // A port belongs to the peer: it is the client's only if no proxy is between.
@@ -115,7 +115,7 @@ impl<'a> Lowered<'a> {
             trace_parent: None,
             route,
             received_unix_ms: millis(received.duration_since(UNIX_EPOCH).unwrap_or_default()),
-            budget: u32::try_from(millis(budget.saturating_duration_since(Instant::now()))).unwrap_or(u32::MAX),
+            budget: u32::try_from(millis(budget)).unwrap_or(u32::MAX),
             attempt: 1,
             peer: Peer { address: &self.texts.address, port, tls: client.tls, certificate: None },
             attributes: &self.attributes,
@@ -151,6 +151,6 @@ fn version(version: Version) -> HttpVersion {
     }
 }
 
-fn millis(duration: std::time::Duration) -> u64 {
+fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

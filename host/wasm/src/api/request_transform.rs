@@ -1,6 +1,6 @@
 //! The hook `request-transform`: changes a request, or answers it.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gatewright_core::{Value, path};
@@ -27,7 +27,6 @@ pub(crate) struct TransformRequest<'a> {
     pub(crate) view: View<'a>,
     pub(crate) needs: &'a Needs,
     pub(crate) body: Option<&'a [u8]>,
-    pub(crate) budget: Instant,
 }
 
 /// What becomes of it.
@@ -56,12 +55,12 @@ impl Hook for TransformRequest<'_> {
     const KIND: PluginKind = PluginKind::RequestTransform;
     type Output = RequestOutcome;
 
-    async fn call(self, instance: &mut Instance) -> Result<RequestOutcome, Failure> {
+    async fn call(self, instance: &mut Instance, budget: Duration) -> Result<RequestOutcome, Failure> {
         let texts = Texts::of(&self.view, Shown::All);
         let lowered = Lowered::of(self.view, Shown::All, &texts, &self.needs.request_fields);
         let guest = guest!(instance, request_transform);
         let input =
-            wit::RequestInput { exchange: lowered.exchange(self.budget), request: lowered.head(), body: self.body };
+            wit::RequestInput { exchange: lowered.exchange(budget), request: lowered.head(), body: self.body };
         let outcome = guest.call_transform_request(&mut instance.store, input).await??;
         let caller = &instance.store.data().caller;
         let mut allowance = Allowance::new(caller.limits.output_bytes);

@@ -1,6 +1,6 @@
 //! The hook `response-transform`: changes a response, or replaces it.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gatewright_core::Value;
@@ -26,7 +26,6 @@ pub(crate) struct TransformResponse<'a> {
     pub(crate) status: StatusCode,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: Option<&'a [u8]>,
-    pub(crate) budget: Instant,
 }
 
 /// What becomes of it.
@@ -51,13 +50,13 @@ impl Hook for TransformResponse<'_> {
     const KIND: PluginKind = PluginKind::ResponseTransform;
     type Output = ResponseOutcome;
 
-    async fn call(self, instance: &mut Instance) -> Result<ResponseOutcome, Failure> {
+    async fn call(self, instance: &mut Instance, budget: Duration) -> Result<ResponseOutcome, Failure> {
         let texts = Texts::of(&self.view, Shown::All);
         let lowered = Lowered::of(self.view, Shown::All, &texts, &self.needs.request_fields);
         let fields = lowering::fields(self.headers, &self.needs.response_fields);
         let guest = guest!(instance, response_transform);
         let input = wit::ResponseInput {
-            exchange: lowered.exchange(self.budget),
+            exchange: lowered.exchange(budget),
             request: lowered.head(),
             response: wit::ResponseHead { status: self.status.as_u16(), fields: &fields },
             body: self.body,

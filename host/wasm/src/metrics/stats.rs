@@ -224,6 +224,11 @@ pub(crate) struct Measured<'a> {
 }
 
 impl Measured<'_> {
+    /// When it began.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+
     /// The call ended so.
     pub(crate) fn ended(mut self, outcome: Outcome) {
         self.outcome = outcome;

@@ -19,7 +19,6 @@ impl PluginStage {
             view: View::of(exchange),
             needs: self.runtime.plugin().needs(),
             body: body.as_deref(),
-            budget: self.runtime.budget(cause),
         };
         match self.runtime.call(hook, cause).await {
             Ok(RequestOutcome::Proceed(edits)) => {
@@ -53,7 +52,6 @@ impl PluginStage {
             status: response.status(),
             headers: response.headers(),
             body: body.as_deref(),
-            budget: self.runtime.budget(cause),
         };
         match self.runtime.call(hook, cause).await {
             Ok(ResponseOutcome::Proceed(edits)) => change_response(edits, bodiless, &mut exchange.attributes, response),

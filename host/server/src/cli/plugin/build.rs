@@ -34,13 +34,18 @@ impl Build {
     /// Does it.
     pub(in crate::cli) fn execute(self) -> ExitCode {
         if !self.directory.join("Cargo.toml").is_file() {
-            return mistake(format_args!("{} has no Cargo.toml; name the folder of a plugin", self.directory.display()));
+            return mistake(format_args!(
+                "{} has no Cargo.toml; name the folder of a plugin",
+                self.directory.display()
+            ));
         }
         let artifact = match self.compile() {
             Ok(Some(artifact)) => artifact,
-            Ok(None) => return mistake(format_args!(
-                "cargo made no .wasm file; a plugin's Cargo.toml says:\n[lib]\ncrate-type = [\"cdylib\"]"
-            )),
+            Ok(None) => {
+                return mistake(format_args!(
+                    "cargo made no .wasm file; a plugin's Cargo.toml says:\n[lib]\ncrate-type = [\"cdylib\"]"
+                ));
+            }
             Err(error) => return failure(error),
         };
         match self.install(&artifact) {
@@ -57,21 +62,39 @@ impl Build {
         let mut cargo = Command::new("cargo");
         // In the folder itself: Cargo reads the settings of the folder that it runs in.
         cargo.current_dir(&self.directory).stderr(Stdio::inherit());
-        cargo.args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"]);
+        cargo.args([
+            "build",
+            "--release",
+            "--target",
+            TARGET,
+            "--message-format",
+            "json-render-diagnostics",
+        ]);
         if let Some(directory) = &self.target_dir {
             let directory = std::path::absolute(directory).map_err(|error| error.to_string())?;
             cargo.arg("--target-dir").arg(directory);
         }
-        let output = cargo.output().map_err(|error| format!("cannot run cargo: {error}; is Rust installed?"))?;
+        let output = cargo
+            .output()
+            .map_err(|error| format!("cannot run cargo: {error}; is Rust installed?"))?;
         if !output.status.success() {
-            return Err(format!("cargo failed; is the target there? `rustup target add {TARGET}`"));
+            return Err(format!(
+                "cargo failed; is the target there? `rustup target add {TARGET}`"
+            ));
         }
         let messages = String::from_utf8_lossy(&output.stdout);
-        Ok(messages.lines().filter_map(|line| serde_json::from_str(line).ok()).filter_map(|line| wasm_of(&line)).last())
+        Ok(messages
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .filter_map(|line| wasm_of(&line))
+            .last())
     }
 
     fn install(&self, artifact: &Path) -> io::Result<PathBuf> {
-        let name = artifact.file_name().map(|name| name.to_string_lossy().replace('_', "-")).unwrap_or_default();
+        let name = artifact
+            .file_name()
+            .map(|name| name.to_string_lossy().replace('_', "-"))
+            .unwrap_or_default();
         let folder = self.output.as_deref().unwrap_or(&self.directory);
         fs::create_dir_all(folder)?;
         let file = folder.join(&name);
@@ -89,5 +112,9 @@ fn wasm_of(message: &Value) -> Option<PathBuf> {
         return None;
     }
     let files = message.get("filenames")?.as_array()?;
-    files.iter().filter_map(Value::as_str).map(PathBuf::from).find(|file| file.extension().is_some_and(|end| end == "wasm"))
+    files
+        .iter()
+        .filter_map(Value::as_str)
+        .map(PathBuf::from)
+        .find(|file| file.extension().is_some_and(|end| end == "wasm"))
 }

@@ -43,8 +43,17 @@ impl Inspect {
     async fn inspect(&self) -> Result<Value, PluginError> {
         // A store of its own: what compiling costs is one of the facts.
         let store = std::env::temp_dir().join(format!("gatewright-inspect-{}", std::process::id()));
-        let settings = HostSettings { store: store.clone(), instances: 8, file_bytes: self.file_bytes, workers: 1 };
-        let name = self.file.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let settings = HostSettings {
+            store: store.clone(),
+            instances: 8,
+            file_bytes: self.file_bytes,
+            workers: 1,
+        };
+        let name = self
+            .file
+            .file_stem()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let facts = async {
             let host = PluginHost::new(settings)?;
             let plugin = host.load(&name, &self.file, &PluginConfig::default()).await?;

@@ -1,0 +1,11 @@
+//! Plugins that behave, and plugins that do not, through the public interface of this crate. The guests are those of
+//! `tests/guests`, whose headers say what they do.
+
+mod authorizers;
+mod faults;
+mod limits;
+mod loading;
+mod outputs;
+mod reuse;
+mod transforms;
+mod zz_measure;

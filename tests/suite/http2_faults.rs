@@ -1,0 +1,161 @@
+//! C4, C18: HTTP/2 that no library would send is never rewritten into bytes of HTTP/1.
+
+use gatewright_tests::frames::StreamOutcome;
+use gatewright_tests::{H2Frames, Origin, TestGateway, eventually};
+
+use crate::setup::{hello, hello_with};
+
+const GET: [(&str, &str); 4] = [
+    (":method", "GET"),
+    (":scheme", "http"),
+    (":authority", "localhost"),
+    (":path", "/x"),
+];
+
+/// The stream is reset, the connection given up, or the request answered 400; the origin sees nothing of it.
+fn assert_refused(gateway: &TestGateway, origin: &Origin, fields: &[(&str, &str)]) {
+    let mut client = H2Frames::connect(gateway.addr("public"));
+    let outcome = client.headers(1, fields, true).outcome(1);
+    let refused = match &outcome {
+        StreamOutcome::Reset(code) | StreamOutcome::GoAway(code) => *code != 0,
+        StreamOutcome::Answered(_) => outcome.status() == Some(400),
+        StreamOutcome::Closed => true,
+    };
+    assert!(refused, "{fields:?}: {outcome:?}");
+    assert_eq!(origin.connections(), 0, "{fields:?}");
+}
+
+#[test]
+fn c18_fields_that_break_http_2_are_refused() {
+    let (gateway, origin) = hello();
+    for odd in [
+        ("X-Upper", "1"),
+        ("x y", "1"),
+        ("", "1"),
+        ("x:y", "1"),
+        ("x\r\ny", "1"),
+        ("x", "a\r\nb: c"),
+        ("x", "a\nb"),
+        ("x", "a\0b"),
+        ("x", "a\u{1}b"),
+        ("connection", "close"),
+        ("keep-alive", "timeout=5"),
+        ("proxy-connection", "close"),
+        ("transfer-encoding", "chunked"),
+        ("upgrade", "websocket"),
+        ("te", "gzip"),
+        ("te", "trailers, deflate"),
+        (":path", "/y"),
+        (":status", "200"),
+        (":odd", "1"),
+        ("x_y", "1"),
+    ] {
+        assert_refused(&gateway, &origin, &[&GET[..], &[odd]].concat());
+    }
+}
+
+#[test]
+fn c18_pseudo_fields_that_are_odd_missing_or_late_are_refused() {
+    let (gateway, origin) = hello();
+    let with = |name: &'static str, value: &'static str| {
+        GET.map(|field| if field.0 == name { (name, value) } else { field })
+            .to_vec()
+    };
+    let without = |name: &str| GET.into_iter().filter(|field| field.0 != name).collect::<Vec<_>>();
+    let mut late = without(":path");
+    late.extend([("x", "1"), (":path", "/x")]);
+    for fields in [
+        with(":path", "/x y"),
+        with(":path", "/x HTTP/1.1\r\nX: 1\r\n\r\n"),
+        with(":path", "/x\r\ny"),
+        with(":path", "x"),
+        with(":path", ""),
+        with(":path", "*"),
+        with(":path", "http://localhost/x"),
+        with(":path", "/a/..%2fb"),
+        with(":method", "G T"),
+        with(":method", "GET / HTTP/1.1\r\nX: y"),
+        with(":method", ""),
+        with(":authority", "a b"),
+        with(":authority", "user@localhost"),
+        with(":authority", "a,b"),
+        with(":authority", ""),
+        without(":method"),
+        without(":path"),
+        without(":scheme"),
+        without(":authority"),
+        late,
+    ] {
+        assert_refused(&gateway, &origin, &fields);
+    }
+}
+
+#[test]
+fn c4_an_authority_that_differs_from_host_is_refused() {
+    let (gateway, origin) = hello();
+    assert_refused(&gateway, &origin, &[&GET[..], &[("host", "other")]].concat());
+    assert_refused(
+        &gateway,
+        &origin,
+        &[&GET[..], &[("host", "localhost"), ("host", "localhost")]].concat(),
+    );
+}
+
+#[test]
+fn c18_a_length_that_the_data_contradicts_is_refused() {
+    let (gateway, origin) = hello();
+    let post = [(":method", "POST"), GET[1], GET[2], GET[3], ("content-length", "5")];
+    for body in [&b"hell"[..], b"hello!"] {
+        let mut client = H2Frames::connect(gateway.addr("public"));
+        let outcome = client.headers(1, &post, false).data(1, body, true).outcome(1);
+        let refused = match &outcome {
+            StreamOutcome::Reset(code) | StreamOutcome::GoAway(code) => *code != 0,
+            StreamOutcome::Answered(_) => outcome.status() == Some(400),
+            StreamOutcome::Closed => true,
+        };
+        assert!(refused, "{body:?}: {outcome:?}");
+    }
+    for length in ["+5", "5,5", "-1", "0x5", "5 5"] {
+        let mut client = H2Frames::connect(gateway.addr("public"));
+        let fields = [post[0], GET[1], GET[2], GET[3], ("content-length", length)];
+        let outcome = client.headers(1, &fields, false).data(1, b"hello", true).outcome(1);
+        assert!(
+            outcome.status().is_none_or(|status| status == 400),
+            "{length}: {outcome:?}"
+        );
+    }
+    eventually("what reached the origin has broken off", || {
+        origin.requests().iter().all(|request| !request.complete).then_some(())
+    });
+}
+
+#[test]
+fn c18_good_frames_are_served_so_the_others_were_refused_for_a_reason() {
+    let (gateway, _origin) = hello();
+    let mut client = H2Frames::connect(gateway.addr("public"));
+    let fields = [&GET[..], &[("te", "trailers"), ("x", "1"), ("host", "localhost")]].concat();
+    assert_eq!(client.headers(1, &fields, true).outcome(1).status(), Some(200));
+    let post = [(":method", "POST"), GET[1], GET[2], GET[3], ("content-length", "5")];
+    let outcome = client.headers(3, &post, false).data(3, b"hello", true).outcome(3);
+    assert_eq!(outcome.status(), Some(200));
+}
+
+#[test]
+fn c9_a_body_that_stops_coming_over_http_2_is_408() {
+    let (gateway, origin) = hello_with("limits = { body_timeout = \"300ms\" }");
+    let mut client = H2Frames::connect(gateway.addr("public"));
+    let post = [(":method", "POST"), GET[1], GET[2], GET[3]];
+    let outcome = client.headers(1, &post, false).data(1, b"hello", false).outcome(1);
+    assert_eq!(outcome.status(), Some(408), "{outcome:?}");
+    // Other streams of the connection go on.
+    assert_eq!(client.headers(3, &GET, true).outcome(3).status(), Some(200));
+    assert!(origin.requests().iter().any(|request| !request.complete));
+}
+
+#[test]
+fn c10_an_http_2_connection_without_a_stream_is_closed() {
+    let (gateway, _origin) = hello_with("limits = { idle_timeout = \"300ms\" }");
+    let mut client = H2Frames::connect(gateway.addr("public"));
+    assert_eq!(client.headers(1, &GET, true).outcome(1).status(), Some(200));
+    assert_eq!(client.outcome(3), StreamOutcome::Closed);
+}

@@ -1,0 +1,33 @@
+//! The whole-gateway tests: one binary, one module for each subject, each test named after the rule it protects.
+//!
+//! A name that begins with a letter and a number is a row of the fault catalogue: `cargo test -p gatewright-tests
+//! --test suite -- c1_` runs what protects that row.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests: a panic is how a test fails"
+)]
+
+mod setup;
+
+mod api_key;
+mod authority;
+mod forwarded;
+mod framing;
+mod http2;
+mod http2_faults;
+mod leaving;
+mod limits;
+mod listeners;
+mod messages;
+mod paths;
+mod pipelining;
+mod records;
+mod routing;
+mod slow;
+mod smoke;
+mod throttle;
+mod vectors;

@@ -1,0 +1,208 @@
+//! C9, C10: a client that takes its time gets so much of it, and others do not notice.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use gatewright_tests::{Origin, RawClient, TestGateway, eventually, http};
+use http::Response;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+
+use crate::setup::{assert_serves, hello_with, passing_with};
+
+/// Far beyond the limits that these tests set, and far below the defaults.
+const SOON: Duration = Duration::from_secs(4);
+
+#[test]
+fn c9_a_header_section_that_comes_too_slowly_ends_the_connection() {
+    let (gateway, origin) = hello_with("limits = { header_timeout = \"300ms\" }");
+    let started = Instant::now();
+    let mut client = RawClient::connect(gateway.addr("public"));
+    client.send("GET /x HTTP/1.1\r\nHost: localhost\r\n");
+    // Each byte comes in time; the whole does not.
+    let mut broken = false;
+    for _ in 0..200 {
+        if client.try_send("x").is_err() || !client.is_silent_for(Duration::from_millis(20)) {
+            broken = true;
+            break;
+        }
+    }
+    assert!(broken, "the connection is still open after {:?}", started.elapsed());
+    assert!(started.elapsed() >= Duration::from_millis(290) && started.elapsed() < SOON);
+    assert_eq!(origin.connections(), 0);
+    assert_serves(&gateway);
+}
+
+#[test]
+fn c9_a_second_header_section_has_the_same_time() {
+    let (gateway, _origin) = hello_with("limits = { header_timeout = \"300ms\" }");
+    let mut client = RawClient::connect(gateway.addr("public"));
+    assert_eq!(client.request("GET", "/x", &[], b"").status, 200);
+    let started = Instant::now();
+    client.send("GET /y HTT");
+    let rest = client.read_to_end(SOON);
+    assert!(
+        rest.is_empty() || rest.starts_with(b"HTTP/1.1 408"),
+        "{:?}",
+        String::from_utf8_lossy(&rest)
+    );
+    assert!(started.elapsed() >= Duration::from_millis(290) && started.elapsed() < SOON);
+}
+
+#[test]
+fn c9_a_body_that_stops_coming_is_408() {
+    let (gateway, origin) = hello_with("limits = { body_timeout = \"300ms\" }");
+    let mut client = RawClient::connect(gateway.addr("public"));
+    client.send("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhello");
+    let response = client.read_response();
+    assert_eq!((response.status, response.error()), (408, Some("REQUEST_TIMEOUT")));
+    assert!(client.is_closed());
+    eventually("the origin's request breaks off", || {
+        origin.requests().iter().all(|request| !request.complete).then_some(())
+    });
+    let records = gateway.wait_for_records(1);
+    assert_eq!(
+        (records[0]["status"].as_u64(), records[0]["request_bytes"].as_u64()),
+        (Some(408), Some(5))
+    );
+}
+
+#[test]
+fn c9_a_body_with_pauses_below_the_limit_takes_as_long_as_it_likes() {
+    let (gateway, origin) = hello_with("limits = { body_timeout = \"400ms\" }");
+    let mut client = RawClient::connect(gateway.addr("public"));
+    client.send("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\n");
+    for _ in 0..8 {
+        assert!(client.is_silent_for(Duration::from_millis(100)));
+        client.send("x");
+    }
+    assert_eq!(client.read_response().status, 200);
+    assert_eq!(origin.only_request().body, b"xxxxxxxx");
+}
+
+/// An origin whose answer is 1 GiB, and how many bytes of it have been asked for.
+fn endless_origin() -> (Origin, Arc<AtomicUsize>) {
+    const PIECE: usize = 64 * 1024;
+    let made = Arc::<AtomicUsize>::default();
+    let counter = Arc::clone(&made);
+    let origin = Origin::start(move |_| {
+        let counter = Arc::clone(&counter);
+        let pieces = std::iter::repeat_with(move || {
+            counter.fetch_add(PIECE, Ordering::SeqCst);
+            Ok(Frame::data(Bytes::from_static(&[b'a'; PIECE])))
+        });
+        let body = StreamBody::new(futures_util::stream::iter(pieces.take((1 << 30) / PIECE)));
+        async move { Response::new(BodyExt::boxed(body)) }
+    });
+    (origin, made)
+}
+
+#[test]
+fn c9_a_reader_that_stops_reading_stops_the_upstream_and_is_cut_off() {
+    let (origin, made) = endless_origin();
+    let listener = "limits = { body_timeout = \"300ms\" }";
+    let gateway = TestGateway::start(&passing_with(&origin.url(), listener, ""));
+    let mut client = RawClient::connect(gateway.addr("public"));
+    client.send("GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let records = gateway.wait_for_records(1);
+    assert_eq!(records[0]["status"], 499, "{records:?}");
+    // What the kernel's buffers of two connections hold, and no more.
+    let asked_for = made.load(Ordering::SeqCst);
+    assert!(
+        asked_for < 64 << 20,
+        "{asked_for} bytes were read for a client that reads none"
+    );
+}
+
+#[test]
+fn c9_one_slow_client_does_not_slow_the_others() {
+    let (gateway, _origin) = hello_with("");
+    let slow: Vec<_> = (0..50)
+        .map(|_| {
+            let mut client = RawClient::connect(gateway.addr("public"));
+            client.send("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhel");
+            client
+        })
+        .collect();
+    for _ in 0..20 {
+        let started = Instant::now();
+        assert_serves(&gateway);
+        assert!(started.elapsed() < Duration::from_secs(1));
+    }
+    drop(slow);
+}
+
+#[test]
+fn c10_a_connection_without_a_request_is_closed() {
+    let (gateway, origin) = hello_with("limits = { idle_timeout = \"300ms\" }");
+    let addr = gateway.addr("public");
+    let started = Instant::now();
+    let mut silent: Vec<_> = (0..10).map(|_| RawClient::connect(addr)).collect();
+    let mut begun = RawClient::connect(addr);
+    begun.send("P");
+    silent.push(begun);
+    for client in &mut silent {
+        assert!(client.is_closed());
+    }
+    assert!(started.elapsed() >= Duration::from_millis(250) && started.elapsed() < SOON);
+    assert_eq!(origin.connections(), 0);
+    assert!(
+        gateway.access_log().is_empty(),
+        "nothing was asked, so there is nothing to record"
+    );
+}
+
+#[test]
+fn c10_a_connection_is_closed_when_it_is_idle_and_not_while_it_is_used() {
+    let (gateway, _origin) = hello_with("limits = { idle_timeout = \"400ms\" }");
+    let mut client = RawClient::connect(gateway.addr("public"));
+    for _ in 0..6 {
+        assert_eq!(client.request("GET", "/x", &[], b"").status, 200);
+        assert!(client.is_silent_for(Duration::from_millis(100)));
+    }
+    let started = Instant::now();
+    assert!(client.is_closed());
+    assert!(started.elapsed() < SOON);
+}
+
+#[test]
+fn c10_an_exchange_that_takes_long_is_not_idle() {
+    let origin = Origin::start(|_| async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        Response::new(gatewright_tests::full("late"))
+    });
+    let listener = "limits = { idle_timeout = \"200ms\", header_timeout = \"200ms\" }";
+    let gateway = TestGateway::start(&passing_with(&origin.url(), listener, ""));
+    assert_eq!(http(gateway.addr("public"), "GET", "/x", &[], b"").text(), "late");
+}
+
+#[test]
+fn c10_a_client_that_closes_its_side_still_gets_its_answer() {
+    let (gateway, origin) = hello_with("");
+    let mut client = RawClient::connect(gateway.addr("public"));
+    client.send("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nab");
+    client.finish_sending();
+    assert_eq!(client.read_response().text(), "hello");
+    assert!(client.is_closed());
+    assert!(origin.only_request().complete);
+}
+
+#[test]
+fn c10_a_client_that_closes_its_side_gets_all_its_answers_however_late_they_are() {
+    let origin = Origin::start(|request| async move {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        Response::new(gatewright_tests::full(request.uri().path().to_owned()))
+    });
+    let gateway = TestGateway::start(&passing_with(&origin.url(), "", ""));
+    let mut client = RawClient::connect(gateway.addr("public"));
+    for path in ["/1", "/2", "/3"] {
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    }
+    client.finish_sending();
+    for path in ["/1", "/2", "/3"] {
+        assert_eq!(client.read_response().text(), path);
+    }
+    assert!(client.is_closed());
+}
