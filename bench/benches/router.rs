@@ -26,13 +26,20 @@ fn find(bencher: Bencher<'_, '_>, routes: usize) {
     let router = Router::new(config.routes.iter().enumerate()).unwrap_or_else(|error| panic!("{error:?}"));
     let headers = HeaderMap::new();
     // Nine places spread over the routes: what a gateway is busy with, not what its caches have never seen.
-    let paths: Vec<String> = (0..9).map(|n| format!("/service{}/users/42", n * (routes - 1) / 8)).collect();
+    let paths: Vec<String> = (0..9)
+        .map(|n| format!("/service{}/users/42", n * (routes - 1) / 8))
+        .collect();
     let mut next = 0;
     bencher.bench_local(|| {
         next = (next + 1) % paths.len();
         let path = paths.get(next).map_or("", String::as_str);
-        let request =
-            RouteRequest { host: "api.example.com", method: &Method::GET, path, query: None, headers: &headers };
+        let request = RouteRequest {
+            host: "api.example.com",
+            method: &Method::GET,
+            path,
+            query: None,
+            headers: &headers,
+        };
         assert!(matches!(router.find(black_box(&request)), RouteMatch::Found { .. }));
     });
 }

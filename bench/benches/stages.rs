@@ -24,14 +24,27 @@ fn run(bencher: Bencher<'_, '_>, stage: &dyn Stage) {
 #[divan::bench]
 fn throttle(bencher: Bencher<'_, '_>) {
     let rate: Rate = "1000000000/s".parse().unwrap_or_else(|_| panic!("a rate"));
-    let config = ThrottleConfig { rate, burst: 1_000_000_000, by: ThrottleKey::Client };
-    run(bencher, &Throttle::new(&config, &Arc::from("route"), 0, Arc::new(Embedded::default())));
+    let config = ThrottleConfig {
+        rate,
+        burst: 1_000_000_000,
+        by: ThrottleKey::Client,
+    };
+    run(
+        bencher,
+        &Throttle::new(&config, &Arc::from("route"), 0, Arc::new(Embedded::default())),
+    );
 }
 
 #[divan::bench]
 fn api_key(bencher: Bencher<'_, '_>) {
-    let source = ApiKeySource::Header { name: "authorization".to_owned(), scheme: Some("Bearer".to_owned()) };
-    let config = ApiKeyConfig { keys: "keys.toml".into(), sources: vec![source] };
+    let source = ApiKeySource::Header {
+        name: "authorization".to_owned(),
+        scheme: Some("Bearer".to_owned()),
+    };
+    let config = ApiKeyConfig {
+        keys: "keys.toml".into(),
+        sources: vec![source],
+    };
     // SHA-256 of `secret`.
     let digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
     let keys = format!("[[key]]\nname = \"bench\"\nsha256 = \"{digest}\"\n");

@@ -1,6 +1,10 @@
 //! What the micro benchmarks share: exchanges to measure with, and plugins.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot be set up has nothing to say")]
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot be set up has nothing to say"
+)]
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,10 +33,20 @@ pub fn exchange(fields: usize) -> Exchange {
     }
     let id = ExchangeId { process: 1, number: 1 };
     let address = "192.0.2.7:5000".parse().unwrap();
-    let client = Client { peer: ClientAddress::Tcp(address), address: Some(address.ip()), tls: false };
+    let client = Client {
+        peer: ClientAddress::Tcp(address),
+        address: Some(address.ip()),
+        tls: false,
+    };
     let listener: Arc<str> = Arc::from("bench");
-    let record =
-        AccessRecord::new(id, listener, client.clone(), Method::GET, Version::HTTP_11, Arc::new(Nowhere));
+    let record = AccessRecord::new(
+        id,
+        listener,
+        client.clone(),
+        Method::GET,
+        Version::HTTP_11,
+        Arc::new(Nowhere),
+    );
     Exchange {
         id,
         received: SystemTime::now(),
@@ -66,9 +80,20 @@ impl Guests {
     /// Starts the plugin engine.
     pub fn start() -> Self {
         let store = std::env::temp_dir().join("gatewright-bench-store");
-        let settings = HostSettings { store, instances: 64, file_bytes: 1 << 26, workers: 1 };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { host: PluginHost::new(settings).expect("the plugin engine starts"), runtime }
+        let settings = HostSettings {
+            store,
+            instances: 64,
+            file_bytes: 1 << 26,
+            workers: 1,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        Self {
+            host: PluginHost::new(settings).expect("the plugin engine starts"),
+            runtime,
+        }
     }
 
     /// A stage of the guest `bearer`.
@@ -85,21 +110,37 @@ impl Guests {
             config: serde_json::json!({}),
         };
         let route = Arc::from("user-by-id");
-        let stage = plugin.stage(StageUse { config: &config, route: &route, last_authorizer: true });
+        let stage = plugin.stage(StageUse {
+            config: &config,
+            route: &route,
+            last_authorizer: true,
+        });
         self.runtime.block_on(stage).expect("the guest takes its configuration")
     }
 
     fn load(&self, instances: InstancePolicy) -> Arc<Plugin> {
-        let config = PluginConfig { instances, ..PluginConfig::default() };
+        let config = PluginConfig {
+            instances,
+            ..PluginConfig::default()
+        };
         let file = guest_file();
-        assert!(file.is_file(), "{} is missing; `cargo xtask bench` builds it", file.display());
-        self.runtime.block_on(self.host.load("bearer", &file, &config)).expect("the guest loads")
+        assert!(
+            file.is_file(),
+            "{} is missing; `cargo xtask bench` builds it",
+            file.display()
+        );
+        self.runtime
+            .block_on(self.host.load("bearer", &file, &config))
+            .expect("the guest loads")
     }
 
     /// One request through a stage.
     pub fn call(&self, stage: &dyn Stage, exchange: &mut Exchange) {
         let flow = self.runtime.block_on(stage.on_request(exchange));
-        assert!(matches!(flow, Ok(gatewright_core::Flow::Proceed)), "the guest lets the key pass: {flow:?}");
+        assert!(
+            matches!(flow, Ok(gatewright_core::Flow::Proceed)),
+            "the guest lets the key pass: {flow:?}"
+        );
     }
 }
 

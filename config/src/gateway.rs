@@ -208,9 +208,10 @@ pub struct UpstreamConfig {
     pub targets: Vec<TargetConfig>,
     /// TCP connect and TLS handshake (503 when all targets refuse, 504 when it takes longer).
     pub connect_timeout: Duration,
-    /// From the request's last byte sent to the response's header section (504).
+    /// From asking to the response's header section, for requests without a body (504). One with a body has the route's
+    /// `timeout`: how long it takes is the client's business.
     pub response_timeout: Duration,
-    /// The longest pause while a body goes either way (504 or a cut response).
+    /// The longest pause of a response's body (a cut response).
     pub body_timeout: Duration,
     /// How long an unused connection is kept.
     pub idle_timeout: Duration,

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ const HEALTH_EVERY: usize = 16;
 /// A client that asks for one path, again and again, until it is told to stop. Each answer must be 200.
 pub struct Neighbour {
     stop: Arc<AtomicBool>,
+    served: Arc<AtomicUsize>,
     client: JoinHandle<Latencies>,
 }
 
@@ -39,8 +40,12 @@ impl Neighbour {
         for client in &mut clients {
             assert_eq!(client.request("GET", path, &[], b"").status, 200);
         }
-        let (stop, path) = (Arc::<AtomicBool>::default(), path.to_owned());
-        let stopped = Arc::clone(&stop);
+        let (stop, served, path) = (
+            Arc::<AtomicBool>::default(),
+            Arc::<AtomicUsize>::default(),
+            path.to_owned(),
+        );
+        let (stopped, count) = (Arc::clone(&stop), Arc::clone(&served));
         let client = std::thread::spawn(move || {
             let mut latencies = Latencies::default();
             for turn in 0.. {
@@ -50,6 +55,7 @@ impl Neighbour {
                 let began = Instant::now();
                 let status = clients[turn % CONNECTIONS].request("GET", &path, &[], b"").status;
                 latencies.served.push(began.elapsed());
+                count.fetch_add(1, Ordering::Relaxed);
                 assert_eq!(status, 200, "request {turn}");
                 if turn % HEALTH_EVERY == 0 {
                     let began = Instant::now();
@@ -59,7 +65,12 @@ impl Neighbour {
             }
             latencies
         });
-        Self { stop, client }
+        Self { stop, served, client }
+    }
+
+    /// How many requests it has made so far.
+    pub fn count(&self) -> usize {
+        self.served.load(Ordering::Relaxed)
     }
 
     /// Asks no more, and tells.

@@ -111,7 +111,7 @@ fn chunks(source: &mut impl Source, buffer: &mut Vec<u8>) -> io::Result<Vec<u8>>
         }
         body.extend(exactly(source, buffer, size)?);
         if !line(source, buffer)?.is_empty() {
-            return Err(malformed("no CRLF after a chunk".to_owned()));
+            return Err(malformed("no CRLF after a chunk"));
         }
     }
 }
@@ -165,6 +165,6 @@ fn need_more(source: &mut impl Source, buffer: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-fn malformed(what: String) -> io::Error {
+fn malformed(what: impl std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("malformed response: {what}"))
 }

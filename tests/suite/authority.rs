@@ -155,6 +155,20 @@ fn c6_a_field_that_the_gateway_vouches_for_is_never_the_clients() {
 }
 
 #[test]
+fn c6_what_the_gateway_vouches_for_is_no_trailer_of_the_clients_either() {
+    let (gateway, origin) = hello();
+    let mut client = RawClient::connect(gateway.addr("public"));
+    client.send(
+        "POST /x HTTP/1.1\r\nHost: localhost\r\nTrailer: x-sum, x-forwarded-for, forwarded, via\r\n\
+         Transfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\nX-Forwarded-For: 203.0.113.9\r\n\
+         Forwarded: for=203.0.113.9\r\nVia: 1.1 other\r\n\r\n",
+    );
+    assert_eq!(client.read_response().status, 200);
+    let trailers = origin.only_request().trailers;
+    assert_eq!(trailers.keys().collect::<Vec<_>>(), ["x-sum"]);
+}
+
+#[test]
 fn fields_that_belong_to_the_connection_end_at_the_gateway() {
     let (gateway, origin) = hello();
     let fields = [

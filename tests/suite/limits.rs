@@ -151,9 +151,7 @@ fn c11_a_body_that_turns_out_too_large_is_413() {
 fn c11_a_body_that_was_asked_for_and_is_too_large_is_413() {
     let (gateway, origin) = small_bodies();
     let mut client = RawClient::connect(gateway.addr("public"));
-    client.send(
-        "POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
-    );
+    client.send("POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n");
     assert_eq!(client.read_any_response().status, 100);
     client.send(format!("401\r\n{}\r\n0\r\n\r\n", "a".repeat(0x401)));
     assert_eq!(client.read_any_response().status, 413);

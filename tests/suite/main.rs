@@ -13,8 +13,10 @@
 
 mod setup;
 
+mod admin;
 mod api_key;
 mod authority;
+mod cli;
 mod config;
 mod documents;
 mod forwarded;
@@ -24,9 +26,11 @@ mod http2_faults;
 mod leaving;
 mod limits;
 mod listeners;
+mod memory;
 mod messages;
 mod paths;
 mod pipelining;
+mod plugins;
 mod process;
 mod records;
 mod reload;

@@ -205,6 +205,23 @@ fn fields_come_through_as_they_are_and_cookies_stay_apart() {
 }
 
 #[test]
+fn a_client_of_http_1_0_gets_no_chunks() {
+    let origin = Origin::start(|_| async {
+        let (sender, body) = gatewright_tests::channel();
+        sender.send(Ok("hel".into())).unwrap();
+        sender.send(Ok("lo".into())).unwrap();
+        Response::new(body)
+    });
+    let gateway = TestGateway::start(&passing(&origin.url()));
+    let mut client = RawClient::connect(gateway.addr("public"));
+    client.send("GET /x HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    let response = client.read_response();
+    assert!(response.header_values("transfer-encoding").is_empty(), "{response:?}");
+    assert_eq!(response.text(), "hello");
+    assert!(client.is_closed());
+}
+
+#[test]
 fn an_answer_is_passed_on_as_it_comes() {
     let (sender, body) = gatewright_tests::channel();
     let body = std::sync::Mutex::new(Some(body));

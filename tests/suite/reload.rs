@@ -28,6 +28,10 @@ fn numbered(number: usize) -> String {
 fn number(addr: SocketAddr) -> usize {
     let response = http(addr, "GET", "/number", &[], b"");
     assert_eq!(response.status, 200, "{response:?}");
-    assert_eq!(response.header("x-number"), Some(response.text().as_str()), "half of another configuration");
+    assert_eq!(
+        response.header("x-number"),
+        Some(response.text().as_str()),
+        "half of another configuration"
+    );
     response.text().parse().unwrap()
 }

@@ -8,6 +8,10 @@
     reason = "helpers of tests: a panic is how a test fails"
 )]
 
+mod admin;
+mod cli;
+mod config;
 mod memory;
 mod process;
+mod reload;
 mod upstream;

@@ -12,8 +12,14 @@ pub(crate) fn run() -> anyhow::Result<()> {
     guests::build_plugins(&directory.join("plugins"))?;
     // The files of the repository are what the README speaks of.
     fs::copy(root().join("config/examples/demo.toml"), directory.join("gateway.toml"))?;
-    fs::copy(root().join("config/examples/demo-keys.toml"), directory.join("demo-keys.toml"))?;
-    shell::run("gateway (the first build takes some minutes)", &mut cargo(&["build", "--package", "gatewright"]))?;
+    fs::copy(
+        root().join("config/examples/demo-keys.toml"),
+        directory.join("demo-keys.toml"),
+    )?;
+    shell::run(
+        "gateway (the first build takes some minutes)",
+        &mut cargo(&["build", "--package", "gatewright"]),
+    )?;
     let mut demo = cargo(&["run", "--quiet", "--package", "gatewright", "--", "demo", "--directory"]);
     shell::run("demo", demo.arg(directory))
 }

@@ -29,9 +29,16 @@ impl Toolchain {
             return Ok(Self::Rustup);
         }
         eprintln!("rustup cannot add {CORE}; trying Debian's compiler");
-        let apt = ["install", "-y", "--no-install-recommends"].iter().copied().chain(DEBIAN).collect::<Vec<_>>();
+        let apt = ["install", "-y", "--no-install-recommends"]
+            .iter()
+            .copied()
+            .chain(DEBIAN)
+            .collect::<Vec<_>>();
         if !succeeds(&mut command("apt-get", &apt)) {
-            bail!("no toolchain for {CORE}: neither `rustup target add {CORE}` nor `apt-get {}` worked", apt.join(" "));
+            bail!(
+                "no toolchain for {CORE}: neither `rustup target add {CORE}` nor `apt-get {}` worked",
+                apt.join(" ")
+            );
         }
         Ok(Self::Debian)
     }
@@ -55,7 +62,9 @@ impl Toolchain {
             Self::Debian => return None,
         };
         // In the guest's folder: Cargo reads the settings of the folder that it runs in.
-        cargo.current_dir(directory).args(["build", "--release", "--locked", "--target", target]);
+        cargo
+            .current_dir(directory)
+            .args(["build", "--release", "--locked", "--target", target]);
         cargo.arg("--target-dir").arg(target_dir());
         Some(cargo)
     }
@@ -71,10 +80,18 @@ pub(crate) fn build_plugins(output: &Path) -> anyhow::Result<()> {
     let toolchain = Toolchain::prepare()?;
     fs::create_dir_all(output)?;
     for directory in plugin_directories()? {
-        let name = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let Some(mut build) = toolchain.build(&directory, CORE) else { continue };
+        let name = directory
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let Some(mut build) = toolchain.build(&directory, CORE) else {
+            continue;
+        };
         run(&format!("plugin {name}"), &mut build)?;
-        let made = target_dir().join(CORE).join("release").join(format!("{}.wasm", name.replace('-', "_")));
+        let made = target_dir()
+            .join(CORE)
+            .join("release")
+            .join(format!("{}.wasm", name.replace('-', "_")));
         install(&made, &output.join(format!("{name}.wasm")))?;
     }
     Ok(())
@@ -87,7 +104,10 @@ pub(crate) fn build_bench_guest() -> anyhow::Result<()> {
     fs::create_dir_all(&output)?;
     if let Some(mut build) = toolchain.build(&root().join("bench/guest"), CORE) {
         run("the benchmarks' guest", &mut build)?;
-        install(&target_dir().join(CORE).join("release/bearer.wasm"), &output.join("bearer.wasm"))?;
+        install(
+            &target_dir().join(CORE).join("release/bearer.wasm"),
+            &output.join("bearer.wasm"),
+        )?;
     }
     Ok(())
 }
@@ -105,7 +125,11 @@ pub(crate) fn build_test_guests(output: &Path) -> anyhow::Result<()> {
         run(&format!("test guests for {target}"), build.args(selection))?;
     }
     for source in fs::read_dir(directory.join("examples"))? {
-        let name = source?.path().file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = source?
+            .path()
+            .file_stem()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let file = format!("{}.wasm", name.replace('-', "_"));
         for (target, suffix) in [(CORE, ""), (WASI, ".wasip2")] {
             let made = target_dir().join(target).join("release/examples").join(&file);

@@ -7,7 +7,9 @@ use anyhow::{Context as _, bail};
 
 /// The repository.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_owned)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map_or_else(PathBuf::new, Path::to_owned)
 }
 
 /// A command that runs in the repository.
@@ -19,7 +21,10 @@ pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
 
 /// Cargo, the one that runs this.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
-    command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()), arguments)
+    command(
+        &std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()),
+        arguments,
+    )
 }
 
 /// Says what is done, does it, and fails if it fails.
@@ -34,5 +39,9 @@ pub(crate) fn run(title: &str, command: &mut Command) -> anyhow::Result<()> {
 
 /// Whether a command is there and succeeds.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
-    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }

@@ -23,7 +23,10 @@ impl Test {
         // The suite runs the real program.
         run("gateway", &mut cargo(&["build", "--package", "gatewright"]))?;
         if let Some(filter) = self.filter {
-            return run("tests", &mut cargo(&["test", "--workspace", "--all-targets", "--", &filter]));
+            return run(
+                "tests",
+                &mut cargo(&["test", "--workspace", "--all-targets", "--", &filter]),
+            );
         }
         run("format", &mut cargo(&["fmt", "--all", "--check"]))?;
         let clippy = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
@@ -55,16 +58,25 @@ fn guest_directories() -> anyhow::Result<Vec<std::path::PathBuf>> {
 }
 
 fn test_guest(directory: &std::path::Path) -> anyhow::Result<()> {
-    let name = directory.strip_prefix(root()).unwrap_or(directory).display().to_string();
+    let name = directory
+        .strip_prefix(root())
+        .unwrap_or(directory)
+        .display()
+        .to_string();
     let guest = |arguments: &[&str]| -> Command {
         let mut cargo = cargo(arguments);
-        cargo.current_dir(directory).env("CARGO_TARGET_DIR", root().join("target/guests-native"));
+        cargo
+            .current_dir(directory)
+            .env("CARGO_TARGET_DIR", root().join("target/guests-native"));
         cargo
     };
     run(&format!("{name}: format"), &mut guest(&["fmt", "--check"]))?;
     // Guests that misbehave are tested in a gateway, not natively.
     if !name.starts_with("tests") {
-        run(&format!("{name}: lints"), &mut guest(&["clippy", "--all-targets", "--locked", "--", "--deny", "warnings"]))?;
+        run(
+            &format!("{name}: lints"),
+            &mut guest(&["clippy", "--all-targets", "--locked", "--", "--deny", "warnings"]),
+        )?;
         run(&format!("{name}: tests"), &mut guest(&["test", "--locked"]))?;
     }
     Ok(())
@@ -73,13 +85,18 @@ fn test_guest(directory: &std::path::Path) -> anyhow::Result<()> {
 /// Licences, advisories, and who may depend on whom.
 fn check_dependencies() -> anyhow::Result<()> {
     if !succeeds(&mut cargo(&["deny", "--version"])) {
-        run("install cargo-deny", &mut cargo(&["install", "cargo-deny", "--locked", "--quiet"]))?;
+        run(
+            "install cargo-deny",
+            &mut cargo(&["install", "cargo-deny", "--locked", "--quiet"]),
+        )?;
     }
     // The advisories come from a database in the internet, which not every machine reaches.
     let offline = ["deny", "check", "bans", "licenses", "sources"];
     run("dependencies", &mut cargo(&offline))?;
     if !succeeds(&mut cargo(&["deny", "check", "advisories"])) {
-        eprintln!("skipped: advisories, because their database cannot be reached or names one; see `cargo deny check advisories`");
+        eprintln!(
+            "skipped: advisories, because their database cannot be reached or names one; see `cargo deny check advisories`"
+        );
     }
     Ok(())
 }

@@ -21,9 +21,10 @@ pub struct Upstream {
     pub targets: Option<Located<Vec<Located<Target>>>>,
     /// TCP connect and TLS handshake. Default `"5s"`.
     pub connect_timeout: Timeout,
-    /// From the request's last byte sent to the response's header section (504). Default `"29s"`.
+    /// From asking to the response's header section, for requests without a body (504). One with a body has the route's
+    /// `timeout`: how long it takes is the client's business. Default `"29s"`.
     pub response_timeout: Timeout,
-    /// The longest pause while a body goes either way. Default `"30s"`.
+    /// The longest pause of a response's body (the response is cut). Default `"30s"`.
     pub body_timeout: Timeout,
     /// How long an unused connection is kept. Default `"60s"`.
     pub idle_timeout: Timeout,

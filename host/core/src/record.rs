@@ -73,7 +73,7 @@ pub struct Fields {
     pub status: Option<u16>,
     /// How it ended.
     pub outcome: Outcome,
-    /// The stage that answered or failed, or `integration`.
+    /// The stage that answered or failed; none when it was the integration.
     pub answered_by: Option<Arc<str>>,
     /// The problem's kind.
     pub problem: Option<ProblemKind>,
@@ -81,8 +81,6 @@ pub struct Fields {
     pub cause: Option<String>,
     /// Who the client proved to be.
     pub principal: Option<String>,
-    /// The upstream that was asked.
-    pub upstream_name: Option<Arc<str>>,
     /// The upstream's target that was asked last.
     pub upstream: Option<Arc<str>>,
     /// From asking the upstream to its header section.
@@ -121,7 +119,6 @@ impl AccessRecord {
             problem: None,
             cause: None,
             principal: None,
-            upstream_name: None,
             upstream: None,
             upstream_time: None,
             request_bytes: None,
@@ -141,6 +138,11 @@ impl AccessRecord {
     /// Nothing is written when it is dropped: another record tells of the exchange.
     pub fn leave_to_another(&mut self) {
         self.0.recorder = None;
+    }
+
+    /// Another recorder takes it: the one of its route, as soon as there is one.
+    pub fn record_to(&mut self, recorder: Arc<dyn Recorder>) {
+        self.0.recorder = Some(recorder);
     }
 
     /// How long the exchange has taken.

@@ -142,6 +142,10 @@ async fn accept(socket: std::net::TcpListener, desk: &Arc<Desk>) {
 async fn answer(desk: Arc<Desk>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().path();
     let open = matches!(path, "/healthz" | "/readyz");
+    // A browser says where a page comes from that makes it send a request. No page has business here.
+    if request.method() != Method::GET && request.headers().contains_key(header::ORIGIN) {
+        return Ok(message(StatusCode::FORBIDDEN, "requests of web pages are not served"));
+    }
     if !open && !desk.is_authorized(&request) {
         let mut response = message(StatusCode::UNAUTHORIZED, "a bearer token is needed");
         response
@@ -169,10 +173,6 @@ async fn answer(desk: Arc<Desk>, request: Request<Incoming>) -> Result<Response<
 
 impl Desk {
     fn is_authorized(&self, request: &Request<Incoming>) -> bool {
-        // A browser says where a page comes from that makes it send a request. No page has business here.
-        if request.method() != Method::GET && request.headers().contains_key(header::ORIGIN) {
-            return false;
-        }
         let Some(token) = &self.token else { return true };
         let sent = request
             .headers()

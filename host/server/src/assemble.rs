@@ -25,7 +25,7 @@ use crate::router::{Router, RouterError};
 use crate::stages::api_key::ApiKey;
 use crate::stages::throttle::Throttle;
 use crate::stages::unavailable::Unavailable as UnavailableStage;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Telemetry};
 use crate::upstream::Upstream;
 use crate::upstream::connect::SetupError;
 
@@ -36,7 +36,7 @@ pub struct Foundation {
     /// State that stages share.
     pub state: Arc<dyn State>,
     /// Takes the access records.
-    pub recorder: Arc<dyn Recorder>,
+    pub telemetry: Arc<Telemetry>,
     /// Every number.
     pub metrics: Arc<Metrics>,
     /// What this process calls itself in `Via`.
@@ -152,7 +152,7 @@ pub async fn assemble(
             ))
         })
         .collect::<Result<_, RouterError>>()?;
-    let recorder = Arc::clone(&foundation.recorder);
+    let recorder: Arc<dyn Recorder> = Arc::<Telemetry>::clone(&foundation.telemetry);
     Ok((
         Gateway {
             listeners: services,
@@ -275,11 +275,17 @@ impl RouteAssembly<'_> {
             links.push(Link { stage, name, metrics });
         }
         let integration = self.integration(at_start).await?;
+        let upstream = match &self.route.integration {
+            IntegrationConfig::Http(http) => self.generation.upstreams.get(&http.upstream),
+            _ => None,
+        };
+        let upstream = upstream.map(|upstream| &upstream.name);
         Ok(Route {
             name: Arc::clone(&self.name),
             chain: Chain::new(links, integration),
             timeout: self.route.timeout,
             body_bytes: self.route.body_bytes.map(|size| size.0),
+            recorder: self.foundation.telemetry.route(&self.name, upstream),
         })
     }
 

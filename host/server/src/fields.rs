@@ -33,7 +33,7 @@ const HOP_BY_HOP: [HeaderName; 6] = [
 ];
 
 /// Fields that make no sense, or mischief, in a trailer section (RFC 9110, section 6.5.1).
-pub const NOT_IN_TRAILERS: [HeaderName; 22] = [
+pub const NOT_IN_TRAILERS: [HeaderName; 27] = [
     header::AUTHORIZATION,
     header::CACHE_CONTROL,
     header::CONNECTION,
@@ -43,6 +43,8 @@ pub const NOT_IN_TRAILERS: [HeaderName; 22] = [
     header::CONTENT_TYPE,
     header::COOKIE,
     header::EXPECT,
+    // Where a request came from is told by its header section, which the gateway has settled.
+    header::FORWARDED,
     header::HOST,
     KEEP_ALIVE,
     header::MAX_FORWARDS,
@@ -55,13 +57,21 @@ pub const NOT_IN_TRAILERS: [HeaderName; 22] = [
     header::TRAILER,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
+    header::VIA,
     header::WWW_AUTHENTICATE,
+    X_FORWARDED_FOR,
+    X_FORWARDED_HOST,
+    X_FORWARDED_PROTO,
 ];
 
 /// Removes the fields that belong to the connection: those named by `Connection`, and those that always do.
 ///
 /// `Connection: close` and names of fields that a sender must not take back are no reason to remove anything.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    // Most messages have none of them, and looking through the names once is all that they cost.
+    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        return;
+    }
     if headers.contains_key(header::CONNECTION) {
         for name in named_by_connection(headers) {
             headers.remove(name);

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use gatewright_core::{Client, ClientAddress, Request};
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use crate::fields::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
@@ -59,8 +59,19 @@ impl Peer {
     fn extend(&self, request: &mut Request) {
         let headers = &mut request.headers;
         if let Some(address) = &self.address {
-            let forwarded = join(headers, address);
-            headers.insert(X_FORWARDED_FOR, forwarded);
+            if headers.contains_key(header::FORWARDED) {
+                let hop = match self.client.address {
+                    Some(IpAddr::V6(address)) => format!("for=\"[{address}]\""),
+                    _ => format!("for={}", self.client),
+                };
+                let forwarded = join(headers, &header::FORWARDED, hop.as_bytes());
+                headers.insert(
+                    header::FORWARDED,
+                    forwarded.unwrap_or_else(|| HeaderValue::from_static("for=unknown")),
+                );
+            }
+            let forwarded = join(headers, &X_FORWARDED_FOR, address.as_bytes());
+            headers.insert(X_FORWARDED_FOR, forwarded.unwrap_or_else(|| address.clone()));
         }
         headers.entry(X_FORWARDED_PROTO).or_insert_with(|| self.scheme.clone());
         headers
@@ -72,50 +83,77 @@ impl Peer {
     fn replace(&self, request: &mut Request) {
         let headers = &mut request.headers;
         headers.remove(header::FORWARDED);
-        match &self.address {
-            Some(address) => headers.insert(X_FORWARDED_FOR, address.clone()),
-            None => headers.remove(X_FORWARDED_FOR),
-        };
+        // Also those that the gateway does not set: frameworks build links and decide on `-Port`, `-Prefix`, `-Ssl`.
+        let forged: Vec<HeaderName> = headers.keys().filter(|name| is_forwarding(name)).cloned().collect();
+        for name in forged {
+            headers.remove(name);
+        }
+        if let Some(address) = &self.address {
+            headers.insert(X_FORWARDED_FOR, address.clone());
+        }
         headers.insert(X_FORWARDED_PROTO, self.scheme.clone());
         headers.insert(X_FORWARDED_HOST, request.authority.clone());
     }
+}
+
+fn is_forwarding(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-forwarded-")
 }
 
 fn is_trusted(address: IpAddr, trusted_proxies: &[IpNet]) -> bool {
     trusted_proxies.iter().any(|network| network.contains(&address))
 }
 
-/// All `X-Forwarded-For` fields and this hop's address as one.
-fn join(headers: &HeaderMap, address: &HeaderValue) -> HeaderValue {
+/// All fields of that name and this hop as one.
+fn join(headers: &HeaderMap, name: &HeaderName, hop: &[u8]) -> Option<HeaderValue> {
     let mut list = Vec::new();
-    for value in headers.get_all(X_FORWARDED_FOR) {
+    for value in headers.get_all(name) {
         list.extend_from_slice(value.as_bytes());
         list.extend_from_slice(b", ");
     }
-    list.extend_from_slice(address.as_bytes());
-    HeaderValue::from_bytes(&list).unwrap_or_else(|_| address.clone())
+    list.extend_from_slice(hop);
+    HeaderValue::from_bytes(&list).ok()
 }
 
-/// The nearest address that is not a trusted proxy's. What cannot be read ends the search: nothing behind it can be
-/// believed.
+/// The nearest address that is not a trusted proxy's, by `X-Forwarded-For` or, where that is absent, by `Forwarded`
+/// (RFC 7239). What cannot be read ends the search: nothing behind it can be believed.
 fn client_behind(headers: &HeaderMap, trusted_proxies: &[IpNet]) -> Option<IpAddr> {
+    let list = |name: &HeaderName| {
+        headers
+            .get_all(name)
+            .iter()
+            .map(|value| value.to_str().unwrap_or_default())
+    };
     let mut nearest = None;
-    let values: Vec<&HeaderValue> = headers.get_all(X_FORWARDED_FOR).iter().collect();
-    let hops = values
-        .iter()
-        .rev()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.rsplit(','));
-    for hop in hops {
-        let Ok(address) = hop.trim().parse::<IpAddr>() else {
-            break;
-        };
+    let listed: Vec<&str> = list(&X_FORWARDED_FOR).flat_map(|value| value.split(',')).collect();
+    let hops: Vec<Option<IpAddr>> = if listed.is_empty() {
+        list(&header::FORWARDED)
+            .flat_map(|value| value.split(','))
+            .map(forwarded_for)
+            .collect()
+    } else {
+        listed.into_iter().map(|hop| hop.trim().parse().ok()).collect()
+    };
+    for address in hops.into_iter().rev().map_while(|hop| hop) {
         nearest = Some(address.to_canonical());
-        if !is_trusted(address, trusted_proxies) {
+        if !is_trusted(address.to_canonical(), trusted_proxies) {
             break;
         }
     }
     nearest
+}
+
+/// The address that an element of `Forwarded` names: `for=192.0.2.7`, `for="[2001:db8::1]:4711";proto=https`.
+fn forwarded_for(element: &str) -> Option<IpAddr> {
+    let pairs = element.split(';').filter_map(|pair| pair.split_once('='));
+    let (_, node) = pairs
+        .into_iter()
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
+    let node = node.trim().trim_matches('"');
+    match node.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next()?.parse().ok(),
+        None => node.split(':').next()?.parse().ok(),
+    }
 }
 
 /// What a trusted proxy says of the client's scheme.
@@ -156,12 +194,14 @@ mod tests {
                 ("x-forwarded-for", "203.0.113.9"),
                 ("forwarded", "for=203.0.113.9"),
                 ("x-forwarded-proto", "https"),
+                ("x-forwarded-prefix", "/admin"),
             ],
         );
         assert_eq!(client.address, Some("192.0.2.7".parse().unwrap()));
         assert_eq!(headers["x-forwarded-for"], "192.0.2.7");
         assert_eq!(headers["x-forwarded-proto"], "http");
         assert!(!headers.contains_key("forwarded"));
+        assert!(!headers.contains_key("x-forwarded-prefix"));
     }
 
     #[test]
@@ -178,6 +218,14 @@ mod tests {
             headers["x-forwarded-for"],
             "198.51.100.1, 203.0.113.9, 10.0.0.2, 10.0.0.1"
         );
+    }
+
+    #[test]
+    fn the_standard_field_is_read_where_the_usual_one_is_absent() {
+        let forwarded = "for=198.51.100.1;proto=https, For=\"[2001:db8::9]:4711\", for=10.0.0.2:80";
+        let (client, headers) = settle("10.0.0.1", &[("forwarded", forwarded)]);
+        assert_eq!(client.address, Some("2001:db8::9".parse().unwrap()));
+        assert_eq!(headers["forwarded"], format!("{forwarded}, for=10.0.0.1"));
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub struct Gateway {
     pub listeners: HashMap<Arc<str>, Service>,
     /// The routes, as the routers number them.
     pub routes: Vec<Route>,
-    /// Takes the access records.
+    /// Takes the access records of requests that find no route.
     pub recorder: Arc<dyn Recorder>,
     /// Counts generations, from 1.
     pub generation: u64,
@@ -63,6 +63,8 @@ pub struct Route {
     pub timeout: Duration,
     /// Bytes of a request body.
     pub body_bytes: Option<u64>,
+    /// Takes its access records.
+    pub recorder: Arc<dyn Recorder>,
 }
 
 impl Gateway {
@@ -128,6 +130,7 @@ impl Gateway {
             return Err((record, ProblemKind::InternalError.into()));
         };
         record.route = Some(Arc::clone(&route.name));
+        record.record_to(Arc::clone(&route.recorder));
         let limit = route.body_bytes.unwrap_or(service.body_bytes);
         let body = match take_body(body, limit, service.body_timeout, &mut record) {
             Ok(body) => body,

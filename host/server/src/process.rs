@@ -521,7 +521,7 @@ fn foundation(config: &GatewayConfig, metrics: &Arc<Metrics>, workers: usize) ->
     Ok(Foundation {
         plugins,
         state: Arc::new(Embedded::default()),
-        recorder: Arc::new(Telemetry::new(Arc::clone(metrics), access_log)),
+        telemetry: Telemetry::new(Arc::clone(metrics), access_log),
         metrics: Arc::clone(metrics),
         via: via(),
         workers,

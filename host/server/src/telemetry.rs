@@ -1,9 +1,9 @@
 //! The gateway's own numbers, in Prometheus' form. `docs/METRICS.md` has a row for each; a test keeps it so.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use gatewright_core::{AccessRecord, Flow, Outcome, Problem, Recorder};
+use gatewright_core::{AccessRecord, Flow, Outcome, Problem, Recorder, RouteName};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -214,48 +214,92 @@ impl Metrics {
         self.dropped_records.clone()
     }
 
-    fn count(&self, record: &AccessRecord) {
-        let route = Name(record.route.clone().unwrap_or_else(no_route));
-        let route_labels = RouteLabels { route: route.clone() };
-        self.request_seconds
-            .get_or_create(&route_labels)
-            .observe(record.elapsed().as_secs_f64());
-        if let (Some(upstream), Some(time)) = (&record.upstream_name, record.upstream_time) {
+    /// Numbers of one route, of the upstream that it leads to, if any. Without a name, of requests that found no route.
+    fn route(&self, route: Option<&RouteName>, upstream: Option<&Arc<str>>) -> RouteNumbers {
+        let route = Name(route.map_or_else(|| Arc::from(""), Arc::clone));
+        let labels = RouteLabels { route: route.clone() };
+        let upstream_seconds = upstream.map(|upstream| {
             let labels = UpstreamLabels {
                 upstream: Name(Arc::clone(upstream)),
             };
-            self.upstream_seconds.get_or_create(&labels).observe(time.as_secs_f64());
-        }
-        if let Some(bytes) = &record.request_bytes {
-            let bytes = bytes.load(std::sync::atomic::Ordering::Relaxed);
-            self.request_bytes.get_or_create(&route_labels).inc_by(bytes);
-        }
-        self.response_bytes
-            .get_or_create(&route_labels)
-            .inc_by(record.response_bytes);
-        if let Some(problem) = record.problem {
-            self.problems
-                .get_or_create(&ProblemLabels {
-                    route: route.clone(),
-                    error: problem.code(),
-                })
-                .inc();
-        }
-        let labels = RequestLabels {
-            listener: Name(Arc::clone(&record.listener)),
+            self.upstream_seconds.get_or_create_owned(&labels)
+        });
+        RouteNumbers {
+            seconds: self.request_seconds.get_or_create_owned(&labels),
+            request_bytes: self.request_bytes.get_or_create_owned(&labels),
+            response_bytes: self.response_bytes.get_or_create_owned(&labels),
+            upstream_seconds,
+            problems: self.problems.clone(),
+            requests: self.requests.clone(),
+            seen: RwLock::default(),
             route,
-            method: known_method(record.method.as_str()),
-            status: shown_status(record),
-            outcome: record.outcome.as_str(),
-        };
-        self.requests.get_or_create(&labels).inc();
+        }
     }
 }
 
-/// The route's label where there is none.
-fn no_route() -> Arc<str> {
-    static NONE: std::sync::OnceLock<Arc<str>> = std::sync::OnceLock::new();
-    Arc::clone(NONE.get_or_init(|| Arc::from("")))
+/// Numbers of one route, found once: what every request counts is not looked up by its labels again.
+struct RouteNumbers {
+    route: Name,
+    seconds: Histogram,
+    request_bytes: Counter,
+    response_bytes: Counter,
+    upstream_seconds: Option<Histogram>,
+    problems: Family<ProblemLabels, Counter>,
+    requests: Family<RequestLabels, Counter>,
+    // A route has a handful of kinds of outcomes, mostly one.
+    seen: RwLock<Vec<(RequestLabels, Counter)>>,
+}
+
+impl RouteNumbers {
+    fn count(&self, record: &AccessRecord) {
+        self.seconds.observe(record.elapsed().as_secs_f64());
+        if let (Some(seconds), Some(time)) = (&self.upstream_seconds, record.upstream_time) {
+            seconds.observe(time.as_secs_f64());
+        }
+        if let Some(bytes) = &record.request_bytes {
+            self.request_bytes
+                .inc_by(bytes.load(std::sync::atomic::Ordering::Relaxed));
+        }
+        self.response_bytes.inc_by(record.response_bytes);
+        if let Some(problem) = record.problem {
+            let labels = ProblemLabels {
+                route: self.route.clone(),
+                error: problem.code(),
+            };
+            self.problems.get_or_create(&labels).inc();
+        }
+        self.count_request(record);
+    }
+
+    fn count_request(&self, record: &AccessRecord) {
+        let (method, status) = (known_method(record.method.as_str()), shown_status(record));
+        let outcome = record.outcome.as_str();
+        let is_this = |labels: &RequestLabels| {
+            labels.status == status
+                && labels.method == method
+                && labels.outcome == outcome
+                && labels.listener.0 == record.listener
+        };
+        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, counter)) = seen.iter().find(|(labels, _)| is_this(labels)) {
+            counter.inc();
+            return;
+        }
+        drop(seen);
+        let labels = RequestLabels {
+            listener: Name(Arc::clone(&record.listener)),
+            route: self.route.clone(),
+            method,
+            status,
+            outcome,
+        };
+        let counter = self.requests.get_or_create_owned(&labels);
+        counter.inc();
+        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+        if !seen.iter().any(|(labels, _)| is_this(labels)) {
+            seen.push((labels, counter));
+        }
+    }
 }
 
 /// Methods are the client's to choose, labels are not.
@@ -302,24 +346,56 @@ impl StageMetrics {
     }
 }
 
-/// Where access records go: into the numbers, and into the log if there is one.
+/// Where access records go: into the numbers, and into the log if there is one. As it is, it takes the records of
+/// requests that found no route.
 pub struct Telemetry {
     metrics: Arc<Metrics>,
     access_log: Option<AccessLog>,
+    unrouted: RouteNumbers,
 }
 
 impl Telemetry {
     /// Records go to these.
-    pub fn new(metrics: Arc<Metrics>, access_log: Option<AccessLog>) -> Self {
-        Self { metrics, access_log }
+    pub fn new(metrics: Arc<Metrics>, access_log: Option<AccessLog>) -> Arc<Self> {
+        let unrouted = metrics.route(None, None);
+        Arc::new(Self {
+            metrics,
+            access_log,
+            unrouted,
+        })
+    }
+
+    /// Takes the records of one route, which leads to that upstream, if to any.
+    pub fn route(self: &Arc<Self>, route: &RouteName, upstream: Option<&Arc<str>>) -> Arc<dyn Recorder> {
+        Arc::new(RouteTelemetry {
+            numbers: self.metrics.route(Some(route), upstream),
+            telemetry: Arc::clone(self),
+        })
+    }
+
+    fn log(&self, record: &AccessRecord) {
+        if let Some(log) = &self.access_log {
+            log.write(record);
+        }
     }
 }
 
 impl Recorder for Telemetry {
     fn record(&self, record: &AccessRecord) {
-        self.metrics.count(record);
-        if let Some(log) = &self.access_log {
-            log.write(record);
-        }
+        self.unrouted.count(record);
+        self.log(record);
+    }
+}
+
+/// Where the access records of one route go.
+struct RouteTelemetry {
+    telemetry: Arc<Telemetry>,
+    numbers: RouteNumbers,
+}
+
+impl Recorder for RouteTelemetry {
+    fn record(&self, record: &AccessRecord) {
+        self.numbers.count(record);
+        self.telemetry.log(record);
     }
 }

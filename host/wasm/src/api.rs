@@ -40,7 +40,11 @@ pub(crate) trait Hook: Send {
 
     /// Lowers the arguments, calls the guest, lifts and checks its answer. The guest is told the `budget`, the wall
     /// time it has; others hold it to it.
-    fn call(self, instance: &mut Instance, budget: Duration) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+    fn call(
+        self,
+        instance: &mut Instance,
+        budget: Duration,
+    ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
 }
 
 impl From<types::Fault> for Failure {
@@ -51,6 +55,10 @@ impl From<types::Fault> for Failure {
             types::Fault::BadInput(text) => (false, "bad-input", text),
             types::Fault::Internal(text) => (false, "internal", text),
         };
-        Self::Fault(Fault { unavailable, name, text })
+        Self::Fault(Fault {
+            unavailable,
+            name,
+            text,
+        })
     }
 }

@@ -48,11 +48,17 @@ impl Artifacts {
                 return Ok(None);
             }
             Err(directory::Unfit::Unsafe(reason)) => {
-                return Err(PluginError::Store { path: path.to_owned(), reason });
+                return Err(PluginError::Store {
+                    path: path.to_owned(),
+                    reason,
+                });
             }
         }
         match directory::key(path) {
-            Ok(key) => Ok(Some(Self { directory: path.to_owned(), key })),
+            Ok(key) => Ok(Some(Self {
+                directory: path.to_owned(),
+                key,
+            })),
             Err(error) => {
                 tracing::warn!(
                     path = %path.display(),
@@ -141,7 +147,10 @@ impl Artifacts {
 }
 
 /// Maps a compiled component.
-#[expect(unsafe_code, reason = "the file is this store's own work, checked by its MAC, in a directory nobody else writes")]
+#[expect(
+    unsafe_code,
+    reason = "the file is this store's own work, checked by its MAC, in a directory nobody else writes"
+)]
 fn map(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
     // SAFETY: the bytes were produced by `Component::serialize` of this gateway: the caller has verified the MAC of
     // the file under a key that only this directory holds, and directory and files are writable by this user alone
@@ -174,7 +183,11 @@ impl Hasher for HashInput {
 }
 
 fn gone(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+    if error.kind() == io::ErrorKind::NotFound {
+        Ok(())
+    } else {
+        Err(error)
+    }
 }
 
 #[cfg(test)]

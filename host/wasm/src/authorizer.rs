@@ -48,7 +48,11 @@ impl Authorizer {
         if cached && let Some(reason) = not_cacheable(plugin.needs(), &identity) {
             return Err(plugin.unusable(reason));
         }
-        Ok(Self { identity, cache: cached.then_some(use_.config.cache), last: use_.last_authorizer })
+        Ok(Self {
+            identity,
+            cache: cached.then_some(use_.config.cache),
+            last: use_.last_authorizer,
+        })
     }
 
     /// Looks into the cache.
@@ -65,7 +69,12 @@ impl Authorizer {
         }
         let values: Vec<_> = identity.values.iter().map(Option::as_deref).collect();
         let keys = Keys::of(runtime.digest(), self.identity.digest(), &values, &view);
-        match runtime.plugin().shared().decisions.find(&keys, runtime.grants_policies()) {
+        match runtime
+            .plugin()
+            .shared()
+            .decisions
+            .find(&keys, runtime.grants_policies())
+        {
             Some(decision) => {
                 stats.decision_hit();
                 Lookup::Found(decision)
@@ -91,7 +100,13 @@ impl Authorizer {
         let question = Authorize {
             view,
             // Also when this decision cannot be kept: what a plugin sees depends on the route, not on the request.
-            shown: if self.cache.is_some() { Shown::Key { client: self.identity.has_client() } } else { Shown::All },
+            shown: if self.cache.is_some() {
+                Shown::Key {
+                    client: self.identity.has_client(),
+                }
+            } else {
+                Shown::All
+            },
             needs: runtime.plugin().needs(),
             identity: &values,
             body,
@@ -123,10 +138,14 @@ impl Authorizer {
 fn not_cacheable(needs: &Needs, identity: &Identity) -> Option<String> {
     let advice = "set `cache = \"0s\"`";
     if needs.request_body {
-        return Some(format!("its decision depends on the request's body, so it cannot be reused; {advice}"));
+        return Some(format!(
+            "its decision depends on the request's body, so it cannot be reused; {advice}"
+        ));
     }
     if needs.client_certificate {
-        return Some(format!("its decision depends on the client's certificate, so it cannot be reused; {advice}"));
+        return Some(format!(
+            "its decision depends on the client's certificate, so it cannot be reused; {advice}"
+        ));
     }
     match &needs.request_fields {
         Selection::None => None,
@@ -148,7 +167,10 @@ fn not_cacheable(needs: &Needs, identity: &Identity) -> Option<String> {
 }
 
 fn allow(plugin: &str, grant: &Grant, exchange: &mut Exchange) -> Result<Flow, Problem> {
-    if !grant.policy.allows(exchange.request.method.as_str(), exchange.request.path()) {
+    if !grant
+        .policy
+        .allows(exchange.request.method.as_str(), exchange.request.path())
+    {
         let cause = format!("plugin `{plugin}`: the policy of its grant does not cover the request");
         return Err(Problem::new(ProblemKind::AccessDenied).with_cause(cause));
     }
@@ -174,8 +196,12 @@ fn deny(plugin: &str, denial: &Denial, exchange: &mut Exchange) -> gatewright_co
         StatusCode::UNAUTHORIZED => ProblemKind::Unauthorized,
         _ => ProblemKind::AccessDenied,
     };
-    exchange.record.note(&Problem::new(kind).with_cause(format!("plugin `{plugin}`: {}", denial.reason)));
+    exchange
+        .record
+        .note(&Problem::new(kind).with_cause(format!("plugin `{plugin}`: {}", denial.reason)));
     let mut response = denial.answer.clone().into_response();
-    response.headers_mut().insert(ERROR_HEADER, HeaderValue::from_static(kind.code()));
+    response
+        .headers_mut()
+        .insert(ERROR_HEADER, HeaderValue::from_static(kind.code()));
     response
 }

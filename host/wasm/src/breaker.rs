@@ -31,7 +31,11 @@ pub(crate) enum Pass {
 
 impl Breaker {
     pub(crate) fn new() -> Self {
-        Self { base: Instant::now(), failures: AtomicU32::new(0), open_until: AtomicU64::new(0) }
+        Self {
+            base: Instant::now(),
+            failures: AtomicU32::new(0),
+            open_until: AtomicU64::new(0),
+        }
     }
 
     /// Whether a call may run; if not, when to try again.
@@ -49,7 +53,10 @@ impl Breaker {
         }
         let backoff = self.backoff();
         let next = now + millis(backoff);
-        match self.open_until.compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed) {
+        match self
+            .open_until
+            .compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed)
+        {
             Ok(_) => Ok(Pass::Probe),
             // Another call became the probe, or closed the breaker just now.
             Err(0) => Ok(Pass::Normal),

@@ -44,7 +44,9 @@ pub(crate) async fn limited<F: Future>(mut future: Pin<&mut F>, deadline: Instan
 /// What a panic said.
 pub(crate) fn message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -58,7 +60,10 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_future_that_waits_too_long_is_given_up() {
-        assert_eq!(limited(pin!(std::future::pending::<()>()), in_ms(5)).await, Err(Stopped::Late));
+        assert_eq!(
+            limited(pin!(std::future::pending::<()>()), in_ms(5)).await,
+            Err(Stopped::Late)
+        );
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -86,7 +91,9 @@ mod tests {
         // Without a runtime, making a timer would panic.
         let ready = pin!(async { 1 });
         let mut call = pin!(limited(ready, Instant::now()));
-        let ready = call.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+        let ready = call
+            .as_mut()
+            .poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
         assert_eq!(ready, Poll::Ready(Ok(1)));
     }
 }

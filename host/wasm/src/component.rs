@@ -30,17 +30,28 @@ pub(crate) fn link(
 ) -> Result<(Component, Kinds), PluginError> {
     let kinds = api::kinds(&shared.engine, compiled).map_err(|unfit| self::unfit(plugin, unfit))?;
     if let Some(needed) = compiled.resources_required() {
-        fits(plugin, needed.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE_BYTES), limits)?;
+        fits(
+            plugin,
+            needed.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE_BYTES),
+            limits,
+        )?;
     }
     let linked = shared
         .linker
         .instantiate_pre(compiled)
-        .map_err(|error| PluginError::UnmetImport { plugin: plugin.clone(), reason: unmet(&error) })?;
+        .map_err(|error| PluginError::UnmetImport {
+            plugin: plugin.clone(),
+            reason: unmet(&error),
+        })?;
     let exports = Exports::find(&linked, kinds).map_err(|error| PluginError::NotAPlugin {
         plugin: plugin.clone(),
         reason: format!("it exports functions of another shape than the plugin interface: {error:#}"),
     })?;
-    let component = Component { linked, exports: Arc::new(exports), places: shared.places.clone() };
+    let component = Component {
+        linked,
+        exports: Arc::new(exports),
+        places: shared.places.clone(),
+    };
     Ok((component, kinds))
 }
 
@@ -49,17 +60,23 @@ pub(crate) fn services(compiled: &component::Component) -> Vec<String> {
     let engine = compiled.engine();
     let names = compiled.component_type();
     let names = names.imports(engine).map(|(name, _)| name.to_owned());
-    names.filter(|name| !name.starts_with(TYPES)).map(|name| short(&name).to_owned()).collect()
+    names
+        .filter(|name| !name.starts_with(TYPES))
+        .map(|name| short(&name).to_owned())
+        .collect()
 }
 
 fn short(name: &str) -> &str {
-    name.strip_prefix(PACKAGE).map_or(name, |name| name.split_once('@').map_or(name, |(name, _)| name))
+    name.strip_prefix(PACKAGE)
+        .map_or(name, |name| name.split_once('@').map_or(name, |(name, _)| name))
 }
 
 fn unmet(error: &wasmtime::Error) -> String {
     let reason = format!("{error:#}");
     if reason.contains("wasi:http") {
-        return format!("{reason}; outbound HTTP goes through `gatewright:plugin/http-client`, build without `wasi:http`");
+        return format!(
+            "{reason}; outbound HTTP goes through `gatewright:plugin/http-client`, build without `wasi:http`"
+        );
     }
     reason
 }
@@ -81,7 +98,11 @@ fn unfit(plugin: &PluginFile, unfit: Unfit) -> PluginError {
     let plugin = plugin.clone();
     match unfit {
         Unfit::NotAPlugin(reason) => PluginError::NotAPlugin { plugin, reason },
-        Unfit::WrongVersion { found, expected } => PluginError::WrongVersion { plugin, found, expected },
+        Unfit::WrongVersion { found, expected } => PluginError::WrongVersion {
+            plugin,
+            found,
+            expected,
+        },
         Unfit::Unsupported(what) => PluginError::Unsupported { plugin, what },
     }
 }

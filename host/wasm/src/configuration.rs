@@ -12,7 +12,11 @@ const ERRORS: usize = 50;
 
 /// The configuration as the plugin gets it; nothing is `{}`.
 pub(crate) fn text(config: &Value) -> String {
-    if config.is_null() { "{}".to_owned() } else { config.to_string() }
+    if config.is_null() {
+        "{}".to_owned()
+    } else {
+        config.to_string()
+    }
 }
 
 /// A plugin's schema. It comes from the plugin: it names no other documents, and its patterns cannot take for ever.
@@ -20,7 +24,10 @@ pub(crate) struct Schema(Validator);
 
 impl Schema {
     pub(crate) fn compile(plugin: &PluginFile, schema: &Value) -> Result<Self, PluginError> {
-        let wrong = |reason| PluginError::Schema { plugin: plugin.clone(), reason };
+        let wrong = |reason| PluginError::Schema {
+            plugin: plugin.clone(),
+            reason,
+        };
         let compile = || {
             jsonschema::options()
                 .with_draft(Draft::Draft202012)
@@ -36,8 +43,16 @@ impl Schema {
 
     /// Checks a configuration.
     pub(crate) fn check(&self, plugin: &PluginFile, config: &str) -> Result<(), PluginError> {
-        let refused = |errors| PluginError::Config { plugin: plugin.clone(), errors };
-        let whole = |message: String| vec![ConfigFault { at: String::new(), message }];
+        let refused = |errors| PluginError::Config {
+            plugin: plugin.clone(),
+            errors,
+        };
+        let whole = |message: String| {
+            vec![ConfigFault {
+                at: String::new(),
+                message,
+            }]
+        };
         let value: Value = serde_json::from_str(config).map_err(|error| refused(whole(error.to_string())))?;
         let check = || -> Vec<_> {
             let fault = |error: jsonschema::ValidationError<'_>| ConfigFault {
@@ -47,9 +62,16 @@ impl Schema {
             self.0.iter_errors(&value).take(ERRORS).map(fault).collect()
         };
         let errors = catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| {
-            whole(format!("the plugin's schema cannot be evaluated: {}", crate::call::message(&*panic)))
+            whole(format!(
+                "the plugin's schema cannot be evaluated: {}",
+                crate::call::message(&*panic)
+            ))
         });
-        if errors.is_empty() { Ok(()) } else { Err(refused(errors)) }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(refused(errors))
+        }
     }
 }
 
@@ -59,7 +81,10 @@ mod tests {
     use serde_json::json;
 
     fn file() -> PluginFile {
-        PluginFile { name: "p".to_owned(), file: "p.wasm".into() }
+        PluginFile {
+            name: "p".to_owned(),
+            file: "p.wasm".into(),
+        }
     }
 
     #[test]
@@ -71,7 +96,9 @@ mod tests {
         });
         let schema = Schema::compile(&file(), &schema).unwrap();
         let error = schema.check(&file(), r#"{"limits":[1,"x"]}"#).unwrap_err();
-        let PluginError::Config { errors, .. } = &error else { panic!("{error}") };
+        let PluginError::Config { errors, .. } = &error else {
+            panic!("{error}")
+        };
         let places: Vec<_> = errors.iter().map(|error| error.at.as_str()).collect();
         assert_eq!(errors.len(), 2);
         assert!(places.contains(&"/limits/1") && places.contains(&""), "{places:?}");
@@ -81,7 +108,11 @@ mod tests {
 
     #[test]
     fn a_schema_that_is_none_or_leads_elsewhere_is_refused() {
-        for schema in [json!({"type": 1}), json!({"$ref": "http://169.254.169.254/"}), json!({"$ref": "file:///etc/passwd"})] {
+        for schema in [
+            json!({"type": 1}),
+            json!({"$ref": "http://169.254.169.254/"}),
+            json!({"$ref": "file:///etc/passwd"}),
+        ] {
             assert!(Schema::compile(&file(), &schema).is_err(), "{schema}");
         }
     }

@@ -114,7 +114,10 @@ impl Policy {
     }
 
     fn bytes(&self) -> usize {
-        let texts = self.0.iter().flat_map(|statement| statement.methods.iter().chain(&statement.paths));
+        let texts = self
+            .0
+            .iter()
+            .flat_map(|statement| statement.methods.iter().chain(&statement.paths));
         texts.map(|text| text.len() + size_of::<String>()).sum()
     }
 }
@@ -152,7 +155,9 @@ fn matches(pattern: &str, text: &str) -> bool {
             },
         }
     }
-    pattern.get(p..).is_some_and(|rest| rest.iter().all(|byte| *byte == b'*'))
+    pattern
+        .get(p..)
+        .is_some_and(|rest| rest.iter().all(|byte| *byte == b'*'))
 }
 
 #[cfg(test)]
@@ -161,7 +166,11 @@ mod tests {
 
     fn statement(allow: bool, methods: &[&str], paths: &[&str]) -> Statement {
         let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        Statement { allow, methods: own(methods), paths: own(paths) }
+        Statement {
+            allow,
+            methods: own(methods),
+            paths: own(paths),
+        }
     }
 
     #[test]

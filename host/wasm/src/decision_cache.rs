@@ -57,12 +57,22 @@ pub(crate) struct Keys {
 impl Keys {
     /// `runtime` stands for the plugin and its configuration, `sources` for what the values are values of.
     pub(crate) fn of(runtime: &Digest, sources: &Digest, identity: &[Option<&str>], view: &View<'_>) -> Self {
-        let Request { method, host, target, version, .. } = view.request;
+        let Request {
+            method,
+            host,
+            target,
+            version,
+            ..
+        } = view.request;
         let mut hash = Sha256::new();
         hash.update(runtime.bytes());
         hash.update(sources.bytes());
         update(&mut hash, host.as_bytes());
-        hash.update([u8::from(view.request.secure), u8::from(view.client.tls), self::version(*version)]);
+        hash.update([
+            u8::from(view.request.secure),
+            u8::from(view.client.tls),
+            self::version(*version),
+        ]);
         for value in identity {
             // Absent and empty are different, and so are ["a", "bc"] and ["ab", "c"].
             hash.update([u8::from(value.is_some())]);
@@ -73,7 +83,10 @@ impl Keys {
         for part in [view.route, method.as_str(), target.path()] {
             update(&mut hash, part.as_bytes());
         }
-        Self { request: Digest::from(hash), policy }
+        Self {
+            request: Digest::from(hash),
+            policy,
+        }
     }
 }
 
@@ -88,8 +101,15 @@ fn version(version: Version) -> u8 {
 
 impl DecisionCache {
     pub(crate) fn new() -> Self {
-        let weight = |_: &Digest, entry: &Entry| u32::try_from(entry.decision.bytes() + ENTRY_BYTES).unwrap_or(u32::MAX);
-        Self(Cache::builder().max_capacity(WEIGHT).weigher(weight).expire_after(Lifetime).build())
+        let weight =
+            |_: &Digest, entry: &Entry| u32::try_from(entry.decision.bytes() + ENTRY_BYTES).unwrap_or(u32::MAX);
+        Self(
+            Cache::builder()
+                .max_capacity(WEIGHT)
+                .weigher(weight)
+                .expire_after(Lifetime)
+                .build(),
+        )
     }
 
     /// The decision for this request, also one with a policy if there can be any.
@@ -107,7 +127,13 @@ impl DecisionCache {
         };
         let ttl = ttl.min(LONGEST);
         if !ttl.is_zero() {
-            self.0.insert(key, Entry { decision: Arc::clone(decision), ttl });
+            self.0.insert(
+                key,
+                Entry {
+                    decision: Arc::clone(decision),
+                    ttl,
+                },
+            );
         }
     }
 
@@ -125,21 +151,36 @@ mod tests {
     fn keys(identity: &[Option<&str>], edit: impl FnOnce(&mut gatewright_core::Exchange)) -> Keys {
         let mut exchange = testing::exchange();
         edit(&mut exchange);
-        Keys::of(&Digest::of(b"runtime"), &Digest::of(b"sources"), identity, &View::of(&exchange))
+        Keys::of(
+            &Digest::of(b"runtime"),
+            &Digest::of(b"sources"),
+            identity,
+            &View::of(&exchange),
+        )
     }
 
     fn same(_: &mut gatewright_core::Exchange) {}
 
     fn grant(policy: Policy) -> Arc<Decision> {
-        Arc::new(Decision::Allow(Grant { principal: "p".to_owned(), policy, ..Grant::default() }))
+        Arc::new(Decision::Allow(Grant {
+            principal: "p".to_owned(),
+            policy,
+            ..Grant::default()
+        }))
     }
 
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
     fn no_two_different_identities_have_one_key() {
-        let lists: [&[Option<&str>]; 6] =
-            [&[Some("a"), Some("bc")], &[Some("ab"), Some("c")], &[Some("abc")], &[None], &[Some("")], &[None, None]];
+        let lists: [&[Option<&str>]; 6] = [
+            &[Some("a"), Some("bc")],
+            &[Some("ab"), Some("c")],
+            &[Some("abc")],
+            &[None],
+            &[Some("")],
+            &[None, None],
+        ];
         for (index, one) in lists.iter().enumerate() {
             for other in lists.iter().skip(index + 1) {
                 assert_ne!(keys(one, same), keys(other, same), "{one:?} {other:?}");
@@ -175,7 +216,11 @@ mod tests {
     #[test]
     fn a_grant_with_a_policy_is_found_from_other_paths_but_not_by_other_identities() {
         let cache = DecisionCache::new();
-        let statement = Statement { allow: true, methods: vec!["GET".to_owned()], paths: vec!["/*".to_owned()] };
+        let statement = Statement {
+            allow: true,
+            methods: vec!["GET".to_owned()],
+            paths: vec!["/*".to_owned()],
+        };
         cache.keep(&keys(&[Some("t")], same), &grant(Policy(vec![statement])), MINUTE);
         let elsewhere = keys(&[Some("t")], |exchange| exchange.request.target = "/b".parse().unwrap());
         assert!(cache.find(&elsewhere, true).is_some());

@@ -32,12 +32,27 @@ pub(crate) async fn describe(
         let mut instance = instance(component, caller, shared).await?;
         api::describe(&mut instance).await
     });
-    let failed = |reason| PluginError::Describe { plugin: plugin.clone(), reason };
-    called.await.map_err(|failure| failure.into_error(plugin, "describe", failed))?.map_err(|wrong| match wrong {
-        Wrong::Rule(reason) => PluginError::Description { plugin: plugin.clone(), reason },
-        Wrong::Later(what) => PluginError::Unsupported { plugin: plugin.clone(), what: what.to_owned() },
-        Wrong::Schema(reason) => PluginError::Schema { plugin: plugin.clone(), reason },
-    })
+    let failed = |reason| PluginError::Describe {
+        plugin: plugin.clone(),
+        reason,
+    };
+    called
+        .await
+        .map_err(|failure| failure.into_error(plugin, "describe", failed))?
+        .map_err(|wrong| match wrong {
+            Wrong::Rule(reason) => PluginError::Description {
+                plugin: plugin.clone(),
+                reason,
+            },
+            Wrong::Later(what) => PluginError::Unsupported {
+                plugin: plugin.clone(),
+                what: what.to_owned(),
+            },
+            Wrong::Schema(reason) => PluginError::Schema {
+                plugin: plugin.clone(),
+                reason,
+            },
+        })
 }
 
 /// Lets a plugin check a configuration.
@@ -55,11 +70,17 @@ pub(crate) async fn try_configure(
         let mut instance = instance(component, caller, shared).await?;
         api::configure(&mut instance, config).await
     });
-    let failed = |reason| PluginError::Configure { plugin: plugin.clone(), reason };
+    let failed = |reason| PluginError::Configure {
+        plugin: plugin.clone(),
+        reason,
+    };
     called
         .await
         .map_err(|failure| failure.into_error(plugin, "configure", failed))?
-        .map_err(|errors| PluginError::Config { plugin: plugin.clone(), errors })
+        .map_err(|errors| PluginError::Config {
+            plugin: plugin.clone(),
+            errors,
+        })
 }
 
 /// What making an instance costs: the median over `rounds` of making one and dropping it, not configured, not called.
@@ -75,8 +96,15 @@ pub async fn measure(plugin: &Plugin, rounds: usize) -> Result<Duration, PluginE
             drop(plugin.instance(None, ticks(LIMIT)).await?);
             Ok(began.elapsed())
         });
-        let failed = |reason| PluginError::Describe { plugin: plugin.file().clone(), reason };
-        times.push(called.await.map_err(|failure| failure.into_error(plugin.file(), "start", failed))?);
+        let failed = |reason| PluginError::Describe {
+            plugin: plugin.file().clone(),
+            reason,
+        };
+        times.push(
+            called
+                .await
+                .map_err(|failure| failure.into_error(plugin.file(), "start", failed))?,
+        );
     }
     times.sort_unstable();
     Ok(times.get(times.len() / 2).copied().unwrap_or_default())
@@ -105,7 +133,11 @@ impl Outside {
         failed: impl FnOnce(String) -> PluginError,
     ) -> PluginError {
         match self {
-            Self::Late => PluginError::Slow { plugin: plugin.clone(), function, limit: LIMIT },
+            Self::Late => PluginError::Slow {
+                plugin: plugin.clone(),
+                function,
+                limit: LIMIT,
+            },
             Self::Failed(reason) => failed(reason),
         }
     }

@@ -54,11 +54,17 @@ pub(crate) struct OutputError {
 
 impl OutputError {
     pub(crate) fn invalid(what: impl Into<String>) -> Self {
-        Self { too_large: false, what: what.into() }
+        Self {
+            too_large: false,
+            what: what.into(),
+        }
     }
 
     pub(crate) fn too_large(what: impl Into<String>) -> Self {
-        Self { too_large: true, what: what.into() }
+        Self {
+            too_large: true,
+            what: what.into(),
+        }
     }
 }
 
@@ -125,7 +131,9 @@ impl From<wasmtime::Error> for Failure {
             return Self::CpuExceeded;
         }
         if is_out_of_fuel(&error) {
-            return Self::Output(OutputError::too_large("it passed more than `host_call_bytes` to the host"));
+            return Self::Output(OutputError::too_large(
+                "it passed more than `host_call_bytes` to the host",
+            ));
         }
         Self::Trap(reason(&error), backtrace(&error))
     }
@@ -182,7 +190,13 @@ impl Failure {
 
     /// The problem of an exchange whose plugin failed so. An authorizer's failure never is anything softer.
     pub(crate) fn problem(&self, plugin: &str, authorizer: bool) -> Problem {
-        let of = |kind| if authorizer { ProblemKind::AuthorizerFailure } else { kind };
+        let of = |kind| {
+            if authorizer {
+                ProblemKind::AuthorizerFailure
+            } else {
+                kind
+            }
+        };
         let cause = format!("plugin `{plugin}`: {self}");
         match self {
             Self::Fault(fault) if fault.unavailable && !authorizer => {
@@ -193,9 +207,7 @@ impl Failure {
             Self::Output(_) => Problem::new(of(ProblemKind::PluginOutputInvalid)),
             Self::CpuExceeded | Self::TimeExceeded => Problem::new(ProblemKind::PluginTimeout),
             Self::ExchangeOver => Problem::new(ProblemKind::IntegrationTimeout),
-            Self::Saturated => {
-                Problem::new(ProblemKind::PluginSaturated).with_retry_after(Duration::from_secs(1))
-            }
+            Self::Saturated => Problem::new(ProblemKind::PluginSaturated).with_retry_after(Duration::from_secs(1)),
             Self::Resting(wait) => Problem::new(ProblemKind::PluginUnavailable).with_retry_after(*wait),
         }
         .with_cause(cause)
@@ -211,7 +223,9 @@ impl fmt::Display for Failure {
             Self::TimeExceeded => f.write_str("it used up its wall time (`time`)"),
             Self::ExchangeOver => f.write_str("the route's time was over before it answered"),
             Self::Output(error) => write!(f, "its answer was refused: {}", error.what),
-            Self::Saturated => f.write_str("all its calls or the instance pool were in use (`concurrency`, `instances`)"),
+            Self::Saturated => {
+                f.write_str("all its calls or the instance pool were in use (`concurrency`, `instances`)")
+            }
             Self::Resting(_) => f.write_str("it failed too often in a row and rests"),
         }
     }

@@ -45,7 +45,10 @@ impl Identity {
                 IdentitySource::Client => Source::Client,
             })
         };
-        Some(Self { sources: sources.iter().map(source).collect::<Option<_>>()?, digest })
+        Some(Self {
+            sources: sources.iter().map(source).collect::<Option<_>>()?,
+            digest,
+        })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -58,7 +61,9 @@ impl Identity {
     }
 
     pub(crate) fn has_header(&self, name: &HeaderName) -> bool {
-        self.sources.iter().any(|source| matches!(source, Source::Header(known) if known == name))
+        self.sources
+            .iter()
+            .any(|source| matches!(source, Source::Header(known) if known == name))
     }
 
     pub(crate) fn has_client(&self) -> bool {
@@ -71,8 +76,8 @@ impl Identity {
         let mut values = Vec::with_capacity(self.sources.len());
         for source in &self.sources {
             let value = source.value(view);
-            exact &= !matches!(value, Value::Unclear)
-                && !matches!(&value, Value::Is(value) if value.len() > LONGEST_KEPT);
+            exact &=
+                !matches!(value, Value::Unclear) && !matches!(&value, Value::Is(value) if value.len() > LONGEST_KEPT);
             values.push(match value {
                 Value::Is(value) => Some(value),
                 Value::Absent | Value::Unclear => None,
@@ -102,9 +107,10 @@ impl Source {
                 let values = pairs.filter(|(key, _)| percent_decode_str(key).eq(name.bytes()));
                 only(values.map(|(_, value)| percent_decode_str(value).decode_utf8().ok()))
             }
-            Self::Path(name) => {
-                view.parameters.get(name).map_or(Value::Absent, |value| Value::Is(Cow::Borrowed(value)))
-            }
+            Self::Path(name) => view
+                .parameters
+                .get(name)
+                .map_or(Value::Absent, |value| Value::Is(Cow::Borrowed(value))),
             Self::Client => match view.client.address {
                 Some(address) => Value::Is(Cow::Owned(address.to_string())),
                 None => Value::Absent,
@@ -138,13 +144,23 @@ mod tests {
         let mut exchange = testing::exchange();
         edit(&mut exchange);
         let values = identity.unwrap().of(&View::of(&exchange));
-        (values.values.into_iter().map(|value| value.map(Cow::into_owned)).collect(), values.exact)
+        (
+            values
+                .values
+                .into_iter()
+                .map(|value| value.map(Cow::into_owned))
+                .collect(),
+            values.exact,
+        )
     }
 
     #[test]
     fn values_come_in_order_and_queries_are_decoded() {
         let (values, exact) = values(|exchange| {
-            exchange.request.headers.insert("x-key", HeaderValue::from_static("secret"));
+            exchange
+                .request
+                .headers
+                .insert("x-key", HeaderValue::from_static("secret"));
             exchange.request.target = "/a?x&k%20y=1%2B1".parse().unwrap();
             exchange.parameters = gatewright_core::Parameters::new(&["id".into()].into(), ["7"].into_iter(), 1);
         });
@@ -168,7 +184,10 @@ mod tests {
     fn long_values_are_passed_but_not_kept() {
         let long = "a".repeat(LONGEST_KEPT + 1);
         let (values, exact) = values(|exchange| {
-            exchange.request.headers.insert("x-key", HeaderValue::from_str(&long).unwrap());
+            exchange
+                .request
+                .headers
+                .insert("x-key", HeaderValue::from_str(&long).unwrap());
         });
         assert_eq!(values.first(), Some(&Some(long)));
         assert!(!exact);

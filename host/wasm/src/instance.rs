@@ -44,7 +44,10 @@ impl Instance {
         exchange: Option<ExchangeId>,
         cpu_ticks: u32,
     ) -> wasmtime::Result<Self> {
-        let place = component.places.as_ref().map(|places| Arc::clone(places).try_acquire_owned());
+        let place = component
+            .places
+            .as_ref()
+            .map(|places| Arc::clone(places).try_acquire_owned());
         let place = place.transpose().map_err(|_| NoPlace)?;
         let mut store = Store::try_new(component.linked.engine(), CallState::new(Arc::clone(caller)))?;
         store.limiter(|state| &mut state.meter);

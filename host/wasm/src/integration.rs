@@ -22,20 +22,29 @@ impl PluginIntegration {
     async fn answer(&self, exchange: &mut Exchange) -> Result<Response, Problem> {
         let plugin = self.runtime.plugin();
         let name = &plugin.caller().name;
-        let body = exchange.body.take().collect(self.body_bytes).await.map_err(|error| match error {
-            CollectError::TooLarge => Problem::new(ProblemKind::RequestTooLarge).with_cause(format!(
-                "plugin `{name}`: the body has more than the {} bytes of `body_bytes`",
-                self.body_bytes
-            )),
-            CollectError::Body(error) => error.0,
-        })?;
+        let body = exchange
+            .body
+            .take()
+            .collect(self.body_bytes)
+            .await
+            .map_err(|error| match error {
+                CollectError::TooLarge => Problem::new(ProblemKind::RequestTooLarge).with_cause(format!(
+                    "plugin `{name}`: the body has more than the {} bytes of `body_bytes`",
+                    self.body_bytes
+                )),
+                CollectError::Body(error) => error.0,
+            })?;
         let cause = Cause::of(exchange);
         let hook = Handle {
             view: View::of(exchange),
             needs: plugin.needs(),
             body: &body,
         };
-        let answer = self.runtime.call(hook, cause).await.map_err(|failure| failure.problem(name, false))?;
+        let answer = self
+            .runtime
+            .call(hook, cause)
+            .await
+            .map_err(|failure| failure.problem(name, false))?;
         Ok(answer.into_response())
     }
 }

@@ -16,7 +16,12 @@ pub enum PluginKind {
 
 impl PluginKind {
     /// All kinds; [`PluginKind::index`] is the place in it.
-    pub const ALL: [Self; 4] = [Self::Authorizer, Self::RequestTransform, Self::ResponseTransform, Self::Integration];
+    pub const ALL: [Self; 4] = [
+        Self::Authorizer,
+        Self::RequestTransform,
+        Self::ResponseTransform,
+        Self::Integration,
+    ];
 
     /// The name of the interface, and the `hook` label of metrics.
     pub const fn as_str(self) -> &'static str {
@@ -43,7 +48,10 @@ impl Kinds {
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = PluginKind> {
-        PluginKind::ALL.into_iter().zip(self.0).filter_map(|(kind, has)| has.then_some(kind))
+        PluginKind::ALL
+            .into_iter()
+            .zip(self.0)
+            .filter_map(|(kind, has)| has.then_some(kind))
     }
 
     /// The names, for messages.

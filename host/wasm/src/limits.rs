@@ -65,7 +65,9 @@ fn bytes(size: u64) -> usize {
 /// Whole ticks, at least one: a tick may come right after a call began, so a guest gets what it is promised only if
 /// a tick that has begun counts in its favour.
 pub(crate) fn ticks(cpu: Duration) -> u32 {
-    u32::try_from(cpu.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u32::MAX).max(1)
+    u32::try_from(cpu.as_nanos().div_ceil(TICK.as_nanos()))
+        .unwrap_or(u32::MAX)
+        .max(1)
 }
 
 /// Counts the memory and tables of one instance and refuses what goes beyond.
@@ -81,7 +83,11 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, memory: 0, table_elements: 0 }
+        Self {
+            limit,
+            memory: 0,
+            table_elements: 0,
+        }
     }
 
     /// Linear memory of the instance now; it never shrinks.

@@ -68,13 +68,18 @@ async fn on_own_thread<T: Send + 'static>(
 ) -> (Option<Turn>, Result<T, PluginError>) {
     let (sender, receiver) = oneshot::channel();
     let panicking = plugin.clone();
-    let thread = std::thread::Builder::new().name("gatewright-compile".to_owned()).stack_size(STACK_BYTES);
+    let thread = std::thread::Builder::new()
+        .name("gatewright-compile".to_owned())
+        .stack_size(STACK_BYTES);
     let spawned = thread.spawn(move || {
         // On Linux niceness is the thread's own. Without the right to change it, it stays as it is.
         let _ = rustix::process::nice(NICER);
         let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
             let reason = format!("the compiler broke down: {}", crate::call::message(&*panic));
-            Err(PluginError::Compile { plugin: panicking, reason })
+            Err(PluginError::Compile {
+                plugin: panicking,
+                reason,
+            })
         });
         let _ = sender.send((turn, result));
     });
@@ -89,17 +94,28 @@ async fn on_own_thread<T: Send + 'static>(
 }
 
 fn read_file(plugin: &PluginFile, limit: u64) -> Result<Source, PluginError> {
-    let unreadable = |error: std::io::Error| PluginError::Unreadable { plugin: plugin.clone(), reason: error.to_string() };
+    let unreadable = |error: std::io::Error| PluginError::Unreadable {
+        plugin: plugin.clone(),
+        reason: error.to_string(),
+    };
     let mut bytes = Vec::new();
     let file = File::open(&plugin.file).map_err(unreadable)?;
     if !file.metadata().map_err(unreadable)?.is_file() {
         return Err(unreadable(std::io::Error::other("it is not a file")));
     }
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
     if bytes.len() as u64 > limit {
-        return Err(PluginError::TooLarge { plugin: plugin.clone(), limit });
+        return Err(PluginError::TooLarge {
+            plugin: plugin.clone(),
+            limit,
+        });
     }
-    Ok(Source { digest: Digest::of(&bytes), bytes })
+    Ok(Source {
+        digest: Digest::of(&bytes),
+        bytes,
+    })
 }
 
 fn compile_source(plugin: &PluginFile, source: &Source, shared: &Shared) -> Result<Compiled, PluginError> {
@@ -129,9 +145,15 @@ fn not_compiled(plugin: &PluginFile, error: &wasmtime::Error) -> PluginError {
     let reason = format!("{error:#}");
     if reason.contains("unexpected end") {
         let reason = "the file ends in the middle; is it still being copied?".to_owned();
-        return PluginError::Truncated { plugin: plugin.clone(), reason };
+        return PluginError::Truncated {
+            plugin: plugin.clone(),
+            reason,
+        };
     }
-    PluginError::Compile { plugin: plugin.clone(), reason }
+    PluginError::Compile {
+        plugin: plugin.clone(),
+        reason,
+    }
 }
 
 /// A core module made with wit-bindgen carries its interface in a custom section: it becomes a component.
@@ -139,22 +161,39 @@ fn encode(plugin: &PluginFile, bytes: &[u8]) -> Result<Option<Vec<u8>>, PluginEr
     if !bytes.starts_with(MODULE) {
         return Ok(None);
     }
-    let encoded = ComponentEncoder::default().validate(true).module(bytes).and_then(|mut encoder| encoder.encode());
+    let encoded = ComponentEncoder::default()
+        .validate(true)
+        .module(bytes)
+        .and_then(|mut encoder| encoder.encode());
     encoded.map(Some).map_err(|error| {
         let reason = format!("{error:#}");
         if reason.contains("unexpected end") {
             let reason = "the file ends in the middle; is it still being copied?".to_owned();
-            return PluginError::Truncated { plugin: plugin.clone(), reason };
+            return PluginError::Truncated {
+                plugin: plugin.clone(),
+                reason,
+            };
         }
-        PluginError::NotAComponent { plugin: plugin.clone(), reason }
+        PluginError::NotAComponent {
+            plugin: plugin.clone(),
+            reason,
+        }
     })
 }
 
 fn check_header(plugin: &PluginFile, bytes: &[u8]) -> Result<(), PluginError> {
     let truncated = |reason: &str| {
-        Err(PluginError::Truncated { plugin: plugin.clone(), reason: format!("{reason}; is it still being copied?") })
+        Err(PluginError::Truncated {
+            plugin: plugin.clone(),
+            reason: format!("{reason}; is it still being copied?"),
+        })
     };
-    let not_wasm = |what: String| Err(PluginError::NotWasm { plugin: plugin.clone(), what });
+    let not_wasm = |what: String| {
+        Err(PluginError::NotWasm {
+            plugin: plugin.clone(),
+            what,
+        })
+    };
     if bytes.is_empty() {
         return truncated("the file is empty");
     }
@@ -182,5 +221,8 @@ fn guess(bytes: &[u8]) -> &'static str {
         (b"<", "HTML or XML; was it downloaded from the right address?"),
     ];
     let start = bytes.trim_ascii_start();
-    KNOWN.iter().find(|(magic, _)| start.starts_with(magic)).map_or("something else", |(_, what)| what)
+    KNOWN
+        .iter()
+        .find(|(magic, _)| start.starts_with(magic))
+        .map_or("something else", |(_, what)| what)
 }

@@ -15,7 +15,11 @@ pub(crate) struct LogGate {
 
 impl LogGate {
     pub(crate) fn new() -> Self {
-        Self { base: Instant::now(), next: AtomicU64::new(0), suppressed: AtomicU64::new(0) }
+        Self {
+            base: Instant::now(),
+            next: AtomicU64::new(0),
+            suppressed: AtomicU64::new(0),
+        }
     }
 
     /// How many lines were held back since the last one, if this one may pass.
@@ -23,7 +27,12 @@ impl LogGate {
         let now = u64::try_from(self.base.elapsed().as_millis()).unwrap_or(u64::MAX);
         let next = self.next.load(Ordering::Relaxed);
         let after = now.saturating_add(INTERVAL.as_millis() as u64);
-        if now < next || self.next.compare_exchange(next, after, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+        if now < next
+            || self
+                .next
+                .compare_exchange(next, after, Ordering::Relaxed, Ordering::Relaxed)
+                .is_err()
+        {
             self.suppressed.fetch_add(1, Ordering::Relaxed);
             return None;
         }

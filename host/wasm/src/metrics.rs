@@ -12,8 +12,8 @@ use std::time::Duration;
 
 pub(crate) use collector::PluginCollector;
 pub(crate) use custom::{CustomMetrics, Sample};
-pub(crate) use stats::{Outcome, PluginStats};
 pub use stats::{CallStats, RuntimeStats};
+pub(crate) use stats::{Outcome, PluginStats};
 
 /// The numbers of all plugins of the process. They live as long as the host: a plugin that is replaced goes on
 /// counting where the version before stopped.
@@ -43,7 +43,11 @@ impl HostMetrics {
     /// The numbers of the plugin with that name. Asked once for each load.
     pub(crate) fn plugin(&self, name: &Arc<str>) -> Arc<PluginStats> {
         let mut plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(plugins.entry(Arc::clone(name)).or_insert_with(|| Arc::new(PluginStats::new(self.workers))))
+        Arc::clone(
+            plugins
+                .entry(Arc::clone(name))
+                .or_insert_with(|| Arc::new(PluginStats::new(self.workers))),
+        )
     }
 
     /// Notes where a plugin's code came from.
@@ -61,6 +65,9 @@ impl HostMetrics {
 
     fn all(&self) -> Vec<(Arc<str>, Arc<PluginStats>)> {
         let plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
-        plugins.iter().map(|(name, stats)| (Arc::clone(name), Arc::clone(stats))).collect()
+        plugins
+            .iter()
+            .map(|(name, stats)| (Arc::clone(name), Arc::clone(stats)))
+            .collect()
     }
 }

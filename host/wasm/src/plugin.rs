@@ -70,7 +70,12 @@ impl Plugin {
         let (component, kinds) = component::link(&file, &compiled.component, &limits, &shared)?;
         let name: Arc<str> = file.name.as_str().into();
         let stats = shared.metrics.plugin(&name);
-        let caller = Arc::new(Caller { name, limits, stats, custom: Arc::clone(&shared.metrics.custom) });
+        let caller = Arc::new(Caller {
+            name,
+            limits,
+            stats,
+            custom: Arc::clone(&shared.metrics.custom),
+        });
         let description = describing::describe(&file, &component, &caller, &shared).await?;
         if matches!(caller.limits.instances, InstancePolicy::Reuse(_)) && !description.reusable {
             return Err(PluginError::Use {
@@ -80,7 +85,11 @@ impl Plugin {
                     .to_owned(),
             });
         }
-        let schema = description.schema.as_ref().map(|schema| Schema::compile(&file, schema)).transpose()?;
+        let schema = description
+            .schema
+            .as_ref()
+            .map(|schema| Schema::compile(&file, schema))
+            .transpose()?;
         let summary = PluginSummary::of(&file, &description, &compiled, kinds);
         Ok(Self {
             summary,
@@ -141,13 +150,19 @@ impl Plugin {
         let runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
         let alive: Vec<_> = runtimes.values().filter_map(Weak::upgrade).collect();
         drop(runtimes);
-        self.caller.stats.report(alive.len(), alive.iter().filter(|runtime| runtime.is_resting()).count())
+        self.caller
+            .stats
+            .report(alive.len(), alive.iter().filter(|runtime| runtime.is_resting()).count())
     }
 
     /// The runtime of that configuration: the one there is, or a new one if the plugin accepts it.
     async fn runtime(self: &Arc<Self>, config: &serde_json::Value) -> Result<Arc<Runtime>, PluginError> {
         let config = configuration::text(config);
-        let digest = Digest::of_parts([self.digest.bytes().as_slice(), self.caller.name.as_bytes(), config.as_bytes()]);
+        let digest = Digest::of_parts([
+            self.digest.bytes().as_slice(),
+            self.caller.name.as_bytes(),
+            config.as_bytes(),
+        ]);
         if let Some(known) = self.known_runtime(&digest) {
             return Ok(known);
         }
@@ -168,7 +183,11 @@ impl Plugin {
     }
 
     fn known_runtime(&self, digest: &Digest) -> Option<Arc<Runtime>> {
-        self.runtimes.lock().unwrap_or_else(PoisonError::into_inner).get(digest).and_then(Weak::upgrade)
+        self.runtimes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(digest)
+            .and_then(Weak::upgrade)
     }
 
     /// A place among the calls that may run at once, and since when; waits for one as long as it may.
@@ -217,7 +236,10 @@ impl Plugin {
 
     /// An error of a route that wants of the plugin what it is not.
     pub(crate) fn unusable(&self, reason: String) -> PluginError {
-        PluginError::Use { plugin: self.file.clone(), reason }
+        PluginError::Use {
+            plugin: self.file.clone(),
+            reason,
+        }
     }
 
     pub(crate) fn kinds(&self) -> Kinds {
@@ -248,6 +270,8 @@ impl Plugin {
 
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plugin").field("file", &self.file).finish_non_exhaustive()
+        f.debug_struct("Plugin")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
     }
 }

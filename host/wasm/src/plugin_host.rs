@@ -98,7 +98,10 @@ impl PluginHost {
     pub async fn load(&self, name: &str, file: &Path, config: &PluginConfig) -> Result<Arc<Plugin>, PluginError> {
         let shared = &self.0;
         let turn = Arc::clone(&shared.loading).lock_owned().await;
-        let plugin = PluginFile { name: name.to_owned(), file: file.to_owned() };
+        let plugin = PluginFile {
+            name: name.to_owned(),
+            file: file.to_owned(),
+        };
         let (turn, source) = loading::read(turn, plugin.clone(), shared.settings.file_bytes).await;
         let source = source?;
         let key = key(&source.digest, name, config);

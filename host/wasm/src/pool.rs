@@ -35,7 +35,10 @@ impl Pool {
     /// Puts one back.
     pub(crate) fn put(&self, instance: Instance) {
         instance.store.data().caller.stats.instance_idle();
-        lock(self.0.local()).push(Waiting { instance, since: Instant::now() });
+        lock(self.0.local()).push(Waiting {
+            instance,
+            since: Instant::now(),
+        });
     }
 
     /// Drops what has waited for too long, or everything. Whether something is left.
@@ -44,7 +47,10 @@ impl Pool {
         for worker in self.0.iter() {
             let mut waiting = lock(worker);
             // The bottom has waited longest.
-            let old = waiting.iter().take_while(|waiting| all || waiting.since.elapsed() >= IDLE).count();
+            let old = waiting
+                .iter()
+                .take_while(|waiting| all || waiting.since.elapsed() >= IDLE)
+                .count();
             let gone: Vec<_> = waiting.drain(..old).collect();
             left |= !waiting.is_empty();
             drop(waiting);
@@ -91,6 +97,8 @@ impl Runtimes {
         runtimes.retain(|runtime| runtime.strong_count() > 0);
         let alive: Vec<_> = runtimes.iter().filter_map(Weak::upgrade).collect();
         drop(runtimes);
-        alive.iter().fold(false, |left, runtime| runtime.pool().sweep(all) || left)
+        alive
+            .iter()
+            .fold(false, |left, runtime| runtime.pool().sweep(all) || left)
     }
 }

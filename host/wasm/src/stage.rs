@@ -41,7 +41,10 @@ impl PluginStage {
         let kinds = plugin.kinds();
         let config = use_.config;
         let plan = Plan {
-            authorizer: kinds.has(PluginKind::Authorizer).then(|| Authorizer::check(plugin, use_)).transpose()?,
+            authorizer: kinds
+                .has(PluginKind::Authorizer)
+                .then(|| Authorizer::check(plugin, use_))
+                .transpose()?,
             transforms_requests: kinds.has(PluginKind::RequestTransform),
             transforms_responses: kinds.has(PluginKind::ResponseTransform),
             on_fault: config.on_fault,
@@ -119,7 +122,9 @@ impl PluginStage {
     ) -> Result<Flow, Problem> {
         let body = self.request_body(exchange).await?;
         let cause = Cause::of(exchange);
-        let asked = authorizer.ask(&self.runtime, View::of(exchange), cause, keys, body.as_deref()).await;
+        let asked = authorizer
+            .ask(&self.runtime, View::of(exchange), cause, keys, body.as_deref())
+            .await;
         let decision = asked.map_err(|failure| self.problem(&failure, true))?;
         match authorizer.apply(self.name(), &decision, exchange)? {
             Flow::Proceed if self.plan.transforms_requests => self.transform_request(exchange).await,
@@ -140,7 +145,11 @@ impl PluginStage {
     }
 
     fn too_large(&self) -> String {
-        format!("plugin `{}`: the body has more than the {} bytes of `body_bytes`", self.name(), self.plan.body_bytes)
+        format!(
+            "plugin `{}`: the body has more than the {} bytes of `body_bytes`",
+            self.name(),
+            self.plan.body_bytes
+        )
     }
 
     /// What a failure means here, where it is not passed over.
@@ -177,6 +186,9 @@ async fn collect(body: &mut Body, limit: u64) -> Result<Bytes, CollectError> {
 impl Cause {
     /// The exchange as a cause.
     pub(crate) fn of(exchange: &Exchange) -> Self {
-        Self { exchange: exchange.id, deadline: exchange.deadline }
+        Self {
+            exchange: exchange.id,
+            deadline: exchange.deadline,
+        }
     }
 }

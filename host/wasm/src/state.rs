@@ -70,11 +70,20 @@ impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let wasi = self.wasi.get_or_insert_with(|| {
             let mut context = WasiCtxBuilder::new();
-            context.allow_tcp(false).allow_udp(false).max_random_size(WASI_RANDOM_BYTES);
+            context
+                .allow_tcp(false)
+                .allow_udp(false)
+                .max_random_size(WASI_RANDOM_BYTES);
             let mut table = ResourceTable::new();
             table.set_max_capacity(crate::limits::HANDLES);
-            Box::new(Wasi { context: context.build(), table })
+            Box::new(Wasi {
+                context: context.build(),
+                table,
+            })
         });
-        WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
+        WasiCtxView {
+            ctx: &mut wasi.context,
+            table: &mut wasi.table,
+        }
     }
 }

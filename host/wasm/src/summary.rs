@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 use wasmtime::component;
 
+use crate::PluginFile;
 use crate::api::{Description, Selection};
 use crate::component::services;
 use crate::kind::{Kinds, PluginKind};
 use crate::loading::Compiled;
-use crate::PluginFile;
 
 /// Facts about a plugin.
 #[derive(Clone, Debug, Serialize)]
@@ -104,7 +104,9 @@ impl PluginSummary {
             imports: services(&compiled.component),
             reusable: description.reusable,
             config_schema: description.schema.clone(),
-            compile_ms: compiled.time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            compile_ms: compiled
+                .time
+                .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
             compiled_bytes: code_bytes(&compiled.component),
         }
     }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use gatewright_config::ByteSize;
 use gatewright_config::gateway::{OnFault, PluginConfig, PluginIntegrationConfig, PluginStageConfig};
 use gatewright_core::{
-    AccessRecord, Attributes, Body, Client, ClientAddress, Exchange, ExchangeId, Flow, Integration, Parameters, Problem,
-    ProblemKind, Recorder, Request, Response, Stage,
+    AccessRecord, Attributes, Body, Client, ClientAddress, Exchange, ExchangeId, Flow, Integration, Parameters,
+    Problem, ProblemKind, Recorder, Request, Response, Stage,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use serde_json::Value;
@@ -27,7 +27,11 @@ impl Recorder for Nowhere {
 pub(crate) fn exchange() -> Exchange {
     let id = ExchangeId { process: 1, number: 2 };
     let peer = SocketAddr::from(([192, 0, 2, 1], 4711));
-    let client = Client { peer: ClientAddress::Tcp(peer), address: Some(peer.ip()), tls: false };
+    let client = Client {
+        peer: ClientAddress::Tcp(peer),
+        address: Some(peer.ip()),
+        tls: false,
+    };
     let recorder: Arc<dyn Recorder> = Arc::new(Nowhere);
     Exchange {
         id,
@@ -65,16 +69,24 @@ pub(crate) fn exchange_with(fields: &[(&'static str, &str)]) -> Exchange {
 /// The host of all tests, with its own store.
 pub(crate) fn host() -> &'static PluginHost {
     static HOST: OnceLock<(PluginHost, tempfile::TempDir)> = OnceLock::new();
-    &HOST.get_or_init(|| {
-        let directory = tempfile::tempdir().unwrap();
-        (own_host(directory.path(), 64), directory)
-    }).0
+    &HOST
+        .get_or_init(|| {
+            let directory = tempfile::tempdir().unwrap();
+            (own_host(directory.path(), 64), directory)
+        })
+        .0
 }
 
 /// A host of a test's own.
 pub(crate) fn own_host(directory: &Path, instances: u32) -> PluginHost {
     let store = directory.join("store");
-    PluginHost::new(HostSettings { store, instances, file_bytes: 64 << 20, workers: 1 }).unwrap()
+    PluginHost::new(HostSettings {
+        store,
+        instances,
+        file_bytes: 64 << 20,
+        workers: 1,
+    })
+    .unwrap()
 }
 
 /// The file of a guest: one of `tests/guests`, or `decides`.
@@ -90,13 +102,31 @@ pub(crate) fn guest(name: &str) -> PathBuf {
     if !built.contains(&folder) {
         // In the guests' folder: Cargo reads the settings of the folder it runs in. Not with this build's settings.
         let mut cargo = Command::new("cargo");
-        cargo.current_dir(root.join(folder)).env_remove("RUSTFLAGS").arg("build").arg("--target-dir").arg(&target);
-        cargo.args(["--release", "--locked", "--quiet", selection, "--target", "wasm32-unknown-unknown"]);
+        cargo
+            .current_dir(root.join(folder))
+            .env_remove("RUSTFLAGS")
+            .arg("build")
+            .arg("--target-dir")
+            .arg(&target);
+        cargo.args([
+            "--release",
+            "--locked",
+            "--quiet",
+            selection,
+            "--target",
+            "wasm32-unknown-unknown",
+        ]);
         let status = cargo.status().expect("cargo runs");
-        assert!(status.success(), "the guests of {folder} do not build; `rustup target add wasm32-unknown-unknown`");
+        assert!(
+            status.success(),
+            "the guests of {folder} do not build; `rustup target add wasm32-unknown-unknown`"
+        );
         built.push(folder);
     }
-    let file = format!("wasm32-unknown-unknown/release/{directory}{}.wasm", name.replace('-', "_"));
+    let file = format!(
+        "wasm32-unknown-unknown/release/{directory}{}.wasm",
+        name.replace('-', "_")
+    );
     target.join(file)
 }
 
@@ -134,7 +164,13 @@ pub(crate) async fn try_stage(
     let mut config = stage_config();
     change(&mut config);
     let route = "route".into();
-    plugin.stage(StageUse { config: &config, route: &route, last_authorizer: true }).await
+    plugin
+        .stage(StageUse {
+            config: &config,
+            route: &route,
+            last_authorizer: true,
+        })
+        .await
 }
 
 /// An integration of a guest.

@@ -47,13 +47,25 @@ impl Ticker {
     /// When the system has no thread left.
     pub(crate) fn start(engine: Engine, workers: usize, sweep: Sweep) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
-            calls: PerWorker::new(workers, |_| Calls { begun: AtomicU64::new(0), ended: AtomicU64::new(0) }),
+            calls: PerWorker::new(workers, |_| Calls {
+                begun: AtomicU64::new(0),
+                ended: AtomicU64::new(0),
+            }),
             asleep: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
         });
-        let clock = Clock { shared: Arc::clone(&shared), engine, sweep };
-        let thread = thread::Builder::new().name("gatewright-ticks".to_owned()).spawn(move || clock.run())?;
-        Ok(Self { shared, thread: thread.thread().clone() })
+        let clock = Clock {
+            shared: Arc::clone(&shared),
+            engine,
+            sweep,
+        };
+        let thread = thread::Builder::new()
+            .name("gatewright-ticks".to_owned())
+            .spawn(move || clock.run())?;
+        Ok(Self {
+            shared,
+            thread: thread.thread().clone(),
+        })
     }
 
     /// Says that a guest is about to run.
@@ -104,7 +116,11 @@ impl Clock {
             thread::sleep(TICK);
             self.engine.increment_epoch();
             let begun = self.begun();
-            quiet = if begun != seen || begun != self.ended() { 0 } else { quiet + 1 };
+            quiet = if begun != seen || begun != self.ended() {
+                0
+            } else {
+                quiet + 1
+            };
             seen = begun;
             until_sweep = until_sweep.saturating_sub(TICK);
             if until_sweep.is_zero() {
@@ -129,11 +145,19 @@ impl Clock {
     }
 
     fn begun(&self) -> u64 {
-        self.shared.calls.iter().map(|calls| calls.begun.load(Ordering::SeqCst)).sum()
+        self.shared
+            .calls
+            .iter()
+            .map(|calls| calls.begun.load(Ordering::SeqCst))
+            .sum()
     }
 
     fn ended(&self) -> u64 {
-        self.shared.calls.iter().map(|calls| calls.ended.load(Ordering::SeqCst)).sum()
+        self.shared
+            .calls
+            .iter()
+            .map(|calls| calls.ended.load(Ordering::SeqCst))
+            .sum()
     }
 }
 

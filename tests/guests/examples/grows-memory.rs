@@ -1,7 +1,7 @@
 //! P3. Takes memory without end. Expected: the growth is denied at the plugin's limit, the call ends as a fault, the
 //! process stays within its own limit.
 //!
-//! Modes: `` (1 MiB at a time, kept), `at-once` (asks for 3 GiB), `touch-limit` (takes 12 MiB, gives it back, answers),
+//! Modes: `` (1 MiB at a time, kept), `at-once` (asks for 1 GiB), `touch-limit` (takes 12 MiB, gives it back, answers),
 //! `off`.
 
 use gatewright_sdk::RequestHead;
@@ -16,7 +16,7 @@ impl Grows {
         match self.settings.mode(head) {
             "off" => {}
             "touch-limit" => drop(std::hint::black_box(vec![1_u8; 12 << 20])),
-            "at-once" => drop(std::hint::black_box(vec![0_u8; 3_usize << 30])),
+            "at-once" => drop(std::hint::black_box(vec![0_u8; 1 << 30])),
             _ => {
                 let mut kept = Vec::new();
                 loop {

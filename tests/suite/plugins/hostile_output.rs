@@ -22,7 +22,10 @@ fn p7_too_much_output_is_refused_whole_in_every_hook() {
         for mode in everywhere.iter().chain(here(hook)) {
             let asked = kinds.ask(hook, mode);
             asked.assert_failed(hook, "floods-output", 500, code(hook, "PLUGIN_OUTPUT_TOO_LARGE"));
-            assert!(asked.response.body.len() < 100 && asked.response.headers.len() < 10, "{mode}: {asked:?}");
+            assert!(
+                asked.response.body.len() < 100 && asked.response.headers.len() < 10,
+                "{mode}: {asked:?}"
+            );
         }
         kinds.assert_works();
     }
@@ -37,7 +40,11 @@ fn p7_a_body_within_the_limit_passes_and_one_byte_more_does_not() {
     for (mib, status) in [("1", 200), ("2", 200), ("3", 500), ("20", 500)] {
         let asked = kinds.ask_with("integration", &[("x-mode", "body"), ("x-mib", mib)]);
         assert_eq!(asked.response.status, status, "{mib} MiB");
-        let sent = if status == 200 { mib.parse::<usize>().unwrap() << 20 } else { asked.response.body.len() };
+        let sent = if status == 200 {
+            mib.parse::<usize>().unwrap() << 20
+        } else {
+            asked.response.body.len()
+        };
         assert_eq!(asked.response.body.len(), sent);
     }
 }
@@ -59,8 +66,15 @@ const NOT_HTTP: [&str; 14] = [
     "empty-name",
     "pseudo-name",
 ];
-const NO_STATUS: [&str; 7] =
-    ["status-0", "status-99", "status-100", "status-101", "status-600", "status-1000", "status-65535"];
+const NO_STATUS: [&str; 7] = [
+    "status-0",
+    "status-99",
+    "status-100",
+    "status-101",
+    "status-600",
+    "status-1000",
+    "status-65535",
+];
 const NOT_ITS_TO_WRITE: [&str; 10] = [
     "transfer-encoding",
     "connection",
@@ -78,7 +92,12 @@ const NOT_ITS_TO_WRITE: [&str; 10] = [
 fn raw(kinds: &Kinds, hook: &str, headers: &[(&str, &str)]) -> String {
     let headers = [&[("x-hook", hook)], headers].concat();
     let mut client = RawClient::connect(kinds.gateway.addr("public"));
-    client.send(gatewright_tests::raw_client::request("GET", &kinds.path(hook), &headers, b""));
+    client.send(gatewright_tests::raw_client::request(
+        "GET",
+        &kinds.path(hook),
+        &headers,
+        b"",
+    ));
     client.send("GET /neighbour HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let bytes = client.read_to_end(Duration::from_secs(10));
     bytes.iter().map(|byte| char::from(*byte)).collect()
@@ -96,13 +115,24 @@ fn ways(hook: &str) -> &'static [&'static [(&'static str, &'static str)]] {
 fn assert_refused(kinds: &Kinds, hook: &str, mode: &str, way: &[(&str, &str)]) {
     let headers = [&[("x-mode", mode)], way].concat();
     let wire = raw(kinds, hook, &headers);
-    assert!(wire.starts_with("HTTP/1.1 500 Internal Server Error\r\n"), "{hook} {mode} {way:?}: {wire}");
+    assert!(
+        wire.starts_with("HTTP/1.1 500 Internal Server Error\r\n"),
+        "{hook} {mode} {way:?}: {wire}"
+    );
     let error = format!("x-gatewright-error: {}\r\n", code(hook, "PLUGIN_OUTPUT_INVALID"));
     assert!(wire.contains(&error), "{hook} {mode} {way:?}: {wire}");
     // Two requests, two answers, and nothing of the plugin's.
     assert_eq!(wire.matches("HTTP/1.1 ").count(), 2, "{hook} {mode}: {wire}");
     assert!(wire.ends_with("\r\n\r\nhere"), "{hook} {mode}: {wire}");
-    for trace in ["x-bad", "x-worse", "x-before", "admin=1", "0123456789", "websocket", "evil"] {
+    for trace in [
+        "x-bad",
+        "x-worse",
+        "x-before",
+        "admin=1",
+        "0123456789",
+        "websocket",
+        "evil",
+    ] {
         assert!(!wire.contains(trace), "{hook} {mode}: {wire}");
     }
 }
@@ -112,11 +142,19 @@ fn p8_what_is_not_http_never_reaches_the_wire() {
     let kinds = Kinds::start("bad-output", PATIENT, "");
     for hook in HOOKS {
         for mode in NOT_HTTP {
-            ways(hook).iter().for_each(|way| assert_refused(&kinds, hook, mode, way));
+            ways(hook)
+                .iter()
+                .for_each(|way| assert_refused(&kinds, hook, mode, way));
         }
     }
     // Requests were stopped before the origin; responses came from it, and were not shown.
-    assert!(kinds.origin.requests().iter().all(|request| !request.headers.contains_key("x-before")));
+    assert!(
+        kinds
+            .origin
+            .requests()
+            .iter()
+            .all(|request| !request.headers.contains_key("x-before"))
+    );
 }
 
 #[test]
@@ -145,7 +183,9 @@ fn p9_framing_and_the_connection_are_the_gateways() {
     let kinds = Kinds::start("bad-output", PATIENT, "");
     for hook in HOOKS {
         for mode in NOT_ITS_TO_WRITE {
-            ways(hook).iter().for_each(|way| assert_refused(&kinds, hook, mode, way));
+            ways(hook)
+                .iter()
+                .for_each(|way| assert_refused(&kinds, hook, mode, way));
         }
     }
 }
@@ -155,12 +195,28 @@ fn p9_a_length_that_a_plugin_names_is_ignored_and_the_true_one_sent() {
     let kinds = Kinds::start("bad-output", PATIENT, "");
     for mode in ["content-length", "content-length-twice"] {
         let wire = raw(&kinds, "integration", &[("x-mode", mode)]);
-        assert!(wire.starts_with("HTTP/1.1 200 OK\r\n") && wire.contains("content-length: 10\r\n"), "{wire}");
+        assert!(
+            wire.starts_with("HTTP/1.1 200 OK\r\n") && wire.contains("content-length: 10\r\n"),
+            "{wire}"
+        );
         assert!(wire.contains("\r\n\r\n0123456789HTTP/1.1 200 OK\r\n"), "{wire}");
         for hook in ["authorizer", "request-transform", "response-transform"] {
             let asked = kinds.ask(hook, mode);
-            assert_eq!((asked.response.status, asked.response.text().as_str()), (200, "from the origin"), "{hook}");
-            assert!(!kinds.origin.requests().pop().unwrap().headers.contains_key("content-length"), "{hook}");
+            assert_eq!(
+                (asked.response.status, asked.response.text().as_str()),
+                (200, "from the origin"),
+                "{hook}"
+            );
+            assert!(
+                !kinds
+                    .origin
+                    .requests()
+                    .pop()
+                    .unwrap()
+                    .headers
+                    .contains_key("content-length"),
+                "{hook}"
+            );
         }
     }
 }
@@ -168,16 +224,27 @@ fn p9_a_length_that_a_plugin_names_is_ignored_and_the_true_one_sent() {
 #[test]
 fn p9_a_body_that_a_plugin_changes_has_its_new_length() {
     let origin = Origin::saying("from the origin");
-    let config = [base(), upstream(&origin), route("all", "{ plugin = \"rewrites\" }", "http = \"app\"")].concat();
+    let config = [
+        base(),
+        upstream(&origin),
+        route("all", "{ plugin = \"rewrites\" }", "http = \"app\""),
+    ]
+    .concat();
     let gateway = TestFiles::default().with_guests(&["rewrites"]).start(&config);
     let mut client = RawClient::connect(gateway.addr("public"));
     for body in ["", "hello", "a longer body than the one before"] {
         let answer = client.request("POST", "/all", &[], body.as_bytes());
-        assert_eq!((answer.status, answer.text().as_str()), (200, "response:from the origin"));
+        assert_eq!(
+            (answer.status, answer.text().as_str()),
+            (200, "response:from the origin")
+        );
         assert_eq!(answer.header("content-length"), Some("24"));
         let sent = origin.requests().pop().unwrap();
         assert_eq!(sent.body, format!("request:{body}").into_bytes());
-        assert_eq!(sent.headers["content-length"].to_str().unwrap(), (8 + body.len()).to_string());
+        assert_eq!(
+            sent.headers["content-length"].to_str().unwrap(),
+            (8 + body.len()).to_string()
+        );
         assert!(!sent.headers.contains_key("transfer-encoding"), "{sent:?}");
     }
 }
@@ -186,12 +253,20 @@ fn p9_a_body_that_a_plugin_changes_has_its_new_length() {
 fn p10_who_the_client_is_and_what_the_gateway_says_is_not_a_plugins_to_write() {
     let kinds = Kinds::start("bad-output", PATIENT, "");
     for hook in HOOKS {
-        ways(hook).iter().for_each(|way| assert_refused(&kinds, hook, "gatewright-error", way));
+        ways(hook)
+            .iter()
+            .for_each(|way| assert_refused(&kinds, hook, "gatewright-error", way));
     }
     for hook in ["authorizer", "request-transform"] {
         assert_refused(&kinds, hook, "forwarded", &[]);
     }
-    assert!(kinds.origin.requests().iter().all(|request| request.headers["x-forwarded-for"] == "127.0.0.1"));
+    assert!(
+        kinds
+            .origin
+            .requests()
+            .iter()
+            .all(|request| request.headers["x-forwarded-for"] == "127.0.0.1")
+    );
 }
 
 #[test]
@@ -201,8 +276,15 @@ fn p10_an_identity_that_the_route_writes_is_the_authorizers_and_no_transforms() 
     let chain = "{ plugin = \"decides\" }, { plugin = \"bad-output\" }";
     let limits = format!("[plugin.decides]\n{PATIENT}\n[plugin.bad-output]\n{PATIENT}\n");
     let config = [base(), upstream(&origin), limits, route("all", chain, says_who)].concat();
-    let gateway = TestFiles::default().with_guests(&["decides", "bad-output"]).start(&config);
-    let headers = [("x-key", "alice"), ("x-hook", "request-transform"), ("x-mode", "principal"), ("x-principal", "root")];
+    let gateway = TestFiles::default()
+        .with_guests(&["decides", "bad-output"])
+        .start(&config);
+    let headers = [
+        ("x-key", "alice"),
+        ("x-hook", "request-transform"),
+        ("x-mode", "principal"),
+        ("x-principal", "root"),
+    ];
     let answer = gatewright_tests::http(gateway.addr("public"), "GET", "/all", &headers, b"");
     assert_eq!(answer.status, 200, "{answer:?}");
     // The second authorizer of the chain has the last word, and the transform none.
@@ -223,7 +305,13 @@ fn p12_lies_on_the_level_of_the_abi_are_faults_of_that_call() {
         "misaligned",
         "beyond",
     ];
-    let lying = |mode: &str| route(mode, "", &format!("plugin = \"lies-in-abi\", config = {{ mode = \"{mode}\" }}"));
+    let lying = |mode: &str| {
+        route(
+            mode,
+            "",
+            &format!("plugin = \"lies-in-abi\", config = {{ mode = \"{mode}\" }}"),
+        )
+    };
     let routes: String = lies.iter().chain(&["honest"]).map(|mode| lying(mode)).collect();
     let limits = format!("[plugin.lies-in-abi]\n{PATIENT}\n");
     let gateway = TestFiles::default()
@@ -233,10 +321,21 @@ fn p12_lies_on_the_level_of_the_abi_are_faults_of_that_call() {
     for lie in lies {
         let answer = ask(lie);
         let too_large = lie == "aliased-fields";
-        let expected = if too_large { "PLUGIN_OUTPUT_TOO_LARGE" } else { "PLUGIN_FAULT" };
-        assert_eq!((answer.status, answer.error()), (500, Some(expected)), "{lie}: {answer:?}");
+        let expected = if too_large {
+            "PLUGIN_OUTPUT_TOO_LARGE"
+        } else {
+            "PLUGIN_FAULT"
+        };
+        assert_eq!(
+            (answer.status, answer.error()),
+            (500, Some(expected)),
+            "{lie}: {answer:?}"
+        );
         let record = record(&gateway, &format!("/{lie}"));
-        assert!(record["cause"].as_str().unwrap().contains("plugin `lies-in-abi`"), "{record}");
+        assert!(
+            record["cause"].as_str().unwrap().contains("plugin `lies-in-abi`"),
+            "{record}"
+        );
         assert_eq!(ask("honest").text(), "correct\n");
     }
 }

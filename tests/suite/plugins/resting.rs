@@ -12,7 +12,9 @@ const THRESHOLD: usize = 5;
 /// Lets the guest fail until it rests; what the first refused request became.
 fn until_it_rests(kinds: &Kinds, hook: &str) -> Asked {
     for _ in 0..THRESHOLD {
-        kinds.ask(hook, "").assert_failed(hook, "traps", 500, code(hook, "PLUGIN_FAULT"));
+        kinds
+            .ask(hook, "")
+            .assert_failed(hook, "traps", 500, code(hook, "PLUGIN_FAULT"));
     }
     kinds.ask(hook, "")
 }
@@ -27,12 +29,22 @@ fn p6_a_plugin_that_traps_on_every_request_rests_and_is_tried_again() {
         asked.assert_failed(hook, "traps", 503, "PLUGIN_UNAVAILABLE");
         assert_eq!(asked.response.header("retry-after"), Some("1"), "{asked:?}");
         // Good requests are refused too, without the plugin being run.
-        kinds.ask(hook, "off").assert_failed(hook, "traps", 503, "PLUGIN_UNAVAILABLE");
+        kinds
+            .ask(hook, "off")
+            .assert_failed(hook, "traps", 503, "PLUGIN_UNAVAILABLE");
         assert_eq!(kinds.metric("traps_total", ""), traps + 5.0);
-        assert_eq!(kinds.metric("calls_total", &format!("hook=\"{hook}\",outcome=\"resting\"")), 2.0);
-        eventually("the plugin is tried again", || (kinds.ask(hook, "off").response.status == 200).then_some(()));
+        assert_eq!(
+            kinds.metric("calls_total", &format!("hook=\"{hook}\",outcome=\"resting\"")),
+            2.0
+        );
+        eventually("the plugin is tried again", || {
+            (kinds.ask(hook, "off").response.status == 200).then_some(())
+        });
         let rest = rested.elapsed();
-        assert!(Duration::from_millis(700) < rest && rest < Duration::from_secs(3), "{hook}: {rest:?}");
+        assert!(
+            Duration::from_millis(700) < rest && rest < Duration::from_secs(3),
+            "{hook}: {rest:?}"
+        );
         kinds.assert_works();
         // The next rest is the first one again; one metric counts all of them.
         eventually("what was refused while it waited is counted", || {
@@ -45,7 +57,10 @@ fn p6_a_plugin_that_traps_on_every_request_rests_and_is_tried_again() {
 /// So that the next hook counts from zero.
 fn reset(kinds: &Kinds, hook: &str) {
     let path = kinds.path(hook);
-    assert_eq!(gatewright_tests::http(kinds.gateway.addr("public"), "GET", &path, &[("x-mode", "off")], b"").status, 200);
+    assert_eq!(
+        gatewright_tests::http(kinds.gateway.addr("public"), "GET", &path, &[("x-mode", "off")], b"").status,
+        200
+    );
     assert_eq!(record(&kinds.gateway, &path)["status"], 200);
 }
 
@@ -58,7 +73,11 @@ fn p6_a_plugin_that_is_replaced_works_at_once() {
     kinds.gateway.write("plugins/traps.wasm", guests::guest("spins"));
     kinds.gateway.reload().unwrap();
     let asked = kinds.ask("integration", "");
-    assert_eq!((asked.response.status, asked.response.text().as_str()), (200, "survived\n"), "{asked:?}");
+    assert_eq!(
+        (asked.response.status, asked.response.text().as_str()),
+        (200, "survived\n"),
+        "{asked:?}"
+    );
 }
 
 #[test]
@@ -75,7 +94,10 @@ fn p6_a_plugin_that_fails_now_and_then_never_rests() {
 #[test]
 fn p6_a_resting_plugin_takes_no_other_along() {
     let kinds = Kinds::start("traps", PATIENT, "");
-    assert_eq!(until_it_rests(&kinds, "integration").response.error(), Some("PLUGIN_UNAVAILABLE"));
+    assert_eq!(
+        until_it_rests(&kinds, "integration").response.error(),
+        Some("PLUGIN_UNAVAILABLE")
+    );
     let neighbour = gatewright_tests::http(kinds.gateway.addr("public"), "GET", "/neighbour", &[], b"");
     assert_eq!(neighbour.text(), "here");
     let plugins = gatewright_tests::http(kinds.gateway.admin(), "GET", "/plugins", &[], b"").json();

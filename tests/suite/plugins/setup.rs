@@ -65,19 +65,15 @@ pub(super) struct Asked {
 }
 
 impl Kinds {
-    /// `limits` are lines of `[plugin.GUEST]`, `settings` further settings of its uses, such as `, config = {…}`.
-    pub(super) fn start(guest: &'static str, limits: &str, settings: &str) -> Self {
+    /// `limits` are lines of `[plugin.GUEST]`, `stage` further settings of its use in a chain.
+    pub(super) fn start(guest: &'static str, limits: &str, stage: &str) -> Self {
         let origin = Origin::saying("from the origin");
         let config = [
             base(),
             upstream(&origin),
             format!("[plugin.{guest}]\n{limits}\n"),
-            route(
-                "stage",
-                &format!("{{ plugin = \"{guest}\"{settings} }}"),
-                "http = \"app\"",
-            ),
-            route("integration", "", &format!("plugin = \"{guest}\"{settings}")),
+            route("stage", &format!("{{ plugin = \"{guest}\"{stage} }}"), "http = \"app\""),
+            route("integration", "", &format!("plugin = \"{guest}\"")),
         ];
         let gateway = TestFiles::default().with_guests(&[guest]).start(&config.concat());
         let asked = AtomicUsize::new(0);

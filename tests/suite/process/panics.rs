@@ -67,6 +67,7 @@ fn serve() -> (SocketAddr, Arc<Records>) {
         chain: Chain::new(Vec::new(), Arc::new(Defect)),
         timeout: std::time::Duration::from_secs(5),
         body_bytes: None,
+        recorder: Arc::clone(&records) as Arc<dyn Recorder>,
     };
     let live = Live::new(Gateway {
         listeners: HashMap::from([("public".into(), service)]),

@@ -212,6 +212,22 @@ fn x12_a_plugin_that_is_missing_or_none_is_named_with_its_place() {
 }
 
 #[test]
+fn x12_a_plugin_of_another_interface_is_told_so() {
+    for (guest, expected) in [
+        ("newer-interface", "this gateway speaks"),
+        ("other-world", "other-world"),
+        ("unknown-import", "import"),
+    ] {
+        let files = TestFiles::default().with("plugins/p.wasm", gatewright_tests::guests::guest(guest));
+        let config = format!(
+            "{}[plugins]\ndirectory = \"plugins\"\nstore = \"compiled\"\n{ROUTE}integration = {{ plugin = \"p\" }}\n",
+            listener("127.0.0.1:0")
+        );
+        assert_refused(&files, &config, &["gateway.toml:9: route `a`", "p.wasm", expected]);
+    }
+}
+
+#[test]
 fn x12_a_configuration_that_is_missing_or_malformed_is_named_with_its_place() {
     let files = TestFiles::default();
     let missing = Command::new(binary())
@@ -252,6 +268,6 @@ fn x12_an_access_log_that_cannot_be_written_is_named() {
         "run",
         &TestFiles::default(),
         &config,
-        &["access log", "no/such/folder/log"],
+        &["access_log.output", "no/such/folder/log"],
     );
 }

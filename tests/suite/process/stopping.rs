@@ -150,9 +150,11 @@ fn x1_clients_that_say_nothing_do_not_hold_up_the_end() {
     let mut silent = Vec::new();
     for listener in ["public", "http1", "tls"] {
         silent.push(RawClient::connect(process.addr(listener)));
-        // Half a word, half a handshake.
+    }
+    // Half a word that is no request yet, half a handshake.
+    for (listener, bytes) in [("public", &b"PR"[..]), ("tls", b"\x16\x03")] {
         let mut client = RawClient::connect(process.addr(listener));
-        client.send(if listener == "tls" { &b"\x16\x03"[..] } else { b"PR" });
+        client.send(bytes);
         silent.push(client);
     }
     for protocol in ["http/1.1", "h2"] {

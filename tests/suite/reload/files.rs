@@ -17,7 +17,9 @@ fn complete(gateway: &TestGateway, config: &str) -> String {
 }
 
 fn wait_for(gateway: &TestGateway, expected: usize) {
-    eventually("the new configuration serves", || (number(gateway.addr("public")) == expected).then_some(()));
+    eventually("the new configuration serves", || {
+        (number(gateway.addr("public")) == expected).then_some(())
+    });
 }
 
 fn refusals(gateway: &TestGateway) -> f64 {
@@ -39,7 +41,10 @@ fn g4_a_change_serves_a_moment_after_the_file_has_come_to_rest() {
         times.push(written.elapsed());
     }
     times.sort();
-    println!("g4: from the last write to the first request that sees it: median {:?}, worst {:?}", times[5], times[9]);
+    println!(
+        "g4: from the last write to the first request that sees it: median {:?}, worst {:?}",
+        times[5], times[9]
+    );
     assert!(times[9] < Duration::from_secs(1), "{times:?}");
 }
 
@@ -103,7 +108,13 @@ fn g4_a_file_that_is_deleted_is_no_empty_configuration() {
     wait_for_refusal(&gateway, 0.0);
     assert_eq!(number(gateway.addr("public")), 1);
     let routes = http(gateway.admin(), "GET", "/routes", &[], b"").json();
-    assert!(routes["last_refused_reload"]["reason"].as_str().unwrap().contains("cannot read the file"), "{routes}");
+    assert!(
+        routes["last_refused_reload"]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("cannot read the file"),
+        "{routes}"
+    );
     gateway.rewrite_config(&numbered(2));
     wait_for(&gateway, 2);
 }
@@ -140,7 +151,11 @@ fn g4_a_file_behind_links_that_are_swapped_is_seen() {
     let text = complete(&gateway, &numbered(1));
     for version in ["1", "2", "3"] {
         fs::create_dir(dir.join(version)).unwrap();
-        fs::write(dir.join(version).join("gateway.toml"), text.replace("\"1\"", &format!("\"{version}\""))).unwrap();
+        fs::write(
+            dir.join(version).join("gateway.toml"),
+            text.replace("\"1\"", &format!("\"{version}\"")),
+        )
+        .unwrap();
     }
     let swap = |target: &str, link: &str| {
         symlink(target, dir.join("new-link")).unwrap();

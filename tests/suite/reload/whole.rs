@@ -106,7 +106,11 @@ fn g8_what_a_throttle_has_counted_outlives_reloads() {
         gateway.reload().unwrap();
         answers.push(http(gateway.addr("public"), "GET", "/number", &[], b"").status);
     }
-    assert_eq!(answers, [200, 200, 200, 429, 429, 429], "a reload is no way around a limit");
+    assert_eq!(
+        answers,
+        [200, 200, 200, 429, 429, 429],
+        "a reload is no way around a limit"
+    );
 }
 
 #[test]

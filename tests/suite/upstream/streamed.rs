@@ -150,7 +150,7 @@ fn u8_an_upstream_that_does_not_read_stops_the_client() {
     stream
         .write_all(b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
         .unwrap();
-    stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    stream.set_write_timeout(Some(Duration::from_millis(250))).unwrap();
     let chunk = [b"10000\r\n", &vec![b'x'; 0x10000][..], b"\r\n"].concat();
     let mut sent = 0;
     while sent < 4 * BUFFERED && stream.write_all(&chunk).is_ok() {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use gatewright_config::{HttpIntegrationConfig, ValueTemplate};
+use gatewright_core::path::normalise;
 use gatewright_core::{Body, BodyError, Exchange, Integration, Problem, ProblemKind, Response, Step};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
@@ -60,7 +61,6 @@ impl Http {
     async fn call_in_time(&self, exchange: &mut Exchange) -> Result<Response, Problem> {
         let started = Instant::now();
         let deadline = self.deadline(exchange, started).into();
-        exchange.record.upstream_name = Some(Arc::clone(&self.upstream.name));
         let (response, lease) = match tokio::time::timeout_at(deadline, self.send(exchange)).await {
             Ok(sent) => sent?,
             Err(_elapsed) => {
@@ -121,7 +121,13 @@ impl Http {
         }
         let internal = |cause: &str| Problem::new(ProblemKind::InternalError).with_cause(cause);
         let path = match &self.path {
-            Some(template) => render(template, exchange).ok_or_else(|| internal("the path lacks a parameter"))?,
+            Some(template) => {
+                let path = render(template, exchange).ok_or_else(|| internal("the path lacks a parameter"))?;
+                // What is harmless in its place may not be in another: `/..{id}` with the id `;x`.
+                normalise(&path)
+                    .map_err(|error| Problem::new(ProblemKind::BadRequest).with_detail(error.to_string()))?
+                    .into_owned()
+            }
             None => exchange.request.path().to_owned(),
         };
         let query = exchange
@@ -134,17 +140,13 @@ impl Http {
     }
 
     fn request_headers(&self, exchange: &Exchange, target: &Target) -> HeaderMap {
-        let sent = &exchange.request.headers;
-        let mut headers = HeaderMap::with_capacity(sent.len() + self.headers.len() + 2);
+        let mut headers = exchange.request.headers.clone();
         let host = if self.preserve_host {
             &exchange.request.authority
         } else {
             &target.authority
         };
         headers.insert(header::HOST, host.clone());
-        for (name, value) in sent {
-            headers.append(name.clone(), value.clone());
-        }
         for (name, template) in &self.headers {
             match render(template, exchange).and_then(|value| HeaderValue::try_from(value).ok()) {
                 Some(value) => headers.insert(name.clone(), value),

@@ -10,7 +10,6 @@ pub fn render(template: &ValueTemplate, exchange: &Exchange) -> Option<String> {
         match part {
             TemplatePart::Text(literal) => text.push_str(literal),
             TemplatePart::Path(name) => text.push_str(exchange.parameters.get(name)?),
-            TemplatePart::Attribute(name) if name == "auth.principal" => text.push_str(exchange.principal()?),
             TemplatePart::Attribute(name) => text.push_str(&exchange.attributes.get(name)?.to_string()),
         }
     }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use gatewright_config::{ApiKeyConfig, ApiKeyEntry, ApiKeySource};
-use gatewright_core::{Exchange, Flow, Problem, ProblemKind, Request, Stage, Step};
+use gatewright_core::{Exchange, Flow, Problem, ProblemKind, Request, Stage, Step, Value};
 use http::header::{self, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 use sha2::{Digest as _, Sha256};
@@ -41,6 +41,7 @@ impl Stage for ApiKey {
     fn on_request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Problem>> {
         Step::ready(self.check(&exchange.request).map(|name| {
             exchange.record.principal = Some(name.to_owned());
+            exchange.attributes.set("auth.principal", Value::Text(name.to_owned()));
             Flow::Proceed
         }))
     }

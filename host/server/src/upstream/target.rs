@@ -66,7 +66,9 @@ impl Target {
                 return Ok(lease);
             }
         }
-        let connected = tokio::time::timeout(self.connect_timeout, self.connector.connect()).await;
+        // Boxed: connecting is rare, and its state would make every request's future large.
+        let connecting = Box::pin(tokio::time::timeout(self.connect_timeout, self.connector.connect()));
+        let connected = connecting.await;
         Ok(self.pool.lease(connected.map_err(|_elapsed| ConnectError::TimedOut)??))
     }
 }

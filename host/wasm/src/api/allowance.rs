@@ -34,18 +34,24 @@ impl Allowance {
 
     pub(super) fn field(&mut self, bytes: usize) -> Result<(), OutputError> {
         spend(&mut self.fields, 1, || format!("more than {FIELDS} header fields"))?;
-        spend(&mut self.field_bytes, bytes, || format!("header fields of more than {FIELD_BYTES} bytes"))?;
+        spend(&mut self.field_bytes, bytes, || {
+            format!("header fields of more than {FIELD_BYTES} bytes")
+        })?;
         self.bytes("header fields", bytes)
     }
 
     pub(super) fn attribute(&mut self, bytes: usize) -> Result<(), OutputError> {
         spend(&mut self.attributes, 1, || format!("more than {ATTRIBUTES} attributes"))?;
-        spend(&mut self.attribute_bytes, bytes, || format!("attributes of more than {ATTRIBUTE_BYTES} bytes"))?;
+        spend(&mut self.attribute_bytes, bytes, || {
+            format!("attributes of more than {ATTRIBUTE_BYTES} bytes")
+        })?;
         self.bytes("attributes", bytes)
     }
 
     pub(super) fn bytes(&mut self, what: &str, bytes: usize) -> Result<(), OutputError> {
-        spend(&mut self.bytes, bytes, || format!("{what}: more than `output_bytes` with the rest of the answer"))
+        spend(&mut self.bytes, bytes, || {
+            format!("{what}: more than `output_bytes` with the rest of the answer")
+        })
     }
 }
 

@@ -27,7 +27,10 @@ impl Answer {
 
     /// For the weight of cached decisions.
     pub(crate) fn bytes(&self) -> usize {
-        let fields = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        let fields = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len());
         self.body.len() + fields.sum::<usize>()
     }
 }
@@ -38,7 +41,11 @@ pub(super) fn checked(response: FullResponse, allowance: &mut Allowance) -> Resu
     let status = self::status(head.status)?;
     allowance.bytes("body", body.len())?;
     let headers = fields::section(head.fields, Message::Response, allowance)?;
-    Ok(Answer { status, headers, body: body.into() })
+    Ok(Answer {
+        status,
+        headers,
+        body: body.into(),
+    })
 }
 
 /// Final statuses of known classes only.

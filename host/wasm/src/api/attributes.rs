@@ -90,7 +90,11 @@ mod tests {
         assert!(check("a", ValueResult::Number(f64::NAN)).is_err());
         assert!(check("a", ValueResult::Number(f64::INFINITY)).is_err());
         assert!(check("a", ValueResult::Json("{".to_owned())).is_err());
-        assert!(check("a", ValueResult::Json("[".repeat(100_000))).unwrap_err().too_large);
+        assert!(
+            check("a", ValueResult::Json("[".repeat(100_000)))
+                .unwrap_err()
+                .too_large
+        );
         assert!(check("a", ValueResult::Json("{\"b\":1}".to_owned())).is_ok());
     }
 

@@ -60,7 +60,15 @@ fn checked(decision: wit::Decision, allowance: &mut Allowance) -> Result<Decisio
 }
 
 fn grant(grant: wit::Grant, allowance: &mut Allowance) -> Result<Grant, OutputError> {
-    let wit::Grant { principal, context, usage_key, scopes, policy, upstream_edits, ttl } = grant;
+    let wit::Grant {
+        principal,
+        context,
+        usage_key,
+        scopes,
+        policy,
+        upstream_edits,
+        ttl,
+    } = grant;
     text("principal", &principal, allowance)?;
     if let Some(usage_key) = &usage_key {
         text("usage-key", usage_key, allowance)?;
@@ -83,14 +91,20 @@ fn denial(denial: wit::Denial, allowance: &mut Allowance) -> Result<Denial, Outp
         return Err(OutputError::invalid("`status` of a denial is below 400"));
     }
     let reason = crate::text::escaped(&reason, TEXT_BYTES);
-    Ok(Denial { answer, reason, ttl: ttl.map(|millis| Duration::from_millis(millis.into())) })
+    Ok(Denial {
+        answer,
+        reason,
+        ttl: ttl.map(|millis| Duration::from_millis(millis.into())),
+    })
 }
 
 /// Text that ends up in logs and header fields.
 fn text(what: &str, text: &str, allowance: &mut Allowance) -> Result<(), OutputError> {
     allowance.bytes(what, text.len())?;
     if text.is_empty() || text.len() > TEXT_BYTES || text.chars().any(char::is_control) {
-        return Err(OutputError::invalid(format!("`{what}` is not one line of 1 to {TEXT_BYTES} bytes")));
+        return Err(OutputError::invalid(format!(
+            "`{what}` is not one line of 1 to {TEXT_BYTES} bytes"
+        )));
     }
     Ok(())
 }
@@ -109,7 +123,11 @@ fn scopes(scopes: &[String], allowance: &mut Allowance) -> Result<String, Output
 }
 
 fn policy(policy: Vec<wit::Statement>, allowance: &mut Allowance) -> Result<Policy, OutputError> {
-    let texts = || policy.iter().flat_map(|statement| statement.methods.iter().chain(&statement.paths));
+    let texts = || {
+        policy
+            .iter()
+            .flat_map(|statement| statement.methods.iter().chain(&statement.paths))
+    };
     let bytes: usize = texts().map(String::len).sum();
     if policy.len() > STATEMENTS || texts().count() > POLICY_BYTES || bytes > POLICY_BYTES {
         return Err(OutputError::too_large(format!(

@@ -30,10 +30,7 @@ pub(crate) enum Unfit {
     /// It exports nothing of the interface, or half of it.
     NotAPlugin(String),
     /// It exports or imports another version.
-    WrongVersion {
-        found: String,
-        expected: String,
-    },
+    WrongVersion { found: String, expected: String },
     /// It exports what this version cannot run yet.
     Unsupported(String),
 }
@@ -49,14 +46,22 @@ pub(crate) fn kinds(engine: &Engine, component: &Component) -> Result<Kinds, Unf
     if let Some(name) = exports.iter().find(|name| is_later(name)) {
         return Err(Unfit::Unsupported(format!("`{name}`")));
     }
-    let kinds: Kinds =
-        PluginKind::ALL.into_iter().filter(|kind| exports.iter().any(|name| is(name, kind.as_str()))).collect();
+    let kinds: Kinds = PluginKind::ALL
+        .into_iter()
+        .filter(|kind| exports.iter().any(|name| is(name, kind.as_str())))
+        .collect();
     let lifecycle = exports.iter().any(|name| is(name, LIFECYCLE));
     if lifecycle && kinds.iter().next().is_some() {
         return Ok(kinds);
     }
-    let exported = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
-    Err(Unfit::NotAPlugin(format!("a plugin exports {INTERFACES}; this component exports {exported}")))
+    let exported = if exports.is_empty() {
+        "nothing".to_owned()
+    } else {
+        exports.join(", ")
+    };
+    Err(Unfit::NotAPlugin(format!(
+        "a plugin exports {INTERFACES}; this component exports {exported}"
+    )))
 }
 
 fn interface(name: &str) -> Option<(&str, &str)> {
@@ -68,7 +73,7 @@ fn is(name: &str, wanted: &str) -> bool {
 }
 
 fn is_later(name: &str) -> bool {
-    is(name, BODY_FILTER) || name.starts_with("wasi:http/") || name.starts_with("wasi:cli/run")
+    is(name, BODY_FILTER) || name.starts_with("wasi:http/")
 }
 
 fn wrong_version(name: &str) -> Option<Unfit> {
@@ -101,14 +106,18 @@ impl Exports {
         Ok(Self {
             configure: configure.ok_or_else(|| wasmtime::Error::msg("`lifecycle` has no `configure`"))?,
             lifecycle: lifecycle::GuestIndices::new(component)?,
-            authorizer: has(PluginKind::Authorizer).then(|| authorizer::GuestIndices::new(component)).transpose()?,
+            authorizer: has(PluginKind::Authorizer)
+                .then(|| authorizer::GuestIndices::new(component))
+                .transpose()?,
             request_transform: has(PluginKind::RequestTransform)
                 .then(|| request_transform::GuestIndices::new(component))
                 .transpose()?,
             response_transform: has(PluginKind::ResponseTransform)
                 .then(|| response_transform::GuestIndices::new(component))
                 .transpose()?,
-            integration: has(PluginKind::Integration).then(|| integration::GuestIndices::new(component)).transpose()?,
+            integration: has(PluginKind::Integration)
+                .then(|| integration::GuestIndices::new(component))
+                .transpose()?,
         })
     }
 }

@@ -101,7 +101,9 @@ pub(super) fn section(
     let mut headers = HeaderMap::new();
     for (place, pair) in fields.into_iter().enumerate() {
         if let Some((name, value)) = field(pair, place, message, allowance)? {
-            headers.try_append(name, value).map_err(|_| OutputError::too_large("header fields"))?;
+            headers
+                .try_append(name, value)
+                .map_err(|_| OutputError::too_large("header fields"))?;
         }
     }
     Ok(headers)
@@ -145,7 +147,11 @@ mod tests {
     use super::*;
 
     fn checked(name: &str, value: &[u8], message: Message) -> Result<HeaderMap, OutputError> {
-        section(vec![(name.to_owned(), value.to_vec())], message, &mut Allowance::new(1 << 20))
+        section(
+            vec![(name.to_owned(), value.to_vec())],
+            message,
+            &mut Allowance::new(1 << 20),
+        )
     }
 
     #[test]
@@ -193,10 +199,22 @@ mod tests {
     #[test]
     fn fields_are_bounded_in_number_and_size() {
         let many: Vec<_> = (0..101).map(|n| (format!("x-{n}"), b"a".to_vec())).collect();
-        assert!(section(many, Message::Response, &mut Allowance::new(1 << 20)).unwrap_err().too_large);
+        assert!(
+            section(many, Message::Response, &mut Allowance::new(1 << 20))
+                .unwrap_err()
+                .too_large
+        );
         let long = vec![("x".to_owned(), vec![b'a'; 64 << 10])];
-        assert!(section(long, Message::Response, &mut Allowance::new(1 << 20)).unwrap_err().too_large);
+        assert!(
+            section(long, Message::Response, &mut Allowance::new(1 << 20))
+                .unwrap_err()
+                .too_large
+        );
         let over_output = vec![("x".to_owned(), vec![b'a'; 100])];
-        assert!(section(over_output, Message::Response, &mut Allowance::new(100)).unwrap_err().too_large);
+        assert!(
+            section(over_output, Message::Response, &mut Allowance::new(100))
+                .unwrap_err()
+                .too_large
+        );
     }
 }

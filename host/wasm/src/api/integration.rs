@@ -27,8 +27,11 @@ impl Hook for Handle<'_> {
         let texts = Texts::of(&self.view, Shown::All);
         let lowered = Lowered::of(self.view, Shown::All, &texts, &self.needs.request_fields);
         let guest = guest!(instance, integration);
-        let input =
-            wit::IntegrationInput { exchange: lowered.exchange(budget), request: lowered.head(), body: self.body };
+        let input = wit::IntegrationInput {
+            exchange: lowered.exchange(budget),
+            request: lowered.head(),
+            body: self.body,
+        };
         let response = guest.call_handle(&mut instance.store, input).await??;
         let mut allowance = Allowance::new(instance.store.data().caller.limits.output_bytes);
         Ok(answer::checked(response, &mut allowance)?)

@@ -77,23 +77,41 @@ pub(crate) async fn configure(instance: &mut Instance, config: &str) -> wasmtime
     let mut faults: Vec<_> = errors
         .iter()
         .take(CONFIG_FAULTS)
-        .map(|error| ConfigFault { at: text(&error.at), message: text(&error.message) })
+        .map(|error| ConfigFault {
+            at: text(&error.at),
+            message: text(&error.message),
+        })
         .collect();
     if faults.is_empty() {
-        faults.push(ConfigFault { at: String::new(), message: "refused without a reason".to_owned() });
+        faults.push(ConfigFault {
+            at: String::new(),
+            message: "refused without a reason".to_owned(),
+        });
     }
     Ok(Err(faults))
 }
 
 fn checked(info: PluginInfo) -> Result<Description, Wrong> {
-    let PluginInfo { name, version, description, config_schema, needs, capabilities, reuse } = info;
+    let PluginInfo {
+        name,
+        version,
+        description,
+        config_schema,
+        needs,
+        capabilities,
+        reuse,
+    } = info;
     for (what, text) in [("name", &name), ("version", &version)] {
         if !(1..=NAME_BYTES).contains(&text.len()) || text.chars().any(char::is_control) {
-            return Err(Wrong::Rule(format!("`{what}` is not one line of 1 to {NAME_BYTES} bytes")));
+            return Err(Wrong::Rule(format!(
+                "`{what}` is not one line of 1 to {NAME_BYTES} bytes"
+            )));
         }
     }
     if description.len() > DESCRIPTION_BYTES {
-        return Err(Wrong::Rule(format!("`description` has more than {DESCRIPTION_BYTES} bytes")));
+        return Err(Wrong::Rule(format!(
+            "`description` has more than {DESCRIPTION_BYTES} bytes"
+        )));
     }
     let modes = [needs.request_body, needs.response_body];
     if modes.contains(&BodyMode::Chunks) {
@@ -111,7 +129,11 @@ fn checked(info: PluginInfo) -> Result<Description, Wrong> {
             response_body: needs.response_body == BodyMode::Buffered,
             client_certificate: needs.client_certificate,
         },
-        capabilities: CAPABILITIES.into_iter().filter(|(flag, _)| capabilities.contains(*flag)).map(|(_, name)| name).collect(),
+        capabilities: CAPABILITIES
+            .into_iter()
+            .filter(|(flag, _)| capabilities.contains(*flag))
+            .map(|(_, name)| name)
+            .collect(),
         reusable: reuse == Reuse::Serial,
     })
 }
@@ -128,7 +150,9 @@ const CAPABILITIES: [(Capability, &str); 7] = [
 
 fn schema(text: &str) -> Result<Value, Wrong> {
     if text.len() > SCHEMA_BYTES {
-        return Err(Wrong::Rule(format!("`config-schema` has more than {SCHEMA_BYTES} bytes")));
+        return Err(Wrong::Rule(format!(
+            "`config-schema` has more than {SCHEMA_BYTES} bytes"
+        )));
     }
     serde_json::from_str(text).map_err(|error| Wrong::Schema(error.to_string()))
 }
@@ -140,7 +164,9 @@ fn selection(what: &str, selection: FieldSelection) -> Result<Selection, Wrong> 
         FieldSelection::Named(names) => names,
     };
     if names.len() > NAMED_FIELDS {
-        return Err(Wrong::Rule(format!("`{what}` names more than {NAMED_FIELDS} fields; ask for `all`")));
+        return Err(Wrong::Rule(format!(
+            "`{what}` names more than {NAMED_FIELDS} fields; ask for `all`"
+        )));
     }
     let mut selected: Vec<HeaderName> = Vec::with_capacity(names.len());
     for name in &names {
@@ -150,5 +176,9 @@ fn selection(what: &str, selection: FieldSelection) -> Result<Selection, Wrong> 
             selected.push(name);
         }
     }
-    Ok(if selected.is_empty() { Selection::None } else { Selection::Named(selected) })
+    Ok(if selected.is_empty() {
+        Selection::None
+    } else {
+        Selection::Named(selected)
+    })
 }

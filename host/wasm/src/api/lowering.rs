@@ -80,22 +80,40 @@ pub(super) struct Lowered<'a> {
 impl<'a> Lowered<'a> {
     pub(super) fn of(view: View<'a>, shown: Shown, texts: &'a Texts, selection: &'a Selection) -> Self {
         let parameters = texts.parameters.iter().zip(view.parameters.iter());
-        let mut attributes: Vec<_> =
-            parameters.map(|(name, (_, value))| (name.as_str(), ValueParam::Text(value))).collect();
+        let mut attributes: Vec<_> = parameters
+            .map(|(name, (_, value))| (name.as_str(), ValueParam::Text(value)))
+            .collect();
         if shown == Shown::All {
             attributes.extend(view.attributes.iter().map(|(name, value)| (name, lowered(value))));
         }
-        Self { view, shown, texts, fields: fields(&view.request.headers, selection), attributes }
+        Self {
+            view,
+            shown,
+            texts,
+            fields: fields(&view.request.headers, selection),
+            attributes,
+        }
     }
 
     pub(super) fn head(&self) -> RequestHead<'_> {
-        let Request { method, authority, host, target, version, .. } = self.view.request;
+        let Request {
+            method,
+            authority,
+            host,
+            target,
+            version,
+            ..
+        } = self.view.request;
         let everything = self.shown == Shown::All;
         RequestHead {
             method: method.as_str(),
             scheme: self.view.request.scheme(),
             // The key has the host in normal form; the authority as sent may differ from request to request.
-            authority: if everything { authority.to_str().unwrap_or(host) } else { host },
+            authority: if everything {
+                authority.to_str().unwrap_or(host)
+            } else {
+                host
+            },
             path: target.path(),
             query: target.query().filter(|_| everything),
             version: self::version(*version),
@@ -104,7 +122,13 @@ impl<'a> Lowered<'a> {
     }
 
     pub(super) fn exchange(&self, budget: Duration) -> types::Exchange<'_> {
-        let View { id, received, route, client, .. } = self.view;
+        let View {
+            id,
+            received,
+            route,
+            client,
+            ..
+        } = self.view;
         let port = match client.peer {
             // A port belongs to the peer: it is the client's only if no proxy is between.
             ClientAddress::Tcp(peer) if self.shown == Shown::All && client.address == Some(peer.ip()) => peer.port(),
@@ -117,7 +141,12 @@ impl<'a> Lowered<'a> {
             received_unix_ms: millis(received.duration_since(UNIX_EPOCH).unwrap_or_default()),
             budget: u32::try_from(millis(budget)).unwrap_or(u32::MAX),
             attempt: 1,
-            peer: Peer { address: &self.texts.address, port, tls: client.tls, certificate: None },
+            peer: Peer {
+                address: &self.texts.address,
+                port,
+                tls: client.tls,
+                certificate: None,
+            },
             attributes: &self.attributes,
         }
     }

@@ -59,8 +59,11 @@ impl Hook for TransformRequest<'_> {
         let texts = Texts::of(&self.view, Shown::All);
         let lowered = Lowered::of(self.view, Shown::All, &texts, &self.needs.request_fields);
         let guest = guest!(instance, request_transform);
-        let input =
-            wit::RequestInput { exchange: lowered.exchange(budget), request: lowered.head(), body: self.body };
+        let input = wit::RequestInput {
+            exchange: lowered.exchange(budget),
+            request: lowered.head(),
+            body: self.body,
+        };
         let outcome = guest.call_transform_request(&mut instance.store, input).await??;
         let caller = &instance.store.data().caller;
         let mut allowance = Allowance::new(caller.limits.output_bytes);
@@ -84,11 +87,23 @@ fn checked(
     plugin: &str,
     allowance: &mut Allowance,
 ) -> Result<RequestEdits, OutputError> {
-    let wit::RequestEdits { method, path, query, authority, fields, body, attributes } = edits;
+    let wit::RequestEdits {
+        method,
+        path,
+        query,
+        authority,
+        fields,
+        body,
+        attributes,
+    } = edits;
     Ok(RequestEdits {
-        method: replaced("method", method)?.map(|text| self::method(&text)).transpose()?,
+        method: replaced("method", method)?
+            .map(|text| self::method(&text))
+            .transpose()?,
         target: target(path, query, current, allowance)?,
-        authority: replaced("authority", authority)?.map(|text| self::authority(&text)).transpose()?,
+        authority: replaced("authority", authority)?
+            .map(|text| self::authority(&text))
+            .transpose()?,
         fields: fields::edits(fields, Message::Request, allowance)?,
         body: self::body(body, buffered, allowance)?,
         attributes: attributes::checked(attributes, &format!("plugin.{plugin}."), allowance)?,
@@ -133,7 +148,9 @@ fn target(
     let target = query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
     allowance.bytes("path and query", target.len())?;
     if target.len() > TARGET_BYTES {
-        return Err(OutputError::too_large(format!("`path` and `query` have more than {TARGET_BYTES} bytes")));
+        return Err(OutputError::too_large(format!(
+            "`path` and `query` have more than {TARGET_BYTES} bytes"
+        )));
     }
     let target = PathAndQuery::try_from(target).map_err(|_| OutputError::invalid("`path` or `query` is not one"))?;
     Ok(Some(target))
@@ -142,12 +159,18 @@ fn target(
 /// An absolute path that stays one: `//host` would be another authority for some upstreams.
 fn path(path: &str) -> Result<String, OutputError> {
     let wrong = || OutputError::invalid("`path` is not an absolute path");
-    let printable = path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'\\'));
+    let printable = path
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'\\'));
     if !path.starts_with('/') || path.starts_with("//") || !printable {
         return Err(wrong());
     }
     let normal = path::normalise(path).map_err(|_| wrong())?;
-    if normal.starts_with('/') && !normal.starts_with("//") { Ok(normal.into_owned()) } else { Err(wrong()) }
+    if normal.starts_with('/') && !normal.starts_with("//") {
+        Ok(normal.into_owned())
+    } else {
+        Err(wrong())
+    }
 }
 
 fn is_query(query: &str) -> bool {
@@ -162,7 +185,10 @@ fn authority(text: &str) -> Result<(HeaderValue, String), OutputError> {
     if authority.host().is_empty() || !(port.is_empty() || has_port) {
         return Err(wrong());
     }
-    Ok((HeaderValue::from_str(text).map_err(|_| wrong())?, authority.host().to_ascii_lowercase()))
+    Ok((
+        HeaderValue::from_str(text).map_err(|_| wrong())?,
+        authority.host().to_ascii_lowercase(),
+    ))
 }
 
 /// The new body; only a plugin that was given the body may change it.
@@ -177,7 +203,9 @@ pub(super) fn body(
         wit::BodyEdit::Clear => Bytes::new(),
     };
     if !buffered {
-        return Err(OutputError::invalid("`body` is changed without `needs` asking for it `buffered`"));
+        return Err(OutputError::invalid(
+            "`body` is changed without `needs` asking for it `buffered`",
+        ));
     }
     allowance.bytes("body", body.len())?;
     Ok(Some(body))
@@ -194,7 +222,18 @@ mod tests {
     #[test]
     fn no_path_leads_to_another_host_or_out_of_the_path() {
         for path in [
-            "", "a", "//evil", "http://169.254.169.254/", "/a b", "/a?b", "/a#b", "/a\r\nb", "/\\evil", "*", "/ü", "/\0",
+            "",
+            "a",
+            "//evil",
+            "http://169.254.169.254/",
+            "/a b",
+            "/a?b",
+            "/a#b",
+            "/a\r\nb",
+            "/\\evil",
+            "*",
+            "/ü",
+            "/\0",
         ] {
             assert!(edited(path).is_err(), "{path:?}");
         }

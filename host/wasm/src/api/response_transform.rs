@@ -58,7 +58,10 @@ impl Hook for TransformResponse<'_> {
         let input = wit::ResponseInput {
             exchange: lowered.exchange(budget),
             request: lowered.head(),
-            response: wit::ResponseHead { status: self.status.as_u16(), fields: &fields },
+            response: wit::ResponseHead {
+                status: self.status.as_u16(),
+                fields: &fields,
+            },
             body: self.body,
         };
         let outcome = guest.call_transform_response(&mut instance.store, input).await??;
@@ -69,7 +72,12 @@ impl Hook for TransformResponse<'_> {
                 ResponseOutcome::Replace(answer::checked(response, &mut allowance)?)
             }
             wit::ResponseOutcome::Proceed(edits) => {
-                let wit::ResponseEdits { status, fields, body: body_edit, attributes } = edits;
+                let wit::ResponseEdits {
+                    status,
+                    fields,
+                    body: body_edit,
+                    attributes,
+                } = edits;
                 ResponseOutcome::Proceed(ResponseEdits {
                     status: status.map(answer::status).transpose()?,
                     fields: fields::edits(fields, Message::Response, &mut allowance)?,

@@ -15,7 +15,10 @@ fn store(directory: &Path) -> Artifacts {
 }
 
 fn entries(store: &Artifacts, extension: &str) -> Vec<PathBuf> {
-    let mut found: Vec<_> = fs::read_dir(&store.directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut found: Vec<_> = fs::read_dir(&store.directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     found.retain(|path| path.extension().is_some_and(|known| known == extension));
     found
 }
@@ -109,7 +112,10 @@ fn the_least_recently_used_entries_are_cleaned() {
         let path = store.path(&format!("{index:064}"), CODE);
         fs::write(&path, b"").unwrap();
         let age = std::time::Duration::from_secs(1000 - index as u64);
-        File::open(&path).unwrap().set_modified(SystemTime::now() - age).unwrap();
+        File::open(&path)
+            .unwrap()
+            .set_modified(SystemTime::now() - age)
+            .unwrap();
     }
     store.keep(&engine, &digest(), &component(&engine));
     assert_eq!(entries(&store, CODE).len(), KEPT);

@@ -8,10 +8,7 @@ impl Host for CallState {
         Ok(Err(HttpError::Forbidden))
     }
 
-    fn send_all(
-        &mut self,
-        requests: Vec<OutboundRequest>,
-    ) -> wasmtime::Result<Vec<Result<FullResponse, HttpError>>> {
+    fn send_all(&mut self, requests: Vec<OutboundRequest>) -> wasmtime::Result<Vec<Result<FullResponse, HttpError>>> {
         Ok(requests.iter().map(|_| Err(HttpError::Forbidden)).collect())
     }
 }

@@ -18,7 +18,9 @@ thread_local! {
 impl Host for CallState {
     fn bytes(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
         if length > LONGEST {
-            return Err(wasmtime::Error::msg(format!("random.bytes: at most {LONGEST} bytes at once")));
+            return Err(wasmtime::Error::msg(format!(
+                "random.bytes: at most {LONGEST} bytes at once"
+            )));
         }
         let mut bytes = vec![0; usize::try_from(length)?];
         RANDOM.with_borrow_mut(|random| random.fill_bytes(&mut bytes));

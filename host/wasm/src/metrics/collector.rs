@@ -33,19 +33,29 @@ type Labels<'a> = [(&'static str, &'a str); 3];
 
 impl Collector for PluginCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let row = |(name, stats): (Arc<str>, Arc<PluginStats>)| Row { sums: stats.sums(), name, stats };
+        let row = |(name, stats): (Arc<str>, Arc<PluginStats>)| Row {
+            sums: stats.sums(),
+            name,
+            stats,
+        };
         let rows: Vec<_> = self.0.all().into_iter().map(row).collect();
         calls(&mut encoder, &rows)?;
         traps(&mut encoder, &rows)?;
         decisions(&mut encoder, &rows)?;
         instances(&mut encoder, &rows)?;
-        gauge(&mut encoder, "gatewright_plugin_memory_high_water_bytes", "Most linear memory of one instance", &rows, |row| {
-            row.stats.memory_high_water()
-        })?;
+        gauge(
+            &mut encoder,
+            "gatewright_plugin_memory_high_water_bytes",
+            "Most linear memory of one instance",
+            &rows,
+            |row| row.stats.memory_high_water(),
+        )?;
         for (name, help, value) in COUNTERS {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             for row in &rows {
-                metric.encode_family(&[("plugin", &*row.name)])?.encode_counter::<NoLabelSet, _, u64>(&value(&row.sums), None)?;
+                metric
+                    .encode_family(&[("plugin", &*row.name)])?
+                    .encode_counter::<NoLabelSet, _, u64>(&value(&row.sums), None)?;
             }
         }
         cpu(&mut encoder, &rows)?;
@@ -57,10 +67,24 @@ impl Collector for PluginCollector {
 type Counter = (&'static str, &'static str, fn(&Sums) -> u64);
 
 const COUNTERS: [Counter; 4] = [
-    ("gatewright_plugin_queued", "Calls that waited for a place", |sums| sums.queued),
-    ("gatewright_plugin_skipped", "Faults passed over by on_fault = skip", |sums| sums.skipped),
-    ("gatewright_plugin_log_lines_dropped", "Log lines beyond the budget", |sums| sums.log_line_dropped),
-    ("gatewright_plugin_samples_dropped", "Samples of own metrics not taken", |sums| sums.sample_dropped),
+    ("gatewright_plugin_queued", "Calls that waited for a place", |sums| {
+        sums.queued
+    }),
+    (
+        "gatewright_plugin_skipped",
+        "Faults passed over by on_fault = skip",
+        |sums| sums.skipped,
+    ),
+    (
+        "gatewright_plugin_log_lines_dropped",
+        "Log lines beyond the budget",
+        |sums| sums.log_line_dropped,
+    ),
+    (
+        "gatewright_plugin_samples_dropped",
+        "Samples of own metrics not taken",
+        |sums| sums.sample_dropped,
+    ),
 ];
 
 fn calls(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
@@ -73,9 +97,14 @@ fn calls(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
     for row in rows {
         for (kind, outcomes) in PluginKind::ALL.into_iter().zip(&row.sums.calls) {
             for (outcome, count) in Outcome::ALL.into_iter().zip(outcomes).filter(|(_, count)| **count > 0) {
-                let labels: Labels<'_> =
-                    [("plugin", &row.name), ("hook", kind.as_str()), ("outcome", outcome.as_str())];
-                metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(count, None)?;
+                let labels: Labels<'_> = [
+                    ("plugin", &row.name),
+                    ("hook", kind.as_str()),
+                    ("outcome", outcome.as_str()),
+                ];
+                metric
+                    .encode_family(&labels)?
+                    .encode_counter::<NoLabelSet, _, u64>(count, None)?;
             }
         }
     }
@@ -91,10 +120,12 @@ fn calls(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
             if count == 0 {
                 continue;
             }
-            let bounds = BUCKETS.iter().map(|bound| bound.as_secs_f64()).chain([f64::MAX]);
+            let bounds = BUCKETS.iter().map(|bound| bound.as_secs_f64()).chain([f64::INFINITY]);
             let buckets: Vec<_> = bounds.zip(times.iter().copied()).collect();
             let labels = [("plugin", &*row.name), ("hook", kind.as_str())];
-            metric.encode_family(&labels)?.encode_histogram::<NoLabelSet>(seconds(nanos), count, &buckets, None)?;
+            metric
+                .encode_family(&labels)?
+                .encode_histogram::<NoLabelSet>(seconds(nanos), count, &buckets, None)?;
         }
     }
     Ok(())
@@ -108,9 +139,15 @@ fn traps(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
         MetricType::Counter,
     )?;
     for row in rows {
-        for (reason, count) in TrapReason::ALL.iter().zip(row.sums.traps).filter(|(_, count)| *count > 0) {
+        for (reason, count) in TrapReason::ALL
+            .iter()
+            .zip(row.sums.traps)
+            .filter(|(_, count)| *count > 0)
+        {
             let labels = [("plugin", &*row.name), ("reason", reason.as_str())];
-            metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+            metric
+                .encode_family(&labels)?
+                .encode_counter::<NoLabelSet, _, u64>(&count, None)?;
         }
     }
     Ok(())
@@ -125,24 +162,34 @@ fn decisions(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
     )?;
     for row in rows {
         let sums = &row.sums;
-        for (result, count) in
-            [("hit", sums.decision_hit), ("miss", sums.decision_miss), ("bypass", sums.decision_bypass)]
-        {
+        for (result, count) in [
+            ("hit", sums.decision_hit),
+            ("miss", sums.decision_miss),
+            ("bypass", sums.decision_bypass),
+        ] {
             let labels = [("plugin", &*row.name), ("result", result)];
-            metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+            metric
+                .encode_family(&labels)?
+                .encode_counter::<NoLabelSet, _, u64>(&count, None)?;
         }
     }
     Ok(())
 }
 
 fn instances(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
-    let mut metric =
-        encoder.encode_descriptor("gatewright_plugin_instances", "Instances alive", None, MetricType::Gauge)?;
+    let mut metric = encoder.encode_descriptor(
+        "gatewright_plugin_instances",
+        "Instances alive",
+        None,
+        MetricType::Gauge,
+    )?;
     for row in rows {
         let alive = row.sums.instance_made.saturating_sub(row.sums.instance_gone);
         let idle = row.sums.instance_idle.saturating_sub(row.sums.instance_taken);
         for (state, count) in [("busy", alive.saturating_sub(idle)), ("idle", idle)] {
-            metric.encode_family(&[("plugin", &*row.name), ("state", state)])?.encode_gauge(&count)?;
+            metric
+                .encode_family(&[("plugin", &*row.name), ("state", state)])?
+                .encode_gauge(&count)?;
         }
     }
     Ok(())
@@ -157,7 +204,9 @@ fn cpu(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
     )?;
     for row in rows {
         let cpu = row.sums.ticked as f64 * crate::ticker::TICK.as_secs_f64();
-        metric.encode_family(&[("plugin", &*row.name)])?.encode_counter::<NoLabelSet, _, u64>(&cpu, None)?;
+        metric
+            .encode_family(&[("plugin", &*row.name)])?
+            .encode_counter::<NoLabelSet, _, u64>(&cpu, None)?;
     }
     Ok(())
 }
@@ -171,7 +220,9 @@ fn gauge(
 ) -> fmt::Result {
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     for row in rows {
-        metric.encode_family(&[("plugin", &*row.name)])?.encode_gauge(&value(row))?;
+        metric
+            .encode_family(&[("plugin", &*row.name)])?
+            .encode_gauge(&value(row))?;
     }
     Ok(())
 }
@@ -180,7 +231,12 @@ impl PluginCollector {
     fn host(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let load = |number: &std::sync::atomic::AtomicU64| number.load(Ordering::Relaxed);
         encoder
-            .encode_descriptor("gatewright_plugin_runtimes", "Plugin configurations in use", None, MetricType::Gauge)?
+            .encode_descriptor(
+                "gatewright_plugin_runtimes",
+                "Plugin configurations in use",
+                None,
+                MetricType::Gauge,
+            )?
             .encode_gauge(&load(&self.0.runtimes))?;
         let mut metric = encoder.encode_descriptor(
             "gatewright_plugin_loads",
@@ -188,11 +244,21 @@ impl PluginCollector {
             None,
             MetricType::Counter,
         )?;
-        for (source, count) in [("compiler", load(&self.0.compiled)), ("store", load(&self.0.from_store))] {
-            metric.encode_family(&[("source", source)])?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+        for (source, count) in [
+            ("compiler", load(&self.0.compiled)),
+            ("store", load(&self.0.from_store)),
+        ] {
+            metric
+                .encode_family(&[("source", source)])?
+                .encode_counter::<NoLabelSet, _, u64>(&count, None)?;
         }
         encoder
-            .encode_descriptor("gatewright_plugin_compile_seconds", "Time spent compiling", None, MetricType::Counter)?
+            .encode_descriptor(
+                "gatewright_plugin_compile_seconds",
+                "Time spent compiling",
+                None,
+                MetricType::Counter,
+            )?
             .encode_counter::<NoLabelSet, _, u64>(&seconds(load(&self.0.compile_nanos)), None)
     }
 }

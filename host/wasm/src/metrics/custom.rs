@@ -64,11 +64,16 @@ impl CustomMetrics {
             return false;
         };
         let mut families = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = families.get(name).is_some_and(|family| family.series.contains_key(&labels));
+        let known = families
+            .get(name)
+            .is_some_and(|family| family.series.contains_key(&labels));
         if !known && series_of(&families, plugin) >= SERIES {
             return false;
         }
-        let family = families.entry(name.to_owned()).or_insert_with(|| Family { kind, series: BTreeMap::new() });
+        let family = families.entry(name.to_owned()).or_insert_with(|| Family {
+            kind,
+            series: BTreeMap::new(),
+        });
         if family.kind != kind {
             return false;
         }
@@ -81,7 +86,8 @@ impl CustomMetrics {
         let families = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, family) in &*families {
             let name = format!("gatewright_plugin_custom_{name}");
-            let mut metric = encoder.encode_descriptor(&name, "A plugin's own metric", None, family.kind.metric_type())?;
+            let mut metric =
+                encoder.encode_descriptor(&name, "A plugin's own metric", None, family.kind.metric_type())?;
             for (labels, value) in &family.series {
                 value.encode(family.kind, metric.encode_family(labels)?)?;
             }
@@ -121,7 +127,7 @@ impl Value {
             Kind::Counter => metric.encode_counter::<NoLabelSet, _, u64>(&self.count, None),
             Kind::Gauge => metric.encode_gauge(&self.number),
             Kind::Histogram => {
-                let bounds = BOUNDS.into_iter().chain([f64::MAX]);
+                let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
                 let buckets: Vec<_> = bounds.zip(self.buckets).collect();
                 metric.encode_histogram::<NoLabelSet>(self.number, self.count, &buckets, None)
             }
@@ -131,14 +137,18 @@ impl Value {
 
 fn series_of(families: &BTreeMap<String, Family>, plugin: &str) -> usize {
     let labels = families.values().flat_map(|family| family.series.keys());
-    labels.filter(|labels| labels.first().is_some_and(|(_, name)| name == plugin)).count()
+    labels
+        .filter(|labels| labels.first().is_some_and(|(_, name)| name == plugin))
+        .count()
 }
 
 /// The labels with the plugin's before them, if name and labels are what they must be.
 fn checked(plugin: &Arc<str>, name: &str, mut labels: Labels) -> Option<Labels> {
     let right = is_name(name)
         && labels.len() <= LABELS
-        && labels.iter().all(|(name, value)| is_name(name) && name != "plugin" && name != "le" && value.len() <= VALUE_BYTES);
+        && labels
+            .iter()
+            .all(|(name, value)| is_name(name) && name != "plugin" && name != "le" && value.len() <= VALUE_BYTES);
     labels.sort_unstable();
     let unique = labels.windows(2).all(|pair| !matches!(pair, [a, b] if a.0 == b.0));
     (right && unique).then(|| {
@@ -151,7 +161,9 @@ fn checked(plugin: &Arc<str>, name: &str, mut labels: Labels) -> Option<Labels> 
 fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     name.len() <= NAME_BYTES
-        && bytes.next().is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
+        && bytes
+            .next()
+            .is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
         && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 

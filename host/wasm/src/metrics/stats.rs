@@ -181,12 +181,20 @@ fn add_all(sums: &mut [u64], numbers: &[AtomicU64]) {
 
 impl PluginStats {
     pub(crate) fn new(workers: usize) -> Self {
-        Self { workers: PerWorker::new(workers, |_| Numbers::new()), memory_high_water: AtomicU64::new(0) }
+        Self {
+            workers: PerWorker::new(workers, |_| Numbers::new()),
+            memory_high_water: AtomicU64::new(0),
+        }
     }
 
     /// Measures a call from now on. One that is dropped counts as cancelled.
     pub(crate) fn measure(&self, kind: PluginKind) -> Measured<'_> {
-        Measured { stats: self, kind, began: Instant::now(), outcome: Outcome::Cancelled }
+        Measured {
+            stats: self,
+            kind,
+            began: Instant::now(),
+            outcome: Outcome::Cancelled,
+        }
     }
 
     /// Notes why a guest broke off.
@@ -240,9 +248,18 @@ impl Drop for Measured<'_> {
         let elapsed = self.began.elapsed();
         let numbers = self.stats.workers.local();
         let kind = self.kind.index();
-        let bucket = BUCKETS.iter().position(|bound| elapsed <= *bound).unwrap_or(BUCKETS.len());
+        let bucket = BUCKETS
+            .iter()
+            .position(|bound| elapsed <= *bound)
+            .unwrap_or(BUCKETS.len());
         let count = |number: Option<&AtomicU64>, by| number.map(|number| number.fetch_add(by, Ordering::Relaxed));
-        count(numbers.calls.get(kind).and_then(|outcomes| outcomes.get(self.outcome as usize)), 1);
+        count(
+            numbers
+                .calls
+                .get(kind)
+                .and_then(|outcomes| outcomes.get(self.outcome as usize)),
+            1,
+        );
         count(numbers.times.get(kind).and_then(|buckets| buckets.get(bucket)), 1);
         count(numbers.nanos.get(kind), nanos(elapsed));
     }
@@ -291,7 +308,11 @@ impl PluginStats {
         let mut calls = Vec::new();
         for (kind, outcomes) in PluginKind::ALL.into_iter().zip(&sums.calls) {
             for (outcome, count) in Outcome::ALL.into_iter().zip(outcomes).filter(|(_, count)| **count > 0) {
-                calls.push(CallStats { hook: kind.as_str(), outcome: outcome.as_str(), count: *count });
+                calls.push(CallStats {
+                    hook: kind.as_str(),
+                    outcome: outcome.as_str(),
+                    count: *count,
+                });
             }
         }
         let traps = TrapReason::ALL.iter().map(|reason| reason.as_str()).zip(sums.traps);

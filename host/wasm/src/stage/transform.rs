@@ -37,14 +37,19 @@ impl PluginStage {
     ) -> Result<(), Problem> {
         let needs = self.runtime.plugin().needs();
         let bodiless = has_no_body(&exchange.request.method, response.status());
-        let body = match needs.response_body {
-            true if bodiless => Some(bytes::Bytes::new()),
-            true => Some(collect(response.body_mut(), self.plan.body_bytes).await.map_err(|error| match error {
-                CollectError::TooLarge => Problem::new(ProblemKind::IntegrationFailure).with_cause(self.too_large()),
-                CollectError::Body(error) => error.0,
-            })?),
-            false => None,
-        };
+        let body =
+            match needs.response_body {
+                true if bodiless => Some(bytes::Bytes::new()),
+                true => Some(collect(response.body_mut(), self.plan.body_bytes).await.map_err(
+                    |error| match error {
+                        CollectError::TooLarge => {
+                            Problem::new(ProblemKind::IntegrationFailure).with_cause(self.too_large())
+                        }
+                        CollectError::Body(error) => error.0,
+                    },
+                )?),
+                false => None,
+            };
         let cause = Cause::of(exchange);
         let hook = TransformResponse {
             view: View::of(exchange),
@@ -63,7 +68,14 @@ impl PluginStage {
 }
 
 fn change_request(edits: RequestEdits, exchange: &mut Exchange) {
-    let RequestEdits { method, target, authority, fields, body, attributes } = edits;
+    let RequestEdits {
+        method,
+        target,
+        authority,
+        fields,
+        body,
+        attributes,
+    } = edits;
     let request = &mut exchange.request;
     if let Some(method) = method {
         request.method = method;
@@ -84,7 +96,12 @@ fn change_request(edits: RequestEdits, exchange: &mut Exchange) {
 }
 
 fn change_response(edits: ResponseEdits, bodiless: bool, known: &mut Attributes, response: &mut Response) {
-    let ResponseEdits { status, fields, body, attributes } = edits;
+    let ResponseEdits {
+        status,
+        fields,
+        body,
+        attributes,
+    } = edits;
     fields.iter().for_each(|edit| edit.apply(response.headers_mut()));
     if let Some(body) = body.filter(|_| !bodiless) {
         replace_body(response, Body::full(body));

@@ -15,13 +15,26 @@ async fn stage(plugin: &Arc<Plugin>, cache: Duration, last_authorizer: bool) -> 
     config.identity = vec![IdentitySource::Header("x-key".to_owned())];
     config.cache = cache;
     let route = "route".into();
-    plugin.stage(StageUse { config: &config, route: &route, last_authorizer }).await.unwrap()
+    plugin
+        .stage(StageUse {
+            config: &config,
+            route: &route,
+            last_authorizer,
+        })
+        .await
+        .unwrap()
 }
 
 /// A plugin of its own for a test that counts calls: the name makes it another.
 async fn plugin(name: &str) -> Arc<Plugin> {
-    let config = gatewright_config::gateway::PluginConfig { time: Duration::from_secs(5), ..Default::default() };
-    testing::host().load(name, &testing::guest("decides"), &config).await.unwrap()
+    let config = gatewright_config::gateway::PluginConfig {
+        time: Duration::from_secs(5),
+        ..Default::default()
+    };
+    testing::host()
+        .load(name, &testing::guest("decides"), &config)
+        .await
+        .unwrap()
 }
 
 fn calls(plugin: &Plugin) -> u64 {
@@ -65,15 +78,30 @@ async fn a_denial_is_an_answer_with_its_code_and_its_reason_only_in_the_record()
     let stage = stage(&plugin, Duration::ZERO, true).await;
     for (asked, status, code) in [("deny", 403, "ACCESS_DENIED"), ("401", 401, "UNAUTHORIZED")] {
         let mut exchange = key(asked);
-        let Ok(Flow::Answer(response)) = stage.on_request(&mut exchange).await else { panic!("{asked} passed") };
+        let Ok(Flow::Answer(response)) = stage.on_request(&mut exchange).await else {
+            panic!("{asked} passed")
+        };
         assert_eq!(response.status(), status);
         assert_eq!(response.headers().get("x-gatewright-error").unwrap(), code);
         assert_eq!(exchange.record.problem.unwrap().code(), code);
-        assert!(exchange.record.cause.as_deref().unwrap().starts_with("plugin `decides`: "));
+        assert!(
+            exchange
+                .record
+                .cause
+                .as_deref()
+                .unwrap()
+                .starts_with("plugin `decides`: ")
+        );
     }
-    assert_eq!(fail(&stage, &mut key("ok-denial")).await.kind(), ProblemKind::AuthorizerFailure);
+    assert_eq!(
+        fail(&stage, &mut key("ok-denial")).await.kind(),
+        ProblemKind::AuthorizerFailure
+    );
     for principal in ["principal:", "principal:a\u{e9}\tb"] {
-        assert_eq!(fail(&stage, &mut key(principal)).await.kind(), ProblemKind::AuthorizerFailure);
+        assert_eq!(
+            fail(&stage, &mut key(principal)).await.kind(),
+            ProblemKind::AuthorizerFailure
+        );
     }
 }
 
@@ -128,11 +156,16 @@ async fn a_plugin_whose_decisions_are_kept_sees_nothing_that_is_not_in_their_key
     let stage = stage(&plugin, Duration::from_secs(60), true).await;
     let mut exchange = key("k");
     exchange.request.target = "/a?admin=1".parse().unwrap();
-    exchange.attributes.set("auth.principal", Value::Text("somebody".to_owned()));
+    exchange
+        .attributes
+        .set("auth.principal", Value::Text("somebody".to_owned()));
     pass(&stage, &mut exchange).await;
-    for (name, expected) in
-        [("auth.query", ""), ("auth.address", ""), ("auth.authority", "api.example"), ("auth.attributes", "0")]
-    {
+    for (name, expected) in [
+        ("auth.query", ""),
+        ("auth.address", ""),
+        ("auth.authority", "api.example"),
+        ("auth.attributes", "0"),
+    ] {
         assert_eq!(attribute(&exchange.attributes, name), expected, "{name}");
     }
 }
@@ -163,7 +196,11 @@ async fn a_grant_with_a_policy_answers_for_other_paths_as_its_policy_says() {
     pass(&stage, &mut at(Method::GET, "/a/b")).await;
     for (method, path) in [(Method::GET, "/a/secret"), (Method::POST, "/a"), (Method::GET, "/b")] {
         let mut exchange = at(method, path);
-        assert_eq!(fail(&stage, &mut exchange).await.kind(), ProblemKind::AccessDenied, "{path}");
+        assert_eq!(
+            fail(&stage, &mut exchange).await.kind(),
+            ProblemKind::AccessDenied,
+            "{path}"
+        );
         assert!(exchange.attributes.is_empty() && exchange.record.principal.is_none());
     }
     assert_eq!(calls(&plugin), 1);

@@ -22,8 +22,14 @@ async fn a_trap_is_a_fault_of_that_call_only() {
         ("out-of-bounds", "out of bounds"),
     ] {
         let cause = refuse(&integration, &mut mode(asked), ProblemKind::PluginFault).await;
-        assert!(cause.contains("plugin `traps`") && cause.contains(expected), "{asked}: {cause}");
-        assert_eq!(text(integration.call(&mut mode("off")).await.unwrap()).await, "survived\n");
+        assert!(
+            cause.contains("plugin `traps`") && cause.contains(expected),
+            "{asked}: {cause}"
+        );
+        assert_eq!(
+            text(integration.call(&mut mode("off")).await.unwrap()).await,
+            "survived\n"
+        );
     }
 }
 
@@ -52,9 +58,15 @@ async fn a_fault_is_told_to_the_log_without_control_characters_and_never_to_the_
     let problem = integration.call(&mut mode("fault-internal")).await.err().unwrap();
     assert_eq!(problem.message(), "Internal Server Error");
     let cause = problem.cause().unwrap();
-    assert!(cause.contains("`internal`: asked to be broken\\r\\n\\u{1b}[31msecret"), "{cause}");
+    assert!(
+        cause.contains("`internal`: asked to be broken\\r\\n\\u{1b}[31msecret"),
+        "{cause}"
+    );
     let problem = integration.call(&mut mode("fault-unavailable")).await.err().unwrap();
-    assert_eq!((problem.kind(), problem.status().as_u16()), (ProblemKind::PluginFault, 503));
+    assert_eq!(
+        (problem.kind(), problem.status().as_u16()),
+        (ProblemKind::PluginFault, 503)
+    );
 }
 
 #[tokio::test]

@@ -11,7 +11,9 @@ use crate::testing::{exchange, exchange_with, guest, integration, load, own_host
 
 #[tokio::test]
 async fn an_endless_loop_ends_with_its_processor_time_and_lets_others_run_meanwhile() {
-    let plugin = load("loops-in-hook", |config| config.cpu = Duration::from_millis(30)).await.unwrap();
+    let plugin = load("loops-in-hook", |config| config.cpu = Duration::from_millis(30))
+        .await
+        .unwrap();
     let integration = integration(&plugin, Value::Null).await;
     let ticks = tokio::spawn(async {
         let began = Instant::now();
@@ -47,7 +49,9 @@ async fn a_call_ends_with_its_wall_time() {
 
 #[tokio::test]
 async fn a_call_ends_with_its_exchange_and_that_is_not_the_plugins_fault() {
-    let plugin = load("loops-in-hook", |config| config.cpu = Duration::from_secs(60)).await.unwrap();
+    let plugin = load("loops-in-hook", |config| config.cpu = Duration::from_secs(60))
+        .await
+        .unwrap();
     let integration = integration(&plugin, Value::Null).await;
     for _ in 0..2 * crate::breaker::THRESHOLD {
         let mut exchange = exchange();
@@ -59,7 +63,9 @@ async fn a_call_ends_with_its_exchange_and_that_is_not_the_plugins_fault() {
 
 #[tokio::test]
 async fn a_client_that_leaves_ends_the_guest() {
-    let plugin = load("loops-in-hook", |config| config.cpu = Duration::from_secs(60)).await.unwrap();
+    let plugin = load("loops-in-hook", |config| config.cpu = Duration::from_secs(60))
+        .await
+        .unwrap();
     let integration = integration(&plugin, Value::Null).await;
     for _ in 0..20 {
         let mut exchange = exchange();
@@ -67,26 +73,43 @@ async fn a_client_that_leaves_ends_the_guest() {
         assert!(tokio::time::timeout(Duration::from_millis(3), call).await.is_err());
     }
     let stats = plugin.runtime_stats();
-    assert!(stats.calls.iter().any(|calls| calls.outcome == "cancelled" && calls.count >= 20), "{stats:?}");
+    assert!(
+        stats
+            .calls
+            .iter()
+            .any(|calls| calls.outcome == "cancelled" && calls.count >= 20),
+        "{stats:?}"
+    );
     assert_eq!(stats.instances, 0);
 }
 
 #[tokio::test]
 async fn memory_ends_at_its_limit_with_the_reason() {
-    let plugin = load("grows-memory", |config| config.memory = ByteSize(16 << 20)).await.unwrap();
+    let plugin = load("grows-memory", |config| config.memory = ByteSize(16 << 20))
+        .await
+        .unwrap();
     let integration = integration(&plugin, Value::Null).await;
     let cause = refuse(&integration, &mut exchange(), ProblemKind::PluginFault).await;
     assert!(cause.contains("`memory`"), "{cause}");
-    let within = integration.call(&mut exchange_with(&[("x-mode", "touch-limit")])).await.unwrap();
+    let within = integration
+        .call(&mut exchange_with(&[("x-mode", "touch-limit")]))
+        .await
+        .unwrap();
     assert_eq!(text(within).await, "survived\n");
     let stats = plugin.runtime_stats();
-    assert!((12 << 20..=16 << 20).contains(&stats.memory_high_water_bytes), "{stats:?}");
+    assert!(
+        (12 << 20..=16 << 20).contains(&stats.memory_high_water_bytes),
+        "{stats:?}"
+    );
     assert!(stats.traps.contains(&("memory", 1)), "{stats:?}");
 }
 
 #[tokio::test]
 async fn a_plugin_that_starts_with_more_memory_than_it_may_have_is_refused_at_load() {
-    let error = load("echo", |config| config.memory = ByteSize(64 << 10)).await.unwrap_err().to_string();
+    let error = load("echo", |config| config.memory = ByteSize(64 << 10))
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("raise `memory`"), "{error}");
 }
 
@@ -113,7 +136,11 @@ async fn more_calls_than_may_run_wait_and_then_are_refused() {
         busy.call(&mut exchange).await.map(|response| response.status())
     });
     tokio::task::yield_now().await;
-    let problem = integration.call(&mut exchange_with(&[("x-spin-ms", "0")])).await.err().unwrap();
+    let problem = integration
+        .call(&mut exchange_with(&[("x-spin-ms", "0")]))
+        .await
+        .err()
+        .unwrap();
     assert_eq!(problem.kind(), ProblemKind::PluginSaturated, "{problem}");
     assert!(problem.retry_after().is_some());
     assert_eq!(busy.await.unwrap().unwrap(), 200);
@@ -131,7 +158,10 @@ async fn a_full_instance_pool_refuses_at_once_and_idle_instances_make_room() {
     };
     let spins = host.load("spins", &guest("spins"), &reused).await.unwrap();
     let spinning = integration(&spins, Value::Null).await;
-    let echo = host.load("echo", &guest("echo"), &PluginConfig::default()).await.unwrap();
+    let echo = host
+        .load("echo", &guest("echo"), &PluginConfig::default())
+        .await
+        .unwrap();
     let echoing = integration(&echo, Value::Null).await;
 
     spinning.call(&mut exchange_with(&[("x-spin-ms", "0")])).await.unwrap();
@@ -162,6 +192,10 @@ async fn chatter_is_bounded_by_time_and_by_the_logs_budget() {
         let began = Instant::now();
         // Whether it is stopped or done depends on the machine; that it ends does not.
         let _ = integration.call(&mut exchange).await;
-        assert!(began.elapsed() < Duration::from_secs(5), "{mode}: {:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(5),
+            "{mode}: {:?}",
+            began.elapsed()
+        );
     }
 }

@@ -23,7 +23,10 @@ async fn a_plugin_is_what_it_exports() {
     let plugin = load("traps", |_| {}).await.unwrap();
     let summary = plugin.summary();
     assert_eq!(summary.kinds, PluginKind::ALL);
-    assert_eq!((summary.declared_name.as_str(), summary.version.as_str()), ("traps", "1.0.0"));
+    assert_eq!(
+        (summary.declared_name.as_str(), summary.version.as_str()),
+        ("traps", "1.0.0")
+    );
     assert!(summary.reusable && plugin.is_authorizer());
     let echo = load("echo", |_| {}).await.unwrap();
     assert_eq!(echo.summary().kinds, [PluginKind::Integration]);
@@ -39,7 +42,10 @@ async fn the_same_bytes_with_the_same_limits_are_one_plugin_and_the_same_configu
     let limited = load("version-one", |config| config.concurrency = 7).await.unwrap();
     assert!(!std::sync::Arc::ptr_eq(&one, &limited));
 
-    let stages = [stage(&one, |_| {}).await, stage(&other, |stage| stage.on_fault = OnFault::Status(503)).await];
+    let stages = [
+        stage(&one, |_| {}).await,
+        stage(&other, |stage| stage.on_fault = OnFault::Status(503)).await,
+    ];
     assert_eq!(one.runtime_stats().runtimes, 1);
     drop(stages);
     assert_eq!(one.runtime_stats().runtimes, 0);
@@ -49,9 +55,15 @@ async fn the_same_bytes_with_the_same_limits_are_one_plugin_and_the_same_configu
 async fn compiled_code_is_taken_from_the_store_by_the_next_process() {
     let directory = tempfile::tempdir().unwrap();
     let file = guest("echo-body");
-    let compiled = own_host(directory.path(), 2).load("echo", &file, &PluginConfig::default()).await.unwrap();
+    let compiled = own_host(directory.path(), 2)
+        .load("echo", &file, &PluginConfig::default())
+        .await
+        .unwrap();
     assert!(compiled.summary().compile_ms.is_some());
-    let stored = own_host(directory.path(), 2).load("echo", &file, &PluginConfig::default()).await.unwrap();
+    let stored = own_host(directory.path(), 2)
+        .load("echo", &file, &PluginConfig::default())
+        .await
+        .unwrap();
     assert!(stored.summary().compile_ms.is_none());
 }
 
@@ -93,14 +105,28 @@ async fn a_file_cut_anywhere_or_with_a_flipped_bit_never_breaks_the_host() {
 
 #[tokio::test]
 async fn files_that_are_missing_or_too_large_or_no_files_are_refused() {
-    let error = host().load("gone", Path::new("/nowhere/gone.wasm"), &PluginConfig::default()).await.unwrap_err();
+    let error = host()
+        .load("gone", Path::new("/nowhere/gone.wasm"), &PluginConfig::default())
+        .await
+        .unwrap_err();
     assert!(matches!(error, PluginError::Unreadable { .. }), "{error}");
-    let error = host().load("folder", Path::new("/tmp"), &PluginConfig::default()).await.unwrap_err();
+    let error = host()
+        .load("folder", Path::new("/tmp"), &PluginConfig::default())
+        .await
+        .unwrap_err();
     assert!(matches!(error, PluginError::Unreadable { .. }), "{error}");
     let directory = tempfile::tempdir().unwrap();
-    let small = crate::HostSettings { store: directory.path().join("s"), instances: 1, file_bytes: 100, workers: 1 };
+    let small = crate::HostSettings {
+        store: directory.path().join("s"),
+        instances: 1,
+        file_bytes: 100,
+        workers: 1,
+    };
     let small = crate::PluginHost::new(small).unwrap();
-    let error = small.load("echo", &guest("echo"), &PluginConfig::default()).await.unwrap_err();
+    let error = small
+        .load("echo", &guest("echo"), &PluginConfig::default())
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("`file_bytes`"), "{error}");
 }
 
@@ -133,14 +159,26 @@ async fn a_start_function_that_loops_is_never_run_because_it_belongs_to_no_plugi
 async fn a_configuration_is_refused_in_the_plugins_own_words() {
     let plugin = load("fails-in-configure", |_| {}).await.unwrap();
     let mode = |mode: &str| json!({ "mode": mode });
-    let error = try_stage(&plugin, |stage| stage.config = mode("errors")).await.err().unwrap();
-    let PluginError::Config { errors, .. } = &error else { panic!("{error}") };
+    let error = try_stage(&plugin, |stage| stage.config = mode("errors"))
+        .await
+        .err()
+        .unwrap();
+    let PluginError::Config { errors, .. } = &error else {
+        panic!("{error}")
+    };
     assert_eq!(errors.len(), 2);
     assert_eq!(errors[0].at, "/mode");
-    for (wrong, expected) in
-        [("loop", "`configure` did not end"), ("panic", "unreachable"), ("memory", "`memory`"), ("rude", "\\u{1b}[2J")]
-    {
-        let error = try_stage(&plugin, |stage| stage.config = mode(wrong)).await.err().unwrap().to_string();
+    for (wrong, expected) in [
+        ("loop", "`configure` did not end"),
+        ("panic", "unreachable"),
+        ("memory", "`memory`"),
+        ("rude", "\\u{1b}[2J"),
+    ] {
+        let error = try_stage(&plugin, |stage| stage.config = mode(wrong))
+            .await
+            .err()
+            .unwrap()
+            .to_string();
         assert!(error.contains(expected) && error.len() < 10_000, "{wrong}: {error}");
         assert!(!error.contains(char::is_control), "{wrong}");
     }
@@ -152,23 +190,37 @@ async fn uses_that_do_not_fit_the_plugin_are_refused() {
     let all = load("traps", |_| {}).await.unwrap();
     let echo = load("echo", |_| {}).await.unwrap();
     let rewrites = load("rewrites", |_| {}).await.unwrap();
-    let error = try_stage(&all, |stage| stage.on_fault = OnFault::Skip).await.err().unwrap().to_string();
+    let error = try_stage(&all, |stage| stage.on_fault = OnFault::Skip)
+        .await
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("must not let requests pass"), "{error}");
     let error = try_stage(&echo, |_| {}).await.err().unwrap().to_string();
     assert!(error.contains("no stage") && error.contains("`integration`"), "{error}");
     let client = || vec![gatewright_config::gateway::IdentitySource::Client];
-    let error = try_stage(&rewrites, |stage| stage.identity = client()).await.err().unwrap().to_string();
+    let error = try_stage(&rewrites, |stage| stage.identity = client())
+        .await
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("`identity` is for authorizers"), "{error}");
     let cached = |stage: &mut gatewright_config::gateway::PluginStageConfig| {
         stage.identity = client();
         stage.cache = std::time::Duration::from_secs(60);
     };
     let error = try_stage(&all, cached).await.err().unwrap().to_string();
-    assert!(error.contains("reads all request fields") && error.contains("cache = \"0s\""), "{error}");
+    assert!(
+        error.contains("reads all request fields") && error.contains("cache = \"0s\""),
+        "{error}"
+    );
     let decides = load("decides", |_| {}).await.unwrap();
     let error = try_stage(&decides, cached).await.err().unwrap().to_string();
     assert!(error.contains("add \"header:x-key\" to `identity`"), "{error}");
-    let error = load("decides", |config| config.instances = InstancePolicy::Reuse(10)).await.unwrap_err().to_string();
+    let error = load("decides", |config| config.instances = InstancePolicy::Reuse(10))
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("one call only"), "{error}");
 }
 

@@ -7,10 +7,36 @@ use crate::testing::{exchange_with, fail, integration, load, pass, refuse, stage
 
 /// Modes of `bad-output` that no answer may have.
 const NEVER: [&str; 30] = [
-    "cr-in-value", "lf-in-value", "crlf-in-value", "split", "nul-in-value", "control-in-value", "delete-in-value",
-    "crlf-in-name", "nul-in-name", "space-in-name", "colon-in-name", "unicode-in-name", "empty-name", "pseudo-name",
-    "long-name", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer", "host", "host-upper",
-    "proxy-connection", "proxy-authorization", "gatewright-error", "status-0", "status-100", "status-600", "status-65535",
+    "cr-in-value",
+    "lf-in-value",
+    "crlf-in-value",
+    "split",
+    "nul-in-value",
+    "control-in-value",
+    "delete-in-value",
+    "crlf-in-name",
+    "nul-in-name",
+    "space-in-name",
+    "colon-in-name",
+    "unicode-in-name",
+    "empty-name",
+    "pseudo-name",
+    "long-name",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "upgrade",
+    "te",
+    "trailer",
+    "host",
+    "host-upper",
+    "proxy-connection",
+    "proxy-authorization",
+    "gatewright-error",
+    "status-0",
+    "status-100",
+    "status-600",
+    "status-65535",
 ];
 
 fn mode(mode: &str) -> Exchange {
@@ -18,7 +44,10 @@ fn mode(mode: &str) -> Exchange {
 }
 
 fn is_refused(kind: ProblemKind) -> bool {
-    matches!(kind, ProblemKind::PluginOutputInvalid | ProblemKind::PluginOutputTooLarge)
+    matches!(
+        kind,
+        ProblemKind::PluginOutputInvalid | ProblemKind::PluginOutputTooLarge
+    )
 }
 
 #[tokio::test]
@@ -29,7 +58,10 @@ async fn no_bad_field_or_status_of_an_answer_gets_out() {
         let problem = integration.call(&mut mode(bad)).await.err().unwrap();
         assert!(is_refused(problem.kind()), "{bad}: {problem}");
         let cause = problem.cause().unwrap();
-        assert!(cause.contains("plugin `bad-output`") && !cause.contains("set-cookie"), "{bad}: {cause}");
+        assert!(
+            cause.contains("plugin `bad-output`") && !cause.contains("set-cookie"),
+            "{bad}: {cause}"
+        );
     }
     for fine in ["high-bytes", "empty-value", "content-length", "forwarded", "fine"] {
         let response = integration.call(&mut mode(fine)).await.unwrap();
@@ -87,9 +119,31 @@ async fn no_rewritten_request_line_leads_elsewhere() {
     let plugin = load("rewrites-path", |_| {}).await.unwrap();
     let stage = stage(&plugin, |_| {}).await;
     for bad in [
-        "double-slash", "backslash", "absolute", "relative", "empty", "asterisk", "crlf", "space", "nul", "fragment",
-        "question", "bad-escape", "unicode", "long", "clear", "query-crlf", "query-space", "query-fragment", "method-crlf",
-        "method-empty", "method-connect", "method-clear", "authority-crlf", "authority-user", "body-unasked",
+        "double-slash",
+        "backslash",
+        "absolute",
+        "relative",
+        "empty",
+        "asterisk",
+        "crlf",
+        "space",
+        "nul",
+        "fragment",
+        "question",
+        "bad-escape",
+        "unicode",
+        "long",
+        "clear",
+        "query-crlf",
+        "query-space",
+        "query-fragment",
+        "method-crlf",
+        "method-empty",
+        "method-connect",
+        "method-clear",
+        "authority-crlf",
+        "authority-user",
+        "body-unasked",
     ] {
         let mut exchange = mode(bad);
         let problem = fail(&stage, &mut exchange).await;

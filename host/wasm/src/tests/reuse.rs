@@ -7,24 +7,34 @@ use serde_json::{Value, json};
 use crate::testing::{exchange_with, integration, load, refuse, text};
 
 async fn seen(integration: &std::sync::Arc<dyn gatewright_core::Integration>, canary: &str) -> Value {
-    let response = integration.call(&mut exchange_with(&[("x-canary", canary)])).await.unwrap();
+    let response = integration
+        .call(&mut exchange_with(&[("x-canary", canary)]))
+        .await
+        .unwrap();
     serde_json::from_str(&text(response).await).unwrap()
 }
 
 #[tokio::test]
 async fn a_fresh_instance_never_sees_what_another_call_left_in_memory() {
-    let plugin = load("keeps-state", |config| config.instances = InstancePolicy::Fresh).await.unwrap();
+    let plugin = load("keeps-state", |config| config.instances = InstancePolicy::Fresh)
+        .await
+        .unwrap();
     let integration = integration(&plugin, Value::Null).await;
     for canary in 0..200 {
         let canary = format!("secret-{canary}");
-        assert_eq!(seen(&integration, &canary).await, json!({ "calls": 1, "seen": [canary] }));
+        assert_eq!(
+            seen(&integration, &canary).await,
+            json!({ "calls": 1, "seen": [canary] })
+        );
     }
     assert_eq!(plugin.runtime_stats().instances, 0);
 }
 
 #[tokio::test]
 async fn a_reused_instance_serves_so_many_calls_and_no_more() {
-    let plugin = load("keeps-state", |config| config.instances = InstancePolicy::Reuse(3)).await.unwrap();
+    let plugin = load("keeps-state", |config| config.instances = InstancePolicy::Reuse(3))
+        .await
+        .unwrap();
     let integration = integration(&plugin, Value::Null).await;
     let mut calls = Vec::new();
     for _ in 0..7 {
@@ -38,10 +48,20 @@ async fn a_reused_instance_serves_so_many_calls_and_no_more() {
 
 #[tokio::test]
 async fn an_instance_that_trapped_is_not_used_again() {
-    let plugin = load("traps", |config| config.instances = InstancePolicy::Reuse(100)).await.unwrap();
+    let plugin = load("traps", |config| config.instances = InstancePolicy::Reuse(100))
+        .await
+        .unwrap();
     let integration = integration(&plugin, Value::Null).await;
-    integration.call(&mut exchange_with(&[("x-mode", "off")])).await.unwrap();
+    integration
+        .call(&mut exchange_with(&[("x-mode", "off")]))
+        .await
+        .unwrap();
     assert_eq!(plugin.runtime_stats().idle, 1);
-    refuse(&integration, &mut exchange_with(&[("x-mode", "panic")]), ProblemKind::PluginFault).await;
+    refuse(
+        &integration,
+        &mut exchange_with(&[("x-mode", "panic")]),
+        ProblemKind::PluginFault,
+    )
+    .await;
     assert_eq!(plugin.runtime_stats().instances, 0);
 }

@@ -20,11 +20,16 @@ async fn a_request_and_its_response_are_rewritten() {
     assert!(!exchange.request.headers.contains_key("x-remove"));
     assert!(!exchange.request.headers.contains_key("content-length"));
     assert!(exchange.attributes.get("plugin.rewrites.rewritten").is_some());
-    assert_eq!(exchange.body.take().collect(100).await.unwrap(), Bytes::from("request:hello"));
+    assert_eq!(
+        exchange.body.take().collect(100).await.unwrap(),
+        Bytes::from("request:hello")
+    );
 
     assert!(stage.sees_responses());
     let mut response = Response::new(Body::full("world"));
-    response.headers_mut().insert("content-length", HeaderValue::from_static("5"));
+    response
+        .headers_mut()
+        .insert("content-length", HeaderValue::from_static("5"));
     stage.on_response(&mut exchange, &mut response).await.unwrap();
     assert_eq!(response.headers().get("x-rewritten").unwrap(), "response");
     assert!(!response.headers().contains_key("content-length"));
@@ -38,7 +43,9 @@ async fn a_response_to_head_has_no_body_to_rewrite_and_keeps_its_length() {
     let mut exchange = exchange();
     exchange.request.method = Method::HEAD;
     let mut response = Response::new(Body::empty());
-    response.headers_mut().insert("content-length", HeaderValue::from_static("5"));
+    response
+        .headers_mut()
+        .insert("content-length", HeaderValue::from_static("5"));
     stage.on_response(&mut exchange, &mut response).await.unwrap();
     assert_eq!(response.headers().get("content-length").unwrap(), "5");
     assert!(response.body().is_empty());
@@ -79,7 +86,9 @@ async fn an_integration_sees_the_request_as_the_chain_left_it() {
     let mut exchange = exchange_with(&[("x-one", "1"), ("x-one", "2")]);
     exchange.request.target = "/a/7?q=%20".parse().unwrap();
     exchange.parameters = gatewright_core::Parameters::new(&["id".into()].into(), ["7"].into_iter(), 1);
-    exchange.attributes.set("auth.principal", gatewright_core::Value::Text("alice".to_owned()));
+    exchange
+        .attributes
+        .set("auth.principal", gatewright_core::Value::Text("alice".to_owned()));
     exchange.body = Body::full("12345");
     let seen = text(integration.call(&mut exchange).await.unwrap()).await;
     let seen: serde_json::Value = serde_json::from_str(&seen).unwrap();
@@ -89,6 +98,9 @@ async fn an_integration_sees_the_request_as_the_chain_left_it() {
     assert_eq!(seen["headers"], serde_json::json!([["x-one", "1"], ["x-one", "2"]]));
     assert_eq!(seen["body_length"], 5);
     assert_eq!(seen["peer"]["address"], "192.0.2.1");
-    assert_eq!(seen["attributes"], serde_json::json!({ "path.id": "7", "auth.principal": "alice" }));
+    assert_eq!(
+        seen["attributes"],
+        serde_json::json!({ "path.id": "7", "auth.principal": "alice" })
+    );
     assert!(seen["budget_ms"].as_u64().unwrap() > 1_000);
 }

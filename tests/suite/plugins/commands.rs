@@ -1,0 +1,98 @@
+//! `gatewright plugin inspect` and `gatewright plugin build`, with the real program.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use gatewright_tests::process::binary;
+use gatewright_tests::{TestFiles, guests, http};
+use serde_json::{Value, json};
+
+use super::setup::{PATIENT, base, route};
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(binary())
+        .arg("plugin")
+        .args(arguments)
+        .output()
+        .expect("the binary can be run")
+}
+
+fn inspect(file: &Path) -> Output {
+    run(&["inspect", "--rounds", "20", &file.display().to_string()])
+}
+
+#[test]
+fn inspect_says_what_a_plugin_is() {
+    let output = inspect(&guests::root().join("target/plugins/token-authorizer.wasm"));
+    assert!(output.status.success(), "{output:?}");
+    let facts: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let plugin = &facts["plugin"];
+    assert_eq!(plugin["name"], "token-authorizer");
+    assert_eq!(plugin["kinds"], json!(["authorizer"]));
+    assert_eq!(plugin["needs"]["request_fields"], json!({ "named": ["authorization"] }));
+    assert_eq!(plugin["capabilities"], json!(["clock"]));
+    assert_eq!(plugin["config_schema"]["required"], json!(["secret", "issuer"]));
+    assert_eq!(plugin["file_bytes"], guests::plugin("token-authorizer").len());
+    assert!(plugin["compile_ms"].as_u64().is_some() && plugin["compiled_bytes"].as_u64().unwrap() > 10_000);
+    assert!(plugin["version"].is_string() && plugin["digest"].as_str().unwrap().len() == 64);
+    let cost = facts["new_instance_microseconds"].as_f64().unwrap();
+    assert!(cost > 0.0 && cost < 100_000.0, "{cost}");
+}
+
+#[test]
+fn inspect_says_what_is_wrong_with_what_is_no_plugin() {
+    let folder = tempfile::tempdir().unwrap();
+    let files: [(&str, Vec<u8>, &str); 4] = [
+        ("cut.wasm", guests::guest("echo")[..1000].to_vec(), "cut.wasm"),
+        ("text.wasm", b"(module)".to_vec(), "WebAssembly text"),
+        ("newer.wasm", guests::guest("newer-interface"), "this gateway speaks"),
+        (
+            "loops.wasm",
+            guests::guest("loops-in-describe"),
+            "`describe` did not end",
+        ),
+    ];
+    for (name, bytes, words) in files {
+        let file = folder.path().join(name);
+        std::fs::write(&file, bytes).unwrap();
+        let output = inspect(&file);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{name}: {message}");
+        assert!(message.contains(words) && output.stdout.is_empty(), "{name}: {message}");
+    }
+    let output = inspect(&folder.path().join("missing.wasm"));
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn build_makes_a_plugin_that_serves() {
+    let files = TestFiles::default().with("plugins/.keep", "");
+    let text = |path: &Path| path.display().to_string();
+    let (plugin, output) = (
+        text(&guests::root().join("plugins/quote")),
+        text(&files.dir().join("plugins")),
+    );
+    let target = text(&guests::root().join("target/guests"));
+    let built = run(&["build", &plugin, "--output", &output, "--target-dir", &target]);
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    assert_eq!(
+        String::from_utf8(built.stdout).unwrap().trim(),
+        format!("{output}/quote.wasm")
+    );
+    let prices = "config = { currency = \"EUR\", unit_price_cents = 250 }";
+    let config = [
+        base(),
+        format!("[plugin.quote]\n{PATIENT}\n"),
+        route("quote", "", &format!("plugin = \"quote\", {prices}")),
+    ];
+    let gateway = files.start(&config.concat());
+    assert_eq!(
+        http(gateway.addr("public"), "GET", "/quote?quantity=2", &[], b"").status,
+        200
+    );
+
+    let nothing = run(&["build", &output]);
+    let message = String::from_utf8(nothing.stderr).unwrap();
+    assert_eq!(nothing.status.code(), Some(2), "{message}");
+    assert!(message.contains("has no Cargo.toml"), "{message}");
+}
