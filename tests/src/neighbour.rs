@@ -11,6 +11,8 @@ use crate::raw_client::{RawClient, http};
 
 /// Connections that take turns: with several, every worker of the gateway serves some.
 const CONNECTIONS: usize = 8;
+/// Between two requests: a client that asked without a pause would itself take what others are to be measured by.
+const PACE: Duration = Duration::from_micros(500);
 /// One request in so many goes to `/healthz`.
 const HEALTH_EVERY: usize = 16;
 
@@ -57,6 +59,7 @@ impl Neighbour {
                 latencies.served.push(began.elapsed());
                 count.fetch_add(1, Ordering::Relaxed);
                 assert_eq!(status, 200, "request {turn}");
+                std::thread::sleep(PACE);
                 if turn % HEALTH_EVERY == 0 {
                     let began = Instant::now();
                     assert_eq!(http(admin, "GET", "/healthz", &[], b"").status, 200);

@@ -66,7 +66,7 @@ pub enum AssembleError {
         /// The route.
         route: String,
         /// Why.
-        source: PluginError,
+        source: Box<PluginError>,
     },
     /// Something that the route names is not there.
     #[error("route `{route}`: {reason}")]
@@ -94,7 +94,7 @@ pub enum AssembleError {
         /// The upstream.
         upstream: String,
         /// Why.
-        source: SetupError,
+        source: Box<SetupError>,
     },
     /// The router cannot take a route.
     #[error(transparent)]
@@ -201,7 +201,7 @@ fn upstreams(
                 .map(Arc::new)
                 .map_err(|source| AssembleError::Upstream {
                     upstream: name.clone(),
-                    source,
+                    source: Box::new(source),
                 })?,
         };
         upstreams.insert(name.clone(), upstream);
@@ -386,7 +386,7 @@ impl RouteAssembly<'_> {
         AssembleError::Plugin {
             line,
             route: self.route.name.clone(),
-            source,
+            source: Box::new(source),
         }
     }
 }

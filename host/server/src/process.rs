@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use gatewright_config::{AccessLogConfig, AccessLogOutput, ConfigErrors, GatewayConfig, ListenAddress, ListenerConfig};
 use gatewright_wasm::{HostSettings, PluginError, PluginHost};
 use prometheus_client::registry::Registry;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::access_log::AccessLog;
 use crate::admin::{self, AdminError};
@@ -53,7 +53,7 @@ pub enum StartError {
         /// The configuration file.
         file: PathBuf,
         /// Why.
-        source: AssembleError,
+        source: Box<AssembleError>,
     },
     /// A listener's certificate or key cannot be used.
     #[error("listener `{listener}`: {source}")]
@@ -61,7 +61,7 @@ pub enum StartError {
         /// The listener.
         listener: String,
         /// Why.
-        source: TlsError,
+        source: Box<TlsError>,
     },
     /// A listener's address cannot be listened on.
     #[error("listener `{listener}`: cannot listen on {address}: {source}")]
@@ -98,8 +98,6 @@ pub enum Event {
     FilesChanged,
     /// Load anew, and say the new generation's number or why there is none.
     Reload(oneshot::Sender<Result<u64, String>>),
-    /// Stop.
-    Stop,
 }
 
 /// A gateway that runs.
@@ -111,6 +109,8 @@ pub struct Running {
     /// What the admin address shows.
     pub status: Arc<Status>,
     events: mpsc::UnboundedSender<Event>,
+    // Not an event: it does not wait until what is being loaded is loaded.
+    stopping: Arc<Notify>,
     control: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -135,7 +135,7 @@ impl Running {
 
     /// Begins to stop. Returns at once.
     pub fn stop(&self) {
-        let _ = self.events.send(Event::Stop);
+        self.stopping.notify_one();
     }
 
     /// Waits until everything has stopped.
@@ -166,7 +166,7 @@ pub fn check(file: &Path, file_only: bool) -> Result<(), StartError> {
     for (name, listener) in &config.listeners {
         Settings::new(name, listener).map_err(|source| StartError::Tls {
             listener: name.clone(),
-            source,
+            source: Box::new(source),
         })?;
     }
     if let Some(token) = config.admin.as_ref().and_then(|admin| admin.token.as_ref()) {
@@ -186,7 +186,7 @@ pub fn check(file: &Path, file_only: bool) -> Result<(), StartError> {
         .map(drop)
         .map_err(|source| StartError::Assemble {
             file: file.to_owned(),
-            source,
+            source: Box::new(source),
         })
 }
 
@@ -197,14 +197,15 @@ pub fn check(file: &Path, file_only: bool) -> Result<(), StartError> {
 pub fn start(options: Options) -> Result<Running, StartError> {
     let (events, queue) = mpsc::unbounded_channel();
     let (started, result) = std::sync::mpsc::channel();
+    let stopping = Arc::<Notify>::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let control_events = events.clone();
+    let (control_events, control_stopping) = (events.clone(), Arc::clone(&stopping));
     let control = std::thread::Builder::new().name("control".to_owned()).spawn(move || {
         runtime.block_on(async {
             match Control::start(options, control_events).await {
                 Ok(control) => {
                     let _ = started.send(Ok(control.facts()));
-                    control.run(queue).await;
+                    control.run(queue, control_stopping).await;
                 }
                 Err(error) => {
                     let _ = started.send(Err(error));
@@ -219,6 +220,7 @@ pub fn start(options: Options) -> Result<Running, StartError> {
         admin,
         status,
         events,
+        stopping,
         control: Mutex::new(Some(control)),
     })
 }
@@ -272,7 +274,7 @@ impl Control {
                 .await
                 .map_err(|source| StartError::Assemble {
                     file: options.config.clone(),
-                    source,
+                    source: Box::new(source),
                 })?;
         let opened = open_listeners(&generation.config, &BTreeMap::new(), workers.count())?;
         let admin = match &generation.config.admin {
@@ -314,34 +316,42 @@ impl Control {
     }
 
     /// Reacts to events until it is told to stop, and then stops.
-    async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Event>) {
+    async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Event>, stopping: Arc<Notify>) {
         let mut watcher = self.options.watch.then(|| reload::Watcher::new(&self));
         let mut tick = tokio::time::interval(reload::LOOK_INTERVAL);
         loop {
             let event = tokio::select! {
-                event = queue.recv() => event.unwrap_or(Event::Stop),
+                () = stopping.notified() => break,
+                Some(event) = queue.recv() => event,
                 _ = tick.tick() => {
                     self.close_idle();
                     self.forget_closed();
                     Event::FilesChanged
                 }
             };
-            match event {
-                Event::Stop => break,
-                Event::Reload(answer) => {
-                    let _ = answer.send(self.reload().await);
-                    if let Some(watcher) = &mut watcher {
-                        watcher.follow(&self);
-                    }
-                }
-                Event::FilesChanged => {
-                    if let Some(watcher) = &mut watcher {
-                        watcher.settle(&mut self).await;
-                    }
-                }
+            // A plugin may take long to compile. Nothing of it is published when it is given up.
+            tokio::select! {
+                () = self.react(event, watcher.as_mut()) => {}
+                () = stopping.notified() => break,
             }
         }
         self.stop().await;
+    }
+
+    async fn react(&mut self, event: Event, watcher: Option<&mut reload::Watcher>) {
+        match event {
+            Event::Reload(answer) => {
+                let _ = answer.send(self.reload().await);
+                if let Some(watcher) = watcher {
+                    watcher.follow(self);
+                }
+            }
+            Event::FilesChanged => {
+                if let Some(watcher) = watcher {
+                    watcher.settle(self).await;
+                }
+            }
+        }
     }
 
     /// Loads the configuration anew. What cannot serve whole is not published at all.
@@ -370,7 +380,10 @@ impl Control {
         let config = read(&file, &mut self.seen)?;
         let (gateway, generation) = assemble(config, self.number + 1, &self.foundation, Some(&self.generation))
             .await
-            .map_err(|source| StartError::Assemble { file, source })?;
+            .map_err(|source| StartError::Assemble {
+                file,
+                source: Box::new(source),
+            })?;
         let opened = open_listeners(&generation.config, &self.listeners, self.workers.count())?;
         warn_of_fixed(&self.generation.config, &generation.config);
         // From here on nothing can fail.
@@ -545,7 +558,7 @@ fn open_listeners(
     for (name, config) in &config.listeners {
         let settings = Settings::new(name, config).map_err(|source| StartError::Tls {
             listener: name.clone(),
-            source,
+            source: Box::new(source),
         })?;
         let is_open = open
             .get(name)

@@ -45,10 +45,10 @@ impl Sender {
 
     /// The body has come whole.
     fn complete(&mut self) {
-        if let Self::Upstream(lease) = self {
-            if let Some(lease) = lease.take() {
-                lease.give_back();
-            }
+        if let Self::Upstream(lease) = self
+            && let Some(lease) = lease.take()
+        {
+            lease.give_back();
         }
     }
 }

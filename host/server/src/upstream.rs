@@ -98,7 +98,7 @@ fn authorities(config: &UpstreamConfig) -> Option<Vec<u8>> {
 ///
 /// # Errors
 /// When no target can be reached. What the last one said decides.
-pub async fn connect_any<'u>(upstream: &'u Upstream, fresh_only: bool) -> Result<(Lease, &'u Arc<Target>), Problem> {
+pub async fn connect_any(upstream: &Upstream, fresh_only: bool) -> Result<(Lease, &Arc<Target>), Problem> {
     let mut problem = Problem::new(ProblemKind::UpstreamUnavailable);
     for target in upstream.candidates() {
         match target.lease(fresh_only).await {

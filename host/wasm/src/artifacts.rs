@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest as _, Sha256};
@@ -23,6 +23,8 @@ use crate::digest::Digest;
 
 /// Entries kept; the least recently used go first.
 const KEPT: usize = 64;
+/// A temporary file this old is nobody's any more.
+const ABANDONED: Duration = Duration::from_secs(3600);
 const CODE: &str = "cwasm";
 const MAC: &str = "mac";
 
@@ -120,9 +122,14 @@ impl Artifacts {
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == CODE) {
-                let used = fs::symlink_metadata(&path).and_then(|metadata| metadata.modified());
-                entries.push((used.unwrap_or(SystemTime::UNIX_EPOCH), path));
+            let used = fs::symlink_metadata(&path).and_then(|metadata| metadata.modified());
+            let used = used.unwrap_or(SystemTime::UNIX_EPOCH);
+            let extension = path.extension().unwrap_or_default();
+            if extension == CODE {
+                entries.push((used, path));
+            } else if directory::is_temporary(extension) && used.elapsed().is_ok_and(|age| age > ABANDONED) {
+                // Of a process that ended while it wrote.
+                fs::remove_file(path).or_else(gone)?;
             }
         }
         entries.sort_unstable_by(|a, b| b.cmp(a));

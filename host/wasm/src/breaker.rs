@@ -6,12 +6,38 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::kind::PluginKind;
+
 /// Failures in a row that open it.
 pub(crate) const THRESHOLD: u32 = 5;
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
-/// One runtime's breaker.
+/// One runtime's breakers, one for each hook: an authorizer that works says nothing for a transform that traps.
+pub(crate) struct Breakers([Breaker; PluginKind::ALL.len()]);
+
+impl Breakers {
+    pub(crate) fn new() -> Self {
+        Self(PluginKind::ALL.map(|_| Breaker::new()))
+    }
+
+    pub(crate) fn of(&self, hook: PluginKind) -> &Breaker {
+        let [authorizer, request_transform, response_transform, integration] = &self.0;
+        match hook {
+            PluginKind::Authorizer => authorizer,
+            PluginKind::RequestTransform => request_transform,
+            PluginKind::ResponseTransform => response_transform,
+            PluginKind::Integration => integration,
+        }
+    }
+
+    /// Whether calls of some hook are refused.
+    pub(crate) fn is_any_open(&self) -> bool {
+        self.0.iter().any(Breaker::is_open)
+    }
+}
+
+/// One hook's breaker.
 pub(crate) struct Breaker {
     base: Instant,
     /// Failures in a row before it opened, and failed probes after.

@@ -86,6 +86,36 @@ mod tests {
         assert_eq!(stopped, Err(Stopped::Panicked("boom".to_owned())));
     }
 
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_panic_in_a_host_function_unwinds_through_the_guest_and_is_caught() {
+        let text = r#"(component
+            (import "boom" (func $boom))
+            (core func $lowered (canon lower (func $boom)))
+            (core module $m (import "" "boom" (func $boom)) (func (export "run") (call $boom)))
+            (core instance $i (instantiate $m (with "" (instance (export "boom" (func $lowered))))))
+            (func (export "run") (canon lift (core func $i "run"))))"#;
+        let engine = crate::engine::start(4).unwrap().engine;
+        let component = wasmtime::component::Component::from_binary(&engine, &wat::parse_str(text).unwrap()).unwrap();
+        let mut linker = wasmtime::component::Linker::<()>::new(&engine);
+        linker
+            .root()
+            .func_wrap("boom", |_, ()| -> wasmtime::Result<()> {
+                panic!("a defect of the host")
+            })
+            .unwrap();
+        for _ in 0..8 {
+            let call = async {
+                let mut store = wasmtime::Store::new(&engine, ());
+                store.set_epoch_deadline(1);
+                let instance = linker.instantiate_async(&mut store, &component).await?;
+                let run = instance.get_typed_func::<(), ()>(&mut store, "run")?;
+                run.call_async(&mut store, ()).await
+            };
+            let stopped = limited(pin!(call), in_ms(1_000)).await.err();
+            assert_eq!(stopped, Some(Stopped::Panicked("a defect of the host".to_owned())));
+        }
+    }
+
     #[test]
     fn a_future_that_is_ready_needs_no_timer() {
         // Without a runtime, making a timer would panic.

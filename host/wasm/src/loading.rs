@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedMutexGuard, oneshot};
 use wasmtime::component::Component;
+use wasmtime::{Engine, Module};
 use wit_component::ComponentEncoder;
 
 use crate::digest::Digest;
@@ -131,7 +132,7 @@ fn compile_source(plugin: &PluginFile, source: &Source, shared: &Shared) -> Resu
         return Ok(compiled(component, None));
     }
     let began = Instant::now();
-    let encoded = encode(plugin, &source.bytes)?;
+    let encoded = encode(plugin, &source.bytes, &shared.engine)?;
     let bytes = encoded.as_deref().unwrap_or(&source.bytes);
     let component = Component::from_binary(&shared.engine, bytes).map_err(|error| not_compiled(plugin, &error))?;
     let time = began.elapsed();
@@ -157,27 +158,19 @@ fn not_compiled(plugin: &PluginFile, error: &wasmtime::Error) -> PluginError {
 }
 
 /// A core module made with wit-bindgen carries its interface in a custom section: it becomes a component.
-fn encode(plugin: &PluginFile, bytes: &[u8]) -> Result<Option<Vec<u8>>, PluginError> {
+fn encode(plugin: &PluginFile, bytes: &[u8], engine: &Engine) -> Result<Option<Vec<u8>>, PluginError> {
     if !bytes.starts_with(MODULE) {
         return Ok(None);
     }
+    // The encoder believes the lengths in a file, and panics on one that is cut off.
+    Module::validate(engine, bytes).map_err(|error| not_compiled(plugin, &error))?;
     let encoded = ComponentEncoder::default()
         .validate(true)
         .module(bytes)
         .and_then(|mut encoder| encoder.encode());
-    encoded.map(Some).map_err(|error| {
-        let reason = format!("{error:#}");
-        if reason.contains("unexpected end") {
-            let reason = "the file ends in the middle; is it still being copied?".to_owned();
-            return PluginError::Truncated {
-                plugin: plugin.clone(),
-                reason,
-            };
-        }
-        PluginError::NotAComponent {
-            plugin: plugin.clone(),
-            reason,
-        }
+    encoded.map(Some).map_err(|error| PluginError::NotAComponent {
+        plugin: plugin.clone(),
+        reason: format!("{error:#}"),
     })
 }
 

@@ -97,8 +97,10 @@ impl Runtimes {
         runtimes.retain(|runtime| runtime.strong_count() > 0);
         let alive: Vec<_> = runtimes.iter().filter_map(Weak::upgrade).collect();
         drop(runtimes);
-        alive
-            .iter()
-            .fold(false, |left, runtime| runtime.pool().sweep(all) || left)
+        let mut left = false;
+        for runtime in alive {
+            left |= runtime.pool().sweep(all);
+        }
+        left
     }
 }

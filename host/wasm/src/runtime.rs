@@ -9,7 +9,7 @@ use gatewright_config::gateway::InstancePolicy;
 use gatewright_core::ExchangeId;
 
 use crate::api::{self, Hook};
-use crate::breaker::{Breaker, Pass};
+use crate::breaker::{Breaker, Breakers, Pass};
 use crate::call::{Stopped, limited};
 use crate::digest::Digest;
 use crate::failure::{Failure, TrapReason};
@@ -26,7 +26,7 @@ pub(crate) struct Runtime {
     /// Of plugin and configuration together.
     digest: Digest,
     pool: Pool,
-    breaker: Breaker,
+    breakers: Breakers,
     /// Whether a grant ever had a policy, so that it is worth looking for one in the decision cache.
     grants_policies: AtomicBool,
 }
@@ -48,7 +48,7 @@ impl Runtime {
             config,
             digest,
             pool: Pool::new(workers),
-            breaker: Breaker::new(),
+            breakers: Breakers::new(),
             grants_policies: AtomicBool::new(false),
         }
     }
@@ -65,9 +65,9 @@ impl Runtime {
         &self.pool
     }
 
-    /// Whether its breaker is open.
+    /// Whether one of its breakers is open.
     pub(crate) fn is_resting(&self) -> bool {
-        self.breaker.is_open()
+        self.breakers.is_any_open()
     }
 
     pub(crate) fn grants_policies(&self) -> bool {
@@ -94,7 +94,8 @@ impl Runtime {
     }
 
     async fn admit_and_run<H: Hook>(&self, hook: H, cause: Cause, now: Instant) -> Result<H::Output, Failure> {
-        let pass = self.breaker.admit().map_err(Failure::Resting)?;
+        let breaker = self.breakers.of(H::KIND);
+        let pass = breaker.admit().map_err(Failure::Resting)?;
         let (_place, now) = self.plugin.place(now, cause.deadline).await?;
         let time = now + self.plugin.caller().limits.time;
         let end = time.min(cause.deadline);
@@ -106,7 +107,7 @@ impl Runtime {
             Err(Stopped::Late) => Err(Failure::TimeExceeded),
             Err(Stopped::Panicked(message)) => Err(Failure::Trap(TrapReason::HostPanic, message)),
         };
-        self.judge(pass, result.as_ref().err());
+        self.judge(breaker, pass, result.as_ref().err());
         result
     }
 
@@ -166,18 +167,18 @@ impl Runtime {
         }
     }
 
-    fn judge(&self, pass: Pass, failure: Option<&Failure>) {
+    fn judge(&self, breaker: &Breaker, pass: Pass, failure: Option<&Failure>) {
         let name = &self.plugin.caller().name;
         match failure {
             Some(failure) if failure.is_breakdown() => {
-                if let Some(wait) = self.breaker.failed(pass) {
+                if let Some(wait) = breaker.failed(pass) {
                     tracing::error!(plugin = %name, wait = ?wait, "plugin failed too often in a row, its calls are refused");
                 }
             }
             // Neither speaks for the plugin nor against it.
             Some(Failure::ExchangeOver | Failure::Saturated | Failure::Resting(_)) => {}
             _ => {
-                if self.breaker.succeeded() {
+                if breaker.succeeded() {
                     tracing::info!(plugin = %name, "plugin works again");
                 }
             }

@@ -91,15 +91,33 @@ pub(crate) fn own_host(directory: &Path, instances: u32) -> PluginHost {
 
 /// The file of a guest: one of `tests/guests`, or `decides`.
 pub(crate) fn guest(name: &str) -> PathBuf {
-    static BUILT: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+    match name {
+        "decides" => built("host/wasm/tests/guest", "wasm32-unknown-unknown", &["--lib"], name),
+        _ => built(
+            "tests/guests",
+            "wasm32-unknown-unknown",
+            &["--examples"],
+            &format!("examples/{name}"),
+        ),
+    }
+}
+
+/// The file of a guest that was built as a program of a system.
+pub(crate) fn wasi_guest(name: &str) -> PathBuf {
+    built(
+        "tests/guests",
+        "wasm32-wasip2",
+        &["--example", name],
+        &format!("examples/{name}"),
+    )
+}
+
+fn built(folder: &'static str, platform: &'static str, selection: &[&str], file: &str) -> PathBuf {
+    static BUILT: Mutex<Vec<(&str, &str)>> = Mutex::new(Vec::new());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
-    let (folder, selection, directory) = match name {
-        "decides" => ("host/wasm/tests/guest", "--lib", ""),
-        _ => ("tests/guests", "--examples", "examples/"),
-    };
     let target = root.join("target/guests");
     let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if !built.contains(&folder) {
+    if !built.contains(&(folder, platform)) {
         // In the guests' folder: Cargo reads the settings of the folder it runs in. Not with this build's settings.
         let mut cargo = Command::new("cargo");
         cargo
@@ -108,33 +126,29 @@ pub(crate) fn guest(name: &str) -> PathBuf {
             .arg("build")
             .arg("--target-dir")
             .arg(&target);
-        cargo.args([
-            "--release",
-            "--locked",
-            "--quiet",
-            selection,
-            "--target",
-            "wasm32-unknown-unknown",
-        ]);
+        cargo
+            .args(["--release", "--locked", "--quiet", "--target", platform])
+            .args(selection);
         let status = cargo.status().expect("cargo runs");
         assert!(
             status.success(),
-            "the guests of {folder} do not build; `rustup target add wasm32-unknown-unknown`"
+            "the guests of {folder} do not build; is there `rustup target add {platform}`?"
         );
-        built.push(folder);
+        built.push((folder, platform));
     }
-    let file = format!(
-        "wasm32-unknown-unknown/release/{directory}{}.wasm",
-        name.replace('-', "_")
-    );
-    target.join(file)
+    target
+        .join(platform)
+        .join("release")
+        .join(format!("{}.wasm", file.replace('-', "_")))
 }
 
 /// Loads a guest with changed limits.
 pub(crate) async fn load(name: &str, change: impl FnOnce(&mut PluginConfig)) -> Result<Arc<Plugin>, PluginError> {
-    let mut config = PluginConfig::default();
-    // Machines that build are slow; tests of time limits set their own.
-    config.time = Duration::from_secs(5);
+    let mut config = PluginConfig {
+        // Machines that build are slow; tests of time limits set their own.
+        time: Duration::from_secs(5),
+        ..PluginConfig::default()
+    };
     change(&mut config);
     host().load(name, &guest(name), &config).await
 }

@@ -5,7 +5,7 @@ mod authorizers;
 mod faults;
 mod limits;
 mod loading;
+mod metrics;
 mod outputs;
 mod reuse;
 mod transforms;
-mod zz_measure;

@@ -122,7 +122,7 @@ impl Authorizer for BadOutput {
 
 impl RequestTransform for BadOutput {
     fn transform_request(&self, request: &TransformRequest) -> Result<RequestOutcome, Fault> {
-        if request.header("x-answer").is_some() {
+        if request.header("x-answer").is_some() && misbehaving_guests::is_meant("request-transform", request) {
             return self.response("request-transform", request).map(Into::into);
         }
         let (_, name, value) = self.sin("request-transform", request)?;
@@ -135,7 +135,9 @@ impl RequestTransform for BadOutput {
 
 impl ResponseTransform for BadOutput {
     fn transform_response(&self, response: &TransformResponse) -> Result<ResponseOutcome, Fault> {
-        if response.request.header("x-answer").is_some() {
+        if response.request.header("x-answer").is_some()
+            && misbehaving_guests::is_meant("response-transform", &response.request)
+        {
             return self.response("response-transform", &response.request).map(Into::into);
         }
         let (status, name, value) = self.sin("response-transform", &response.request)?;

@@ -8,9 +8,11 @@ pub(super) struct Page {
     samples: Vec<Sample>,
 }
 
+type Labels = BTreeMap<String, String>;
+
 struct Sample {
     name: String,
-    labels: BTreeMap<String, String>,
+    labels: Labels,
     value: f64,
 }
 
@@ -68,7 +70,7 @@ impl Page {
     }
 
     fn check_histograms(&self) {
-        let mut buckets: BTreeMap<(String, BTreeMap<String, String>), Vec<(f64, f64)>> = BTreeMap::new();
+        let mut buckets: BTreeMap<(String, Labels), Vec<(f64, f64)>> = BTreeMap::new();
         for sample in &self.samples {
             if let Some(family) = sample.name.strip_suffix("_bucket") {
                 let mut labels = sample.labels.clone();

@@ -13,10 +13,7 @@ type Unfit = (&'static str, &'static [&'static str]);
 const GUESTS: [Unfit; 8] = [
     ("loops-in-describe", &["`describe` did not end within 500ms"]),
     ("panics-in-describe", &["cannot describe", "trapped (unreachable)"]),
-    (
-        "bad-schema",
-        &["its `config-schema` is not a JSON Schema", "no such type"],
-    ),
+    ("bad-schema", &["its `config-schema` is not a JSON Schema", "is not "]),
     ("unknown-import", &["cannot link", "acme:warehouse/stock@1.0.0"]),
     (
         "newer-interface",
@@ -94,7 +91,7 @@ fn assert_refused(gateway: &TestGateway, name: &str, bytes: Vec<u8>, words: &[&s
         "{name}: {:?}",
         began.elapsed()
     );
-    let place = ["gateway.toml", "line ", "route `guarded`", "changing"];
+    let place = ["gateway.toml:", ": route `guarded`: ", "plugin `changing`"];
     for word in place.iter().chain(words) {
         assert!(message.contains(word), "{name}: {word:?} is not in {message:?}");
     }

@@ -209,7 +209,12 @@ fn p22_a_plugin_that_is_taken_away_while_it_runs_finishes_what_it_runs() {
 fn p22_a_route_whose_plugin_is_missing_is_refused_at_start() {
     let config = base() + &route("all", "", "plugin = \"missing\"");
     let message = TestGateway::try_start(&config).err().expect("no plugin");
-    for word in ["line ", "route `all`", "plugin `missing`", "plugins/missing.wasm"] {
+    for word in [
+        "gateway.toml:",
+        ": route `all`: ",
+        "plugin `missing`",
+        "plugins/missing.wasm",
+    ] {
         assert!(message.contains(word), "{message}");
     }
 }

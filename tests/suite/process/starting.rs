@@ -215,8 +215,8 @@ fn x12_a_plugin_that_is_missing_or_none_is_named_with_its_place() {
 fn x12_a_plugin_of_another_interface_is_told_so() {
     for (guest, expected) in [
         ("newer-interface", "this gateway speaks"),
-        ("other-world", "other-world"),
-        ("unknown-import", "import"),
+        ("other-world", "this component exports acme:warehouse/robot"),
+        ("unknown-import", "component imports instance `acme:warehouse/stock"),
     ] {
         let files = TestFiles::default().with("plugins/p.wasm", gatewright_tests::guests::guest(guest));
         let config = format!(

@@ -6,7 +6,6 @@ use gatewright_tests::raw_origin::read_head;
 use gatewright_tests::{H2Client, RawClient, RawOrigin, block_on, empty, http};
 use http::Request;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use super::proxy;
 
@@ -24,14 +23,10 @@ fn ending(bytes: &'static str, end: End) -> RawOrigin {
     RawOrigin::start(move |mut socket| async move {
         read_head(&mut socket).await;
         let _ = socket.write_all(bytes.as_bytes()).await;
-        finish(socket, end);
+        if matches!(end, End::Reset) {
+            rustix::net::sockopt::set_socket_linger(&socket, Some(Duration::ZERO)).unwrap();
+        }
     })
-}
-
-fn finish(socket: TcpStream, end: End) {
-    if matches!(end, End::Reset) {
-        rustix::net::sockopt::set_socket_linger(&socket, Some(Duration::ZERO)).unwrap();
-    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use futures_util::FutureExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A permit for each connection, shared by the listener's workers.
 #[derive(Debug)]
@@ -35,12 +36,13 @@ impl Permits {
         self.count = count;
         let in_use = fewer - self.semaphore.forget_permits(fewer);
         for _ in 0..in_use {
-            let semaphore = Arc::clone(&self.semaphore);
-            tokio::spawn(async move {
-                if let Ok(permit) = semaphore.acquire_owned().await {
-                    permit.forget();
-                }
-            });
+            let mut permit = Box::pin(Arc::clone(&self.semaphore).acquire_owned());
+            // Asked for now and not when the task begins: whoever comes later is served later.
+            if let Some(permit) = (&mut permit).now_or_never() {
+                permit.into_iter().for_each(OwnedSemaphorePermit::forget);
+                continue;
+            }
+            tokio::spawn(async move { permit.await.into_iter().for_each(OwnedSemaphorePermit::forget) });
         }
     }
 }

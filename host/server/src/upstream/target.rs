@@ -61,10 +61,8 @@ impl Target {
     /// # Errors
     /// When a new one is needed and cannot be had.
     pub async fn lease(&self, fresh_only: bool) -> Result<Lease, ConnectError> {
-        if !fresh_only {
-            if let Some(lease) = self.pool.take() {
-                return Ok(lease);
-            }
+        if !fresh_only && let Some(lease) = self.pool.take() {
+            return Ok(lease);
         }
         // Boxed: connecting is rare, and its state would make every request's future large.
         let connecting = Box::pin(tokio::time::timeout(self.connect_timeout, self.connector.connect()));

@@ -1,5 +1,6 @@
 //! The store's directory: that nobody else can write into it, its key, and files that appear whole.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -9,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime_wasi::Rng as _;
 
 const KEY_FILE: &str = "key";
+/// How the extensions of files begin that are being written.
+const TEMPORARY: &str = "tmp-";
 
 /// The store's key: as long as a block of the hash, so that it is used as it is.
 pub(super) type Key = [u8; 64];
@@ -94,13 +97,18 @@ fn read_key(path: &Path) -> io::Result<Key> {
 pub(super) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let temporary = path.with_extension(format!("tmp-{}-{number}", std::process::id()));
+    let temporary = path.with_extension(format!("{TEMPORARY}{}-{number}", std::process::id()));
     let written = write(&temporary, content).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // What is left of it would only take room.
         let _ = fs::remove_file(&temporary);
     }
     written
+}
+
+/// Whether a file with this extension is being written.
+pub(super) fn is_temporary(extension: &OsStr) -> bool {
+    extension.as_encoded_bytes().starts_with(TEMPORARY.as_bytes())
 }
 
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {

@@ -117,7 +117,12 @@ fn the_least_recently_used_entries_are_cleaned() {
             .set_modified(SystemTime::now() - age)
             .unwrap();
     }
+    let abandoned = store.path(&"f".repeat(64), "tmp-1-0");
+    fs::write(&abandoned, b"half").unwrap();
+    let long_ago = SystemTime::now() - 2 * ABANDONED;
+    File::open(&abandoned).unwrap().set_modified(long_ago).unwrap();
     store.keep(&engine, &digest(), &component(&engine));
+    assert!(!abandoned.exists());
     assert_eq!(entries(&store, CODE).len(), KEPT);
     assert!(store.find(&engine, &digest()).is_some());
 }

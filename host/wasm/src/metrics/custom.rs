@@ -28,7 +28,14 @@ pub(crate) enum Sample {
 
 /// All plugins' own metrics. A name is one family of one type, whichever plugin used it first.
 #[derive(Default)]
-pub(crate) struct CustomMetrics(Mutex<BTreeMap<String, Family>>);
+pub(crate) struct CustomMetrics(Mutex<Metrics>);
+
+#[derive(Default)]
+struct Metrics {
+    families: BTreeMap<String, Family>,
+    /// Series of each plugin.
+    series: BTreeMap<Arc<str>, usize>,
+}
 
 struct Family {
     kind: Kind,
@@ -63,28 +70,35 @@ impl CustomMetrics {
         let Some(labels) = checked(plugin, name, labels).filter(|_| !number.is_nan()) else {
             return false;
         };
-        let mut families = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = families
-            .get(name)
-            .is_some_and(|family| family.series.contains_key(&labels));
-        if !known && series_of(&families, plugin) >= SERIES {
+        let mut metrics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Metrics { families, series } = &mut *metrics;
+        if let Some(family) = families.get_mut(name) {
+            if family.kind != kind {
+                return false;
+            }
+            if let Some(known) = family.series.get_mut(&labels) {
+                known.take(sample);
+                return true;
+            }
+        }
+        let count = series.entry(Arc::clone(plugin)).or_default();
+        if *count >= SERIES {
             return false;
         }
-        let family = families.entry(name.to_owned()).or_insert_with(|| Family {
+        *count += 1;
+        let new = || Family {
             kind,
             series: BTreeMap::new(),
-        });
-        if family.kind != kind {
-            return false;
-        }
+        };
+        let family = families.entry(name.to_owned()).or_insert_with(new);
         family.series.entry(labels).or_default().take(sample);
         true
     }
 
     /// Writes all of them.
     pub(crate) fn encode(&self, encoder: &mut DescriptorEncoder<'_>) -> std::fmt::Result {
-        let families = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, family) in &*families {
+        let metrics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, family) in &metrics.families {
             let name = format!("gatewright_plugin_custom_{name}");
             let mut metric =
                 encoder.encode_descriptor(&name, "A plugin's own metric", None, family.kind.metric_type())?;
@@ -133,13 +147,6 @@ impl Value {
             }
         }
     }
-}
-
-fn series_of(families: &BTreeMap<String, Family>, plugin: &str) -> usize {
-    let labels = families.values().flat_map(|family| family.series.keys());
-    labels
-        .filter(|labels| labels.first().is_some_and(|(_, name)| name == plugin))
-        .count()
 }
 
 /// The labels with the plugin's before them, if name and labels are what they must be.

@@ -225,9 +225,24 @@ async fn uses_that_do_not_fit_the_plugin_are_refused() {
 }
 
 #[tokio::test]
+async fn a_guest_that_looks_for_the_machine_sees_nothing_but_the_time() {
+    let file = testing::wasi_guest("reads-the-world");
+    let plugin = host().load("world", &file, &PluginConfig::default()).await.unwrap();
+    assert!(
+        plugin.summary().imports.iter().any(|name| name.starts_with("wasi:")),
+        "{:?}",
+        plugin.summary().imports
+    );
+    let integration = testing::integration(&plugin, serde_json::Value::Null).await;
+    let seen = testing::text(integration.call(&mut testing::exchange()).await.unwrap()).await;
+    let mut seen: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&seen).unwrap();
+    assert!(seen.remove("unix_seconds").unwrap().is_u64());
+    assert!(seen.values().all(serde_json::Value::is_null), "{seen:?}");
+}
+
+#[tokio::test]
 async fn measuring_tells_what_an_instance_costs() {
     let plugin = load("decides", |_| {}).await.unwrap();
     let cost = crate::measure(&plugin, 200).await.unwrap();
     assert!(!cost.is_zero() && cost.as_millis() < 50, "{cost:?}");
-    let _ = testing::exchange();
 }
