@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatewright_tests::{Origin, RawClient, TestFiles, guests};
+use gatewright_tests::{Origin, RawClient, TestFiles};
 
 use super::setup::{HOOKS, Kinds, PATIENT, base, code, record, route, upstream};
 

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use gatewright_tests::neighbour::Neighbour;
-use gatewright_tests::{RawClient, eventually};
+use gatewright_tests::{RawClient, TestFiles, eventually};
 
-use super::setup::{Crowd, HOOKS, Kinds, heavy};
+use super::setup::{Crowd, HOOKS, Kinds, PATIENT, base, heavy, route};
 
 /// A neighbour's p99 on a machine of two cores that also runs the other tests.
 const UNDISTURBED: Duration = Duration::from_millis(150);
@@ -76,6 +76,24 @@ fn p1_loops_at_once_leave_a_neighbour_its_latency() {
         latencies.assert_below(UNDISTURBED, &format!("P1, {count} loops in the {hook}"));
         assert_eq!(kinds.metric("instances", ""), 0.0);
     }
+}
+
+#[test]
+fn p1_loops_at_once_leave_a_neighbour_that_calls_a_plugin_its_latency() {
+    let _heavy = heavy();
+    let limits = format!("[plugin.loops-in-hook]\ntime = \"1500ms\"\ncpu = \"1500ms\"\n[plugin.decides]\n{PATIENT}\n");
+    let routes =
+        route("loops", "", "plugin = \"loops-in-hook\"") + &route("quick", "{ plugin = \"decides\" }", "respond = 200");
+    let files = TestFiles::default().with_guests(&["loops-in-hook", "decides"]);
+    let gateway = files.start(&[base(), limits, routes].concat());
+    let neighbour = Neighbour::start(&gateway, "public", "/quick");
+    let answers = Crowd::send(&gateway, 40, "/loops", &[]).answers();
+    let latencies = neighbour.stop();
+    assert!(
+        answers.iter().all(|answer| answer.error() == Some("PLUGIN_TIMEOUT")),
+        "{answers:?}"
+    );
+    latencies.assert_below(UNDISTURBED, "P1, 40 loops beside calls of another plugin");
 }
 
 #[test]

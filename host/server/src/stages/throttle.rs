@@ -21,7 +21,7 @@ pub struct Throttle {
 enum Key {
     Route,
     Client,
-    ApiKey,
+    Principal,
     Header(HeaderName),
 }
 
@@ -47,7 +47,7 @@ impl Throttle {
         let by = match &config.by {
             ThrottleKey::Route => Key::Route,
             ThrottleKey::Client => Key::Client,
-            ThrottleKey::ApiKey => Key::ApiKey,
+            ThrottleKey::ApiKey => Key::Principal,
             // The configuration has checked the name; without one the client's address is as strict.
             ThrottleKey::Header(name) => HeaderName::from_bytes(name.as_bytes()).map_or(Key::Client, Key::Header),
         };
@@ -69,7 +69,7 @@ impl Throttle {
         let named = match &self.by {
             Key::Route => return Cow::Borrowed(""),
             Key::Client => None,
-            Key::ApiKey => exchange.principal().map(|name| format!("key:{name}")),
+            Key::Principal => exchange.principal().map(|name| format!("key:{name}")),
             Key::Header(name) => exchange
                 .request
                 .headers

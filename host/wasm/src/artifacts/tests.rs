@@ -1,3 +1,5 @@
+//! The compiled-code store: what is kept, and what is never used.
+
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;

@@ -87,7 +87,7 @@ impl Build {
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok())
             .filter_map(|line| wasm_of(&line))
-            .last())
+            .next_back())
     }
 
     fn install(&self, artifact: &Path) -> io::Result<PathBuf> {
