@@ -402,9 +402,9 @@ pub enum IdentitySource {
 /// What becomes of an exchange whose plugin failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum OnFault {
-    /// The exchange fails (500, 503 or 504 by cause). The only choice for authorizers.
+    /// The exchange fails (500, 503 or 504 by cause).
     Deny,
-    /// The stage is passed over as if it were not there.
+    /// The stage is passed over as if it were not there. Refused for authorizers: one that fails lets nobody pass.
     Skip,
     /// The exchange fails with this status.
     Status(u16),

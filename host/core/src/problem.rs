@@ -87,7 +87,7 @@ problem_kinds! {
     NotImplemented = "NOT_IMPLEMENTED", NOT_IMPLEMENTED, Client, "Not Implemented";
     /// The request went through this gateway before.
     LoopDetected = "LOOP_DETECTED", LOOP_DETECTED, Client, "Loop Detected";
-    /// An authorizer failed: trap, fault, timeout, or an answer that makes no sense. Never means allowed.
+    /// An authorizer failed: trap, fault, or an answer that makes no sense. Never means allowed.
     AuthorizerFailure = "AUTHORIZER_FAILURE", INTERNAL_SERVER_ERROR, Plugin, "Internal Server Error";
     /// A plugin trapped or reported a fault.
     PluginFault = "PLUGIN_FAULT", INTERNAL_SERVER_ERROR, Plugin, "Internal Server Error";

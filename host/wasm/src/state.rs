@@ -9,6 +9,7 @@ use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiVie
 use crate::failure::CpuExceeded;
 use crate::limits::{Limits, Meter};
 use crate::metrics::{CustomMetrics, PluginStats};
+use crate::turns::Turns;
 
 /// Largest piece of randomness that WASI hands out at once.
 const WASI_RANDOM_BYTES: u64 = 64 << 10;
@@ -29,6 +30,7 @@ pub(crate) struct CallState {
     pub(crate) meter: Meter,
     pub(crate) log_bytes_left: usize,
     ticks_left: u32,
+    turns: Turns,
     wasi: Option<Box<Wasi>>,
 }
 
@@ -44,6 +46,7 @@ impl CallState {
             exchange: None,
             log_bytes_left: caller.limits.log_bytes,
             ticks_left: caller.limits.cpu_ticks,
+            turns: Turns::default(),
             wasi: None,
             caller,
         }
@@ -53,6 +56,7 @@ impl CallState {
     pub(crate) fn begin(&mut self, exchange: Option<ExchangeId>, cpu_ticks: u32) {
         self.exchange = exchange;
         self.ticks_left = cpu_ticks;
+        self.turns = Turns::default();
         self.log_bytes_left = self.caller.limits.log_bytes;
     }
 
@@ -60,7 +64,7 @@ impl CallState {
     pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
         self.caller.stats.ticked();
         self.ticks_left = self.ticks_left.checked_sub(1).ok_or(CpuExceeded)?;
-        Ok(UpdateDeadline::YieldCustom(1, Box::pin(crate::turns::next())))
+        Ok(UpdateDeadline::YieldCustom(1, self.turns.next()))
     }
 }
 

@@ -4,6 +4,7 @@
 //! anything has come in: ten guests that loop would cost everybody else on the worker some hundred milliseconds. With
 //! turns, one guest computes for one tick, then the worker serves whoever is there, then it is the next guest's tick.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -13,10 +14,28 @@ thread_local! {
     static TURN: Arc<Semaphore> = Arc::new(Semaphore::new(1));
 }
 
-/// Lets everybody else run, and waits until this guest may compute for another tick.
-pub(crate) async fn next() {
+/// The turns of one call.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    in_line: bool,
+}
+
+impl Turns {
+    /// Lets everybody else run, and waits until this guest may compute for another tick.
+    ///
+    /// The first time it does not wait in line: a tick may come right after a call began, and a short one should not
+    /// have to wait for those that are long.
+    pub(crate) fn next(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        match std::mem::replace(&mut self.in_line, true) {
+            true => Box::pin(next_in_line()),
+            // Ready only after the worker has looked at its sockets and timers.
+            false => Box::pin(tokio::task::yield_now()),
+        }
+    }
+}
+
+async fn next_in_line() {
     let turn = TURN.with(Arc::clone).acquire_owned().await;
-    // Ready only after the worker has looked at its sockets and timers.
     tokio::task::yield_now().await;
     // The next in line waits for the next look.
     drop(turn);
@@ -42,9 +61,10 @@ mod tests {
     async fn what_comes_in_waits_for_a_tick_or_two_however_many_guests_compute() {
         for _ in 0..50 {
             tokio::spawn(async {
+                let mut turns = Turns::default();
                 loop {
                     compute();
-                    next().await;
+                    turns.next().await;
                 }
             });
         }
@@ -67,10 +87,12 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_guest_that_is_dropped_in_line_does_not_hold_up_the_others() {
         for _ in 0..10 {
-            let waiting = tokio::spawn(next());
+            let waiting = tokio::spawn(next_in_line());
             tokio::task::yield_now().await;
             waiting.abort();
         }
-        tokio::time::timeout(Duration::from_secs(10), next()).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(10), next_in_line())
+            .await
+            .unwrap();
     }
 }
