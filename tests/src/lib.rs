@@ -41,7 +41,7 @@ pub use self::raw_origin::RawOrigin;
 pub use self::response::RawResponse;
 
 /// How long anything may take before the test fails.
-pub const DEADLINE: Duration = Duration::from_secs(10);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread()
