@@ -49,7 +49,7 @@ pub fn exchange(fields: usize) -> Exchange {
     );
     Exchange {
         id,
-        received: SystemTime::now(),
+        now: Instant::now(),
         deadline: Instant::now() + Duration::from_secs(3600),
         client,
         request: Request {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Version};
@@ -83,8 +83,9 @@ pub struct RateLimit {
 pub struct Exchange {
     /// Identifies it.
     pub id: ExchangeId,
-    /// When its header section was complete, for people.
-    pub received: SystemTime,
+    /// The time as the clock was last looked at, which costs: what needs no more than that takes it from here, and
+    /// who looks leaves it here.
+    pub now: Instant,
     /// When the exchange must be over.
     pub deadline: Instant,
     /// Who sent it.
@@ -109,6 +110,12 @@ impl Exchange {
     /// Who the client is, as an `api-key` stage or an authorizer proved: the attribute `auth.principal`.
     pub fn principal(&self) -> Option<&str> {
         self.record.principal.as_deref()
+    }
+
+    /// Looks at the clock: the time, and how long ago it was looked at before.
+    pub fn look_at_clock(&mut self) -> (Instant, Duration) {
+        let before = std::mem::replace(&mut self.now, Instant::now());
+        (self.now, self.now.saturating_duration_since(before))
     }
 
     /// Notes a limit; the one with the fewest requests left is told to the client.

@@ -52,9 +52,9 @@ pub struct Fields {
     /// Identifies the exchange.
     pub id: ExchangeId,
     /// When the request's header section was complete.
-    pub received: SystemTime,
-    /// The same, for measuring.
     pub started: Instant,
+    /// When the exchange was over; none before.
+    pub ended: Option<Instant>,
     /// The listener it came through.
     pub listener: Arc<str>,
     /// Who sent it.
@@ -104,8 +104,8 @@ impl AccessRecord {
     ) -> Self {
         Self(Box::new(Fields {
             id,
-            received: SystemTime::now(),
             started: Instant::now(),
+            ended: None,
             listener,
             client,
             method,
@@ -145,9 +145,16 @@ impl AccessRecord {
         self.0.recorder = Some(recorder);
     }
 
+    /// When the request's header section was complete, for people.
+    pub fn received(&self) -> SystemTime {
+        let elapsed = self.started.elapsed();
+        SystemTime::now().checked_sub(elapsed).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+
     /// How long the exchange has taken.
     pub fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        let ended = self.ended.unwrap_or_else(Instant::now);
+        ended.saturating_duration_since(self.started)
     }
 }
 

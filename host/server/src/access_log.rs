@@ -121,7 +121,7 @@ fn write_lines(queue: &Receiver<Vec<u8>>, writer: Box<dyn Write + Send>, dropped
 impl<'r> From<&'r AccessRecord> for LogLine<'r> {
     fn from(record: &'r AccessRecord) -> Self {
         Self {
-            time: rfc3339(record.received),
+            time: rfc3339(record.received()),
             request_id: record.id.to_string(),
             listener: &record.listener,
             client: record.client.to_string(),

@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 
 use gatewright_core::{Problem, ProblemKind, Request, path};
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, Entry, HeaderMap, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
-use http::{Method, Version, request::Parts};
+use http::{Method, Version};
 
 use crate::listener::framing::Violation;
 use crate::router::host::parse_authority;
@@ -27,39 +27,46 @@ pub struct Bounds {
     pub via: HeaderValue,
 }
 
-/// Checks a request's head.
+/// Checks a request's head, and brings it to normal form.
 ///
 /// # Errors
 /// The problem that the client is told; the request must not be looked at any further.
-pub fn admit(parts: Parts, violation: Option<Violation>, secure: bool, bounds: &Bounds) -> Result<Request, Problem> {
-    let Parts {
-        method,
-        uri,
-        version,
-        mut headers,
-        ..
-    } = parts;
-    check_framing(&headers, version, violation)?;
-    check_method(&method, &uri)?;
-    check_length(&uri, bounds.uri_bytes)?;
-    check_count(&headers, bounds.header_count)?;
-    check_fields(&headers)?;
-    let authority = settle_authority(&uri, &mut headers, version)?;
-    let host = parse_authority(authority.as_bytes())
-        .map_err(bad_request)?
-        .host
-        .into_owned();
-    check_loop(&headers, &bounds.via)?;
-    let target = settle_target(&uri)?;
-    Ok(Request {
-        method,
-        secure,
-        authority,
-        host,
-        target,
-        version,
-        headers,
-    })
+pub fn admit(request: &mut Request, uri: &Uri, violation: Option<Violation>, bounds: &Bounds) -> Result<(), Problem> {
+    let seen = Seen::in_names_of(&request.headers);
+    check_framing(&request.headers, &seen, request.version, violation)?;
+    check_method(&request.method, uri)?;
+    check_length(uri, bounds.uri_bytes)?;
+    check_count(&request.headers, bounds.header_count)?;
+    check_names(&seen)?;
+    request.authority = settle_authority(uri, &mut request.headers, request.version)?;
+    let authority = parse_authority(request.authority.as_bytes()).map_err(bad_request)?;
+    request.host = authority.host.into_owned();
+    check_loop(&request.headers, &seen, &bounds.via)?;
+    request.target = settle_target(uri)?;
+    Ok(())
+}
+
+/// Fields that are looked at where they are there, which they hardly ever are: looking through the names once costs less
+/// than looking up each of them.
+#[derive(Default)]
+struct Seen {
+    transfer_encoding: bool,
+    expect: bool,
+    via: bool,
+    underscore: bool,
+}
+
+impl Seen {
+    fn in_names_of(headers: &HeaderMap) -> Self {
+        let mut seen = Self::default();
+        for name in headers.keys() {
+            seen.transfer_encoding |= *name == header::TRANSFER_ENCODING;
+            seen.expect |= *name == header::EXPECT;
+            seen.via |= *name == header::VIA;
+            seen.underscore |= name.as_str().contains('_');
+        }
+        seen
+    }
 }
 
 fn bad_request(detail: impl std::fmt::Display) -> Problem {
@@ -68,7 +75,12 @@ fn bad_request(detail: impl std::fmt::Display) -> Problem {
         .closing()
 }
 
-fn check_framing(headers: &HeaderMap, version: Version, violation: Option<Violation>) -> Result<(), Problem> {
+fn check_framing(
+    headers: &HeaderMap,
+    seen: &Seen,
+    version: Version,
+    violation: Option<Violation>,
+) -> Result<(), Problem> {
     if let Some(violation) = violation {
         let kind = match violation {
             Violation::BadTransferEncoding => ProblemKind::NotImplemented,
@@ -78,7 +90,8 @@ fn check_framing(headers: &HeaderMap, version: Version, violation: Option<Violat
     }
     // HTTP/2 frames its messages itself (RFC 9113, section 8.2.2); hyper refuses the field there.
     let http1 = version < Version::HTTP_2;
-    if http1
+    if seen.transfer_encoding
+        && http1
         && headers
             .get_all(header::TRANSFER_ENCODING)
             .iter()
@@ -88,7 +101,8 @@ fn check_framing(headers: &HeaderMap, version: Version, violation: Option<Violat
             .with_cause("unknown transfer coding")
             .closing());
     }
-    match headers.get(header::EXPECT) {
+    let expect = seen.expect.then(|| headers.get(header::EXPECT)).flatten();
+    match expect {
         Some(value) if !value.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
             Err(ProblemKind::ExpectationFailed.into())
         }
@@ -131,8 +145,8 @@ fn check_count(headers: &HeaderMap, limit: usize) -> Result<(), Problem> {
 /// Names with an underscore are refused: many servers behind take `x_user` and `x-user` for the same.
 ///
 /// Names and values are what HTTP allows already: hyper refuses everything else.
-fn check_fields(headers: &HeaderMap) -> Result<(), Problem> {
-    if headers.keys().any(|name| name.as_str().contains('_')) {
+fn check_names(seen: &Seen) -> Result<(), Problem> {
+    if seen.underscore {
         return Err(bad_request("a header field name contains an underscore"));
     }
     Ok(())
@@ -140,30 +154,30 @@ fn check_fields(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// The one authority: `:authority` or an absolute target, which `Host` may repeat but not contradict, or else `Host`.
 fn settle_authority(uri: &Uri, headers: &mut HeaderMap, version: Version) -> Result<HeaderValue, Problem> {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let (host, second) = (hosts.next(), hosts.next());
-    if second.is_some() {
-        return Err(bad_request("more than one Host"));
-    }
+    let host = match headers.try_entry(header::HOST) {
+        Ok(Entry::Occupied(hosts)) if hosts.iter().nth(1).is_some() => {
+            return Err(bad_request("more than one Host"));
+        }
+        Ok(Entry::Occupied(host)) => Some(host.remove()),
+        _ => None,
+    };
     if host.is_none() && version == Version::HTTP_11 {
         return Err(bad_request("Host is missing"));
     }
-    let authority = match (uri.authority(), host) {
-        (None, Some(host)) => host.clone(),
+    match (uri.authority(), host) {
+        (None, Some(host)) => Ok(host),
         (Some(authority), host) => {
             if host.is_some_and(|host| !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) {
                 return Err(bad_request("Host differs from the request target's authority"));
             }
-            HeaderValue::from_str(authority.as_str()).map_err(bad_request)?
+            HeaderValue::from_str(authority.as_str()).map_err(bad_request)
         }
-        (None, None) => return Err(bad_request("the authority is missing")),
-    };
-    headers.remove(header::HOST);
-    Ok(authority)
+        (None, None) => Err(bad_request("the authority is missing")),
+    }
 }
 
-fn check_loop(headers: &HeaderMap, via: &HeaderValue) -> Result<(), Problem> {
-    if !headers.contains_key(header::VIA) {
+fn check_loop(headers: &HeaderMap, seen: &Seen, via: &HeaderValue) -> Result<(), Problem> {
+    if !seen.via {
         return Ok(());
     }
     let passes: usize = headers

@@ -3,7 +3,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gatewright_core::{AccessRecord, Body, BodyError, Outcome, Problem, ProblemKind, Response};
@@ -65,6 +65,17 @@ pin_project_lite::pin_project! {
         in_flight: Option<InFlight>,
         // Why the body breaks off, while what came before is on its way.
         broken: Option<BodyError>,
+    }
+
+    impl PinnedDrop for AnswerBody {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            let now = Instant::now();
+            this.record.ended = Some(now);
+            if let Some(in_flight) = this.in_flight.take() {
+                in_flight.end(now);
+            }
+        }
     }
 }
 

@@ -156,6 +156,7 @@ pub async fn assemble(
     Ok((
         Gateway {
             listeners: services,
+            no_route: "".into(),
             routes,
             recorder,
             generation: number,

@@ -1,7 +1,6 @@
 //! A route's chain: requests go down, responses come up.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use gatewright_core::{Exchange, Flow, Integration, Problem, Response, Stage};
 
@@ -47,9 +46,9 @@ impl Chain {
     /// Down: each stage sees the request until one answers or fails. `passed` counts those that let it pass.
     async fn request(&self, exchange: &mut Exchange, passed: &mut usize) -> Result<Flow, Problem> {
         for link in &self.links {
-            let started = Instant::now();
             let flow = link.stage.on_request(exchange).await;
-            link.metrics.request(&flow, started.elapsed());
+            let (_, took) = exchange.look_at_clock();
+            link.metrics.request(&flow, took);
             if !matches!(flow, Ok(Flow::Proceed)) {
                 exchange.record.answered_by = Some(Arc::clone(&link.name));
                 return flow;
@@ -61,16 +60,17 @@ impl Chain {
 
     /// Up: the stages that let the request pass see the response, the last one first.
     async fn response(&self, exchange: &mut Exchange, response: &mut Response, passed: usize) {
-        for link in self
-            .links
-            .iter()
-            .take(passed)
-            .rev()
-            .filter(|link| link.stage.sees_responses())
-        {
-            let started = Instant::now();
+        let passed = self.links.get(..passed).unwrap_or_default();
+        if passed.iter().any(|link| link.stage.sees_responses()) {
+            exchange.look_at_clock();
+        }
+        for link in passed.iter().rev() {
+            if !link.stage.sees_responses() {
+                continue;
+            }
             let result = link.stage.on_response(exchange, response).await;
-            link.metrics.response(&result, started.elapsed());
+            let (_, took) = exchange.look_at_clock();
+            link.metrics.response(&result, took);
             if let Err(problem) = result {
                 exchange.record.answered_by = Some(Arc::clone(&link.name));
                 *response = answer::problem(&mut exchange.record, &problem);

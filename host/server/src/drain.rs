@@ -1,5 +1,11 @@
 //! How the gateway stops: it says so, then takes no more, then lets what runs come to its end.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Poll, Waker};
+
 use tokio::sync::{mpsc, watch};
 
 /// Where the gateway is in its life.
@@ -17,6 +23,7 @@ pub enum Phase {
 #[derive(Debug)]
 pub struct Drainer {
     phase: watch::Sender<Phase>,
+    current: Arc<AtomicU8>,
     // Open as long as a `Drain` lives.
     ended: mpsc::Receiver<()>,
 }
@@ -25,6 +32,8 @@ pub struct Drainer {
 #[derive(Clone, Debug)]
 pub struct Drain {
     phase: watch::Receiver<Phase>,
+    // The phase again, for those who look at it with every request: reading it takes no lock.
+    current: Arc<AtomicU8>,
     _alive: mpsc::Sender<()>,
 }
 
@@ -32,7 +41,18 @@ pub struct Drain {
 pub fn new() -> (Drainer, Drain) {
     let (sender, phase) = watch::channel(Phase::Serving);
     let (alive, ended) = mpsc::channel(1);
-    (Drainer { phase: sender, ended }, Drain { phase, _alive: alive })
+    let current = Arc::new(AtomicU8::new(Phase::Serving as u8));
+    let drainer = Drainer {
+        phase: sender,
+        current: Arc::clone(&current),
+        ended,
+    };
+    let drain = Drain {
+        phase,
+        current,
+        _alive: alive,
+    };
+    (drainer, drain)
 }
 
 impl Drainer {
@@ -42,6 +62,8 @@ impl Drainer {
             let later = phase > *current;
             if later {
                 *current = phase;
+                // Before anybody is woken, so that who is woken sees it.
+                self.current.store(phase as u8, Ordering::Release);
             }
             later
         });
@@ -63,10 +85,21 @@ impl Drainer {
     }
 }
 
+impl Drop for Drainer {
+    fn drop(&mut self) {
+        // The gateway is gone, which is as good a reason to close.
+        self.current.store(Phase::Closing as u8, Ordering::Release);
+    }
+}
+
 impl Drain {
     /// Whether clients are asked to go.
     pub fn is_leaving(&self) -> bool {
-        *self.phase.borrow() > Phase::Serving
+        self.is_in(Phase::Leaving)
+    }
+
+    fn is_in(&self, phase: Phase) -> bool {
+        self.current.load(Ordering::Acquire) >= phase as u8
     }
 
     /// Waits until the client should go. One that came after the others were asked to may stay until the end.
@@ -76,12 +109,31 @@ impl Drain {
         } else {
             Phase::Leaving
         };
-        let _ = self.phase.wait_for(|phase| *phase >= parting).await;
+        self.reached(parting).await;
     }
 
     /// Waits until nothing new is accepted.
     pub async fn closing(&mut self) {
-        // An error means that the gateway is gone, which is as good a reason to close.
-        let _ = self.phase.wait_for(|phase| *phase >= Phase::Closing).await;
+        self.reached(Phase::Closing).await;
+    }
+
+    /// A connection polls this whenever it is woken, hardly ever by the phase: as long as that has not changed and the
+    /// same task is to be told, there is nothing to do.
+    async fn reached(&mut self, phase: Phase) {
+        let mut told: Option<Waker> = None;
+        let mut receiver = self.phase.clone();
+        let mut reached: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+            let _ = receiver.wait_for(|current| *current >= phase).await;
+        });
+        poll_fn(|context| {
+            if !self.is_in(phase) {
+                if told.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+                    return Poll::Pending;
+                }
+                told = Some(context.waker().clone());
+            }
+            reached.as_mut().poll(context)
+        })
+        .await;
     }
 }

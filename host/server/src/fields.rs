@@ -22,15 +22,13 @@ pub const RATELIMIT_RESET: HeaderName = HeaderName::from_static("ratelimit-reset
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-/// Fields that end at this hop even where `Connection` does not name them (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 6] = [
-    header::CONNECTION,
-    KEEP_ALIVE,
-    PROXY_CONNECTION,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+/// Whether a field ends at this hop even where `Connection` does not name it (RFC 9110, section 7.6.1).
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade"
+    )
+}
 
 /// Fields that make no sense, or mischief, in a trailer section (RFC 9110, section 6.5.1).
 pub const NOT_IN_TRAILERS: [HeaderName; 27] = [
@@ -64,27 +62,41 @@ pub const NOT_IN_TRAILERS: [HeaderName; 27] = [
     X_FORWARDED_PROTO,
 ];
 
-/// Removes the fields that belong to the connection: those named by `Connection`, and those that always do.
+/// Removes what belongs to the client's connection and not to the request: the fields named by `Connection`, and those
+/// that always do.
 ///
 /// `Connection: close` and names of fields that a sender must not take back are no reason to remove anything.
-pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    // Most messages have none of them, and looking through the names once is all that they cost.
-    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
-        return;
+pub fn clean_request(headers: &mut HeaderMap) {
+    // Trailers are passed on, so whoever can take them from the gateway can take them from behind it.
+    if remove_hop_by_hop(headers).is_some_and(|te| accepts_trailers(&te)) {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    if headers.contains_key(header::CONNECTION) {
+}
+
+/// Removes what belongs to the upstream's connection and not to the response, as with a request, and leaves in
+/// `Trailer` only the names of fields that may be in a trailer section.
+pub fn clean_response(headers: &mut HeaderMap) {
+    // What a request may say of trailers makes no sense in a response.
+    remove_hop_by_hop(headers);
+    if headers.keys().any(|name| *name == header::TRAILER) {
+        clean_trailer(headers);
+    }
+}
+
+/// What `TE` said is all that is worth knowing of them.
+fn remove_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    // Most messages have none of them but `Connection: keep-alive`: looking through the names once is what they cost.
+    let present: Vec<HeaderName> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
+    let te = present.contains(&header::TE).then(|| headers.get(header::TE).cloned());
+    if present.contains(&header::CONNECTION) {
         for name in named_by_connection(headers) {
             headers.remove(name);
         }
     }
-    // Trailers are passed on, so whoever can take them from the gateway can take them from behind it.
-    let trailers = headers.get(header::TE).is_some_and(accepts_trailers);
-    for name in &HOP_BY_HOP {
+    for name in present {
         headers.remove(name);
     }
-    if trailers {
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
-    }
+    te.flatten()
 }
 
 fn accepts_trailers(te: &HeaderValue) -> bool {
@@ -94,20 +106,22 @@ fn accepts_trailers(te: &HeaderValue) -> bool {
 }
 
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
-    headers
-        .get_all(header::CONNECTION)
-        .iter()
+    let values = headers.get_all(header::CONNECTION).iter();
+    values
+        .filter(|value| !is_connection_option(value.as_bytes()))
         .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        .flat_map(|value| value.split(',').map(str::trim))
+        .filter(|name| !is_connection_option(name.as_bytes()))
+        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
         .collect()
 }
 
-/// Leaves in `Trailer` only the names of fields that may be in a trailer section.
-pub fn clean_trailer(headers: &mut HeaderMap) {
-    if !headers.contains_key(header::TRAILER) {
-        return;
-    }
+/// Whether it names no field but says what becomes of the connection, as most do.
+fn is_connection_option(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"keep-alive") || name.eq_ignore_ascii_case(b"close")
+}
+
+fn clean_trailer(headers: &mut HeaderMap) {
     let allowed: Vec<String> = headers
         .get_all(header::TRAILER)
         .iter()
@@ -147,7 +161,7 @@ mod tests {
             ("te", "gzip, trailers"),
             ("accept", "*/*"),
         ]);
-        remove_hop_by_hop(&mut headers);
+        clean_request(&mut headers);
         assert_eq!(
             headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
             ["accept", "te"]
@@ -157,10 +171,10 @@ mod tests {
     #[test]
     fn trailer_names_only_what_may_come() {
         let mut some = headers(&[("trailer", "x-sum, Content-Length, authorization")]);
-        clean_trailer(&mut some);
+        clean_response(&mut some);
         assert_eq!(some.get("trailer").unwrap(), "x-sum");
         let mut none = headers(&[("trailer", "content-length")]);
-        clean_trailer(&mut none);
+        clean_response(&mut none);
         assert!(none.is_empty());
     }
 }

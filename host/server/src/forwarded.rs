@@ -82,7 +82,6 @@ impl Peer {
     /// Says who the client is, whatever it said itself.
     fn replace(&self, request: &mut Request) {
         let headers = &mut request.headers;
-        headers.remove(header::FORWARDED);
         // Also those that the gateway does not set: frameworks build links and decide on `-Port`, `-Prefix`, `-Ssl`.
         let forged: Vec<HeaderName> = headers.keys().filter(|name| is_forwarding(name)).cloned().collect();
         for name in forged {
@@ -97,7 +96,7 @@ impl Peer {
 }
 
 fn is_forwarding(name: &HeaderName) -> bool {
-    name.as_str().starts_with("x-forwarded-")
+    *name == header::FORWARDED || name.as_str().starts_with("x-forwarded-")
 }
 
 fn is_trusted(address: IpAddr, trusted_proxies: &[IpNet]) -> bool {

@@ -1,16 +1,16 @@
 //! One generation of the gateway: what a configuration has become, and the straight line that a request takes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gatewright_core::{
-    AccessRecord, Body, Exchange, ExchangeId, Parameters, Problem, ProblemKind, RateLimit, Recorder, Request, Response,
-    RouteName,
+    AccessRecord, Attributes, Body, Exchange, ExchangeId, Parameters, Problem, ProblemKind, Recorder, Request,
+    Response, RouteName,
 };
+use http::Method;
 use http::header::{self, HeaderValue};
-use http::{Method, Version};
+use http::uri::{PathAndQuery, Uri};
 use hyper::body::{Body as _, Incoming};
 use ipnet::IpNet;
 
@@ -29,10 +29,12 @@ pub type Answer = http::Response<AnswerBody>;
 
 /// One generation of the gateway. Immutable; a reload makes another and swaps it in whole.
 pub struct Gateway {
-    /// What each listener serves, by its name.
-    pub listeners: HashMap<Arc<str>, Service>,
+    /// What each listener serves, by its name, in the order of the names.
+    pub listeners: Vec<(Arc<str>, Service)>,
     /// The routes, as the routers number them.
     pub routes: Vec<Route>,
+    /// Stands for the route of requests that have none yet.
+    pub no_route: RouteName,
     /// Takes the access records of requests that find no route.
     pub recorder: Arc<dyn Recorder>,
     /// Counts generations, from 1.
@@ -72,84 +74,96 @@ impl Gateway {
     /// written whichever way the exchange ends, even if this future is dropped.
     pub async fn handle(&self, connection: &Connection, id: ExchangeId, request: http::Request<Incoming>) -> Answer {
         let (in_flight, violation) = connection.watch.begin();
-        let (parts, body) = request.into_parts();
-        let mut record = self.record(connection, id, &parts.method, parts.version);
-        record.authority = parts.headers.get(header::HOST).cloned();
-        record.target = parts.uri.path_and_query().cloned();
-        let expects_body = parts.method != Method::HEAD;
-
-        let (route, mut exchange) = match self.admit(connection, parts, violation, body, record) {
-            Ok(found) => found,
-            Err((mut record, problem)) => {
-                let response = answer::problem(&mut record, &problem);
-                return finish(response, record, in_flight, expects_body, connection);
-            }
+        let (mut exchange, uri, body) = self.begin(connection, id, request);
+        let response = match self.admit(connection, &mut exchange, &uri, violation, body) {
+            Ok(route) => route.chain.serve(&mut exchange).await,
+            Err(problem) => answer::problem(&mut exchange.record, &problem),
         };
-        let response = route.chain.serve(&mut exchange).await;
-        let Exchange { record, rate_limit, .. } = exchange;
-        let response = with_rate_limit(response, rate_limit);
-        finish(response, record, in_flight, expects_body, connection)
+        finish(response, exchange, in_flight, connection)
     }
 
-    fn record(&self, connection: &Connection, id: ExchangeId, method: &Method, version: Version) -> AccessRecord {
-        AccessRecord::new(
-            id,
-            Arc::clone(&connection.listener),
-            connection.peer.client.clone(),
-            method.clone(),
-            version,
-            Arc::clone(&self.recorder),
-        )
-    }
-
-    /// Checks the request and finds its route; from here on there is an exchange.
-    fn admit(
+    /// The exchange as it begins, before anything of the request has been looked at.
+    fn begin(
         &self,
         connection: &Connection,
-        parts: http::request::Parts,
-        violation: Option<Violation>,
-        body: Incoming,
-        mut record: AccessRecord,
-    ) -> Result<(&Route, Exchange), (AccessRecord, Problem)> {
-        let Some(service) = self.listeners.get(&connection.listener) else {
-            return Err((record, ProblemKind::ServiceUnavailable.into()));
-        };
-        let mut request = match admission::admit(parts, violation, connection.peer.client.tls, &service.bounds) {
-            Ok(request) => request,
-            Err(problem) => return Err((record, problem)),
-        };
-        record.authority = Some(request.authority.clone());
-        fields::remove_hop_by_hop(&mut request.headers);
-        let client = connection.peer.settle(&mut request, &service.trusted_proxies);
-        record.client = client.clone();
-        let (index, parameters) = match find(&service.router, &request) {
-            Ok(found) => found,
-            Err(problem) => return Err((record, problem)),
-        };
-        let Some(route) = self.routes.get(index) else {
-            return Err((record, ProblemKind::InternalError.into()));
-        };
-        record.route = Some(Arc::clone(&route.name));
-        record.record_to(Arc::clone(&route.recorder));
-        let limit = route.body_bytes.unwrap_or(service.body_bytes);
-        let body = match take_body(body, limit, service.body_timeout, &mut record) {
-            Ok(body) => body,
-            Err(problem) => return Err((record, problem)),
-        };
+        id: ExchangeId,
+        request: http::Request<Incoming>,
+    ) -> (Exchange, Uri, Incoming) {
+        let (parts, body) = request.into_parts();
+        let client = &connection.peer.client;
+        let mut record = AccessRecord::new(
+            id,
+            Arc::clone(&connection.listener),
+            client.clone(),
+            parts.method.clone(),
+            parts.version,
+            Arc::clone(&self.recorder),
+        );
+        record.target = parts.uri.path_and_query().cloned();
         let exchange = Exchange {
-            id: record.id,
-            received: record.received,
-            deadline: record.started + route.timeout,
-            client,
-            request,
-            body,
-            route: Arc::clone(&route.name),
-            parameters,
-            attributes: Default::default(),
+            id,
+            now: record.started,
+            deadline: record.started,
+            client: client.clone(),
+            request: Request {
+                method: parts.method,
+                secure: client.tls,
+                authority: HeaderValue::from_static(""),
+                host: String::new(),
+                target: PathAndQuery::from_static("/"),
+                version: parts.version,
+                headers: parts.headers,
+            },
+            body: Body::empty(),
+            route: Arc::clone(&self.no_route),
+            parameters: Parameters::default(),
+            attributes: Attributes::default(),
             rate_limit: None,
             record,
         };
-        Ok((route, exchange))
+        (exchange, parts.uri, body)
+    }
+
+    /// Checks the request and finds its route; from here on everything in the exchange can be relied on.
+    fn admit(
+        &self,
+        connection: &Connection,
+        exchange: &mut Exchange,
+        uri: &Uri,
+        violation: Option<Violation>,
+        body: Incoming,
+    ) -> Result<&Route, Problem> {
+        let service = self
+            .service(&connection.listener)
+            .ok_or(ProblemKind::ServiceUnavailable)?;
+        let admitted = admission::admit(&mut exchange.request, uri, violation, &service.bounds);
+        exchange.record.authority = match &admitted {
+            Ok(()) => Some(exchange.request.authority.clone()),
+            // As sent, for those who want to know who sends such things.
+            Err(_) => exchange.request.headers.get(header::HOST).cloned(),
+        };
+        admitted?;
+        fields::clean_request(&mut exchange.request.headers);
+        exchange.client = connection.peer.settle(&mut exchange.request, &service.trusted_proxies);
+        exchange.record.client = exchange.client.clone();
+        let (index, parameters) = find(&service.router, &exchange.request)?;
+        let route = self.routes.get(index).ok_or(ProblemKind::InternalError)?;
+        exchange.parameters = parameters;
+        exchange.route = Arc::clone(&route.name);
+        exchange.deadline = exchange.now + route.timeout;
+        exchange.record.route = Some(Arc::clone(&route.name));
+        exchange.record.record_to(Arc::clone(&route.recorder));
+        let limit = route.body_bytes.unwrap_or(service.body_bytes);
+        exchange.body = take_body(body, limit, service.body_timeout, &mut exchange.record)?;
+        Ok(route)
+    }
+
+    fn service(&self, listener: &str) -> Option<&Service> {
+        let index = self
+            .listeners
+            .binary_search_by(|(name, _)| (**name).cmp(listener))
+            .ok()?;
+        self.listeners.get(index).map(|(_, service)| service)
     }
 }
 
@@ -193,33 +207,25 @@ fn take_body(body: Incoming, limit: u64, patience: Duration, record: &mut Access
     )))
 }
 
-fn with_rate_limit(mut response: Response, rate_limit: Option<RateLimit>) -> Response {
+/// The response with what the gateway has to say in it, on its way to the client.
+fn finish(response: Response, exchange: Exchange, in_flight: InFlight, connection: &Connection) -> Answer {
+    let Exchange {
+        request,
+        rate_limit,
+        mut record,
+        ..
+    } = exchange;
+    record.status = Some(response.status().as_u16());
+    let expects_body = request.method != Method::HEAD && !matches!(response.status().as_u16(), 204 | 304);
+    let mut response = response.map(|body| AnswerBody::new(body, record, in_flight, expects_body));
+    let headers = response.headers_mut();
     if let Some(rate_limit) = rate_limit {
-        let headers = response.headers_mut();
         headers.insert(fields::RATELIMIT_LIMIT, rate_limit.limit.into());
         headers.insert(fields::RATELIMIT_REMAINING, rate_limit.remaining.into());
-        headers.insert(
-            fields::RATELIMIT_RESET,
-            HeaderValue::from(answer::whole_seconds(rate_limit.reset)),
-        );
+        headers.insert(fields::RATELIMIT_RESET, answer::whole_seconds(rate_limit.reset).into());
     }
-    response
-}
-
-fn finish(
-    response: Response,
-    mut record: AccessRecord,
-    in_flight: InFlight,
-    expects_body: bool,
-    connection: &Connection,
-) -> Answer {
-    record.status = Some(response.status().as_u16());
-    let expects_body = expects_body && !matches!(response.status().as_u16(), 204 | 304);
-    let mut response = response.map(|body| AnswerBody::new(body, record, in_flight, expects_body));
     if connection.must_close() {
-        response
-            .headers_mut()
-            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }

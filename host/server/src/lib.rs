@@ -10,6 +10,7 @@
 pub mod access_log;
 pub mod admin;
 pub mod admission;
+pub mod alarm;
 pub mod answer;
 pub mod assemble;
 pub mod chain;

@@ -11,8 +11,9 @@ use gatewright_core::{BodyError, Problem, ProblemKind};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Sleep;
+use tokio::time::Instant;
 
+use crate::alarm::Alarm;
 use crate::fields;
 use crate::upstream::causes;
 use crate::upstream::pool::Lease;
@@ -21,8 +22,9 @@ use crate::upstream::pool::Lease;
 pub enum Sender {
     /// A request's body.
     Client,
-    /// A response's body, and the connection that is free when it has come whole.
-    Upstream(Option<Lease>),
+    /// A response's body, and the connection that is free when it has come whole, with the time as its header section
+    /// came.
+    Upstream(Option<(Lease, std::time::Instant)>),
 }
 
 impl Sender {
@@ -43,12 +45,12 @@ impl Sender {
         BodyError::new(kind, causes(error))
     }
 
-    /// The body has come whole.
-    fn complete(&mut self) {
+    /// The body has come whole. A body that was waited for came later than its header section.
+    fn complete(&mut self, waited: bool) {
         if let Self::Upstream(lease) = self
-            && let Some(lease) = lease.take()
+            && let Some((lease, answered)) = lease.take()
         {
-            lease.give_back();
+            lease.give_back(if waited { std::time::Instant::now() } else { answered });
         }
     }
 }
@@ -77,9 +79,10 @@ pin_project_lite::pin_project! {
         limit: u64,
         received: u64,
         patience: Duration,
-        // Set up at the first wait, so that a body that is there at once costs no timer.
-        alarm: Option<Pin<Box<Sleep>>>,
-        waiting: bool,
+        alarm: Alarm,
+        // When patience ends, while nothing comes.
+        stalled_at: Option<Instant>,
+        waited: bool,
         counter: Option<Arc<AtomicU64>>,
     }
 }
@@ -99,8 +102,9 @@ impl IncomingBody {
             limit,
             received: 0,
             patience,
-            alarm: None,
-            waiting: false,
+            alarm: Alarm::default(),
+            stalled_at: None,
+            waited: false,
             counter,
         }
     }
@@ -113,13 +117,15 @@ impl Body for IncomingBody {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut this = self.project();
         let Poll::Ready(frame) = this.inner.as_mut().poll_frame(context) else {
-            return poll_stall(this.alarm, this.waiting, *this.patience, context)
-                .map(|()| Some(Err(this.sender.stalled())));
+            *this.waited = true;
+            let stalled_at = *this.stalled_at.get_or_insert_with(|| Instant::now() + *this.patience);
+            let stalled = this.alarm.poll(stalled_at, context);
+            return stalled.map(|()| Some(Err(this.sender.stalled())));
         };
-        *this.waiting = false;
+        *this.stalled_at = None;
         Poll::Ready(match frame {
             None => {
-                this.sender.complete();
+                this.sender.complete(*this.waited);
                 None
             }
             Some(Err(error)) => Some(Err(this.sender.broken(&error))),
@@ -136,7 +142,7 @@ impl Body for IncomingBody {
                 }
                 // hyper does not ask for the end of a body that it knows to be complete.
                 if this.inner.is_end_stream() {
-                    this.sender.complete();
+                    this.sender.complete(*this.waited);
                 }
                 Some(Ok(match frame.into_trailers() {
                     Ok(trailers) => Frame::trailers(without_forbidden(trailers)),
@@ -153,24 +159,6 @@ impl Body for IncomingBody {
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
-}
-
-/// Ready when nothing has come for `patience`.
-fn poll_stall(
-    alarm: &mut Option<Pin<Box<Sleep>>>,
-    waiting: &mut bool,
-    patience: Duration,
-    context: &mut Context<'_>,
-) -> Poll<()> {
-    let alarm = alarm.get_or_insert_with(|| {
-        *waiting = true;
-        Box::pin(tokio::time::sleep(patience))
-    });
-    if !*waiting {
-        *waiting = true;
-        alarm.as_mut().reset(tokio::time::Instant::now() + patience);
-    }
-    alarm.as_mut().poll(context)
 }
 
 /// Trailers without the fields that must not be among them (RFC 9110, section 6.5.1).

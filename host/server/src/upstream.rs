@@ -8,7 +8,7 @@ pub mod target;
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gatewright_config::UpstreamConfig;
 use gatewright_core::{Body, Problem, ProblemKind};
@@ -37,6 +37,8 @@ pub enum Attempt {
     Answered(http::Response<hyper::body::Incoming>, Lease),
     /// The connection had been closed before anything was sent; the body is as it was.
     Unsent(Body),
+    /// The time was up; the connection is gone.
+    Late,
     /// The connection broke after something was sent. `reused` is whether it had served before.
     Broken {
         /// Why.
@@ -94,19 +96,31 @@ fn authorities(config: &UpstreamConfig) -> Option<Vec<u8>> {
     std::fs::read(config.ca.as_ref()?).ok()
 }
 
-/// A connection to the first target that takes one, and the target.
+/// A connection to the first target that takes one by the `deadline`, and the target. `now` is the time.
 ///
 /// # Errors
 /// When no target can be reached. What the last one said decides.
-pub async fn connect_any(upstream: &Upstream, fresh_only: bool) -> Result<(Lease, &Arc<Target>), Problem> {
-    let mut problem = Problem::new(ProblemKind::UpstreamUnavailable);
+pub async fn connect_any(
+    upstream: &Upstream,
+    fresh_only: bool,
+    now: Instant,
+    deadline: Instant,
+) -> Result<(Lease, &Arc<Target>), Problem> {
+    let mut problem = None;
     for target in upstream.candidates() {
-        match target.lease(fresh_only).await {
+        if !fresh_only && let Some(lease) = target.pool.take(now) {
+            return Ok((lease, target));
+        }
+        // Boxed: connecting is rare, and its state would make every request's future large.
+        match Box::pin(target.connect(deadline)).await {
             Ok(lease) => return Ok((lease, target)),
-            Err(error) => problem = unreachable(target, &error),
+            Err(error) => problem = Some(unreachable(target, &error)),
+        }
+        if Instant::now() >= deadline {
+            break;
         }
     }
-    Err(problem)
+    Err(problem.unwrap_or_else(|| ProblemKind::UpstreamUnavailable.into()))
 }
 
 fn unreachable(target: &Target, error: &ConnectError) -> Problem {

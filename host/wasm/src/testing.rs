@@ -35,7 +35,7 @@ pub(crate) fn exchange() -> Exchange {
     let recorder: Arc<dyn Recorder> = Arc::new(Nowhere);
     Exchange {
         id,
-        received: SystemTime::now(),
+        now: Instant::now(),
         deadline: Instant::now() + Duration::from_secs(10),
         client: client.clone(),
         request: Request {

@@ -1,7 +1,6 @@
 //! X9: a defect of the gateway costs one request. No configuration provokes a panic, so this puts together a gateway of
 //! the same parts with an integration that does.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -70,7 +69,8 @@ fn serve() -> (SocketAddr, Arc<Records>) {
         recorder: Arc::clone(&records) as Arc<dyn Recorder>,
     };
     let live = Live::new(Gateway {
-        listeners: HashMap::from([("public".into(), service)]),
+        listeners: vec![("public".into(), service)],
+        no_route: "".into(),
         routes: vec![route],
         recorder: Arc::clone(&records) as Arc<dyn Recorder>,
         generation: 1,

@@ -39,7 +39,7 @@ impl Integration for Http {
     }
 
     fn call<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Response, Problem>> {
-        Step::waiting(self.call_in_time(exchange))
+        Step::waiting(self.ask(exchange))
     }
 }
 
@@ -58,41 +58,42 @@ impl Http {
         }
     }
 
-    async fn call_in_time(&self, exchange: &mut Exchange) -> Result<Response, Problem> {
-        let started = Instant::now();
-        let deadline = self.deadline(exchange, started).into();
-        let (response, lease) = match tokio::time::timeout_at(deadline, self.send(exchange)).await {
-            Ok(sent) => sent?,
-            Err(_elapsed) => {
-                return Err(Problem::new(ProblemKind::IntegrationTimeout).with_cause("no response in time"));
-            }
-        };
-        exchange.record.upstream_time = Some(started.elapsed());
-        Ok(self.receive(response, lease))
+    async fn ask(&self, exchange: &mut Exchange) -> Result<Response, Problem> {
+        let asked = exchange.now;
+        let (response, lease) = self.send(exchange).await?;
+        let (answered, _) = exchange.look_at_clock();
+        exchange.record.upstream_time = Some(answered.saturating_duration_since(asked));
+        Ok(self.receive(response, lease, answered))
     }
 
     /// When there must be a response. How long a body takes is the client's business, within the route's time.
-    fn deadline(&self, exchange: &Exchange, started: Instant) -> Instant {
+    fn deadline(&self, exchange: &Exchange) -> Instant {
         if exchange.body.is_empty() {
-            exchange.deadline.min(started + self.upstream.config.response_timeout)
+            exchange
+                .deadline
+                .min(exchange.now + self.upstream.config.response_timeout)
         } else {
             exchange.deadline
         }
     }
 
     async fn send(&self, exchange: &mut Exchange) -> Result<(http::Response<Incoming>, Lease), Problem> {
+        let deadline = self.deadline(exchange);
         let mut body = exchange.body.take();
         let replayable = body.is_empty() && exchange.request.method.is_safe();
         let mut fresh_only = false;
         for _ in 0..MAX_ATTEMPTS {
-            let (lease, target) = connect_any(&self.upstream, fresh_only).await?;
+            let (lease, target) = connect_any(&self.upstream, fresh_only, exchange.now, deadline).await?;
             exchange.record.upstream = Some(Arc::clone(&target.name));
             let request = self.request(exchange, target, body)?;
-            match lease.send(request).await {
+            match lease.send(request, deadline).await {
                 Attempt::Answered(response, lease) => return Ok((response, lease)),
                 Attempt::Unsent(unsent) => body = unsent,
                 Attempt::Broken { reused: true, .. } if replayable => body = Body::empty(),
                 Attempt::Broken { error, .. } => return Err(broken(&error)),
+                Attempt::Late => {
+                    return Err(Problem::new(ProblemKind::IntegrationTimeout).with_cause("no response in time"));
+                }
             }
             // One kept connection was closed; the others probably are too.
             fresh_only = true;
@@ -158,22 +159,19 @@ impl Http {
         headers
     }
 
-    fn receive(&self, response: http::Response<Incoming>, lease: Lease) -> Response {
+    fn receive(&self, response: http::Response<Incoming>, lease: Lease, now: Instant) -> Response {
         // Version, reason phrase and extensions are the upstream connection's own.
         let (parts, incoming) = response.into_parts();
         let mut headers = parts.headers;
-        fields::remove_hop_by_hop(&mut headers);
-        // What a request may say of trailers makes no sense in a response.
-        headers.remove(header::TE);
-        fields::clean_trailer(&mut headers);
+        fields::clean_response(&mut headers);
         let body = if incoming.is_end_stream() {
-            lease.give_back();
+            lease.give_back(now);
             Body::empty()
         } else {
             let patience = self.upstream.config.body_timeout;
             Body::stream(IncomingBody::new(
                 incoming,
-                Sender::Upstream(Some(lease)),
+                Sender::Upstream(Some((lease, now))),
                 u64::MAX,
                 patience,
                 None,

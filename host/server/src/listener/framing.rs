@@ -226,6 +226,9 @@ impl Scanner {
     }
 
     fn step_line<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], Violation> {
+        if let Some((line, rest)) = self.line.read_whole(bytes) {
+            return self.line_complete(line).map(|()| rest);
+        }
         let mut reader = std::mem::take(&mut self.line);
         let result = match reader.read(bytes)? {
             Line::Complete(line, rest) => self.line_complete(line).map(|()| rest),

@@ -34,6 +34,16 @@ impl LineReader {
         !self.begun.is_empty()
     }
 
+    /// The line that all of these bytes begin with, and the bytes after it, where it is as it should be: nearly always.
+    pub(super) fn read_whole<'b>(&self, bytes: &'b [u8]) -> Option<(&'b [u8], &'b [u8])> {
+        let end = memchr::memchr2(b'\r', b'\n', bytes)?;
+        if !self.begun.is_empty() || end + 2 > self.limit {
+            return None;
+        }
+        let (line, rest) = bytes.split_at(end);
+        Some((line, rest.strip_prefix(b"\r\n")?))
+    }
+
     /// Reads up to the end of a line.
     pub(super) fn read<'l, 'b: 'l>(&'l mut self, bytes: &'b [u8]) -> Result<Line<'l, 'b>, Violation> {
         let end = memchr::memchr(b'\n', bytes);

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
+use crate::alarm::Alarm;
 use crate::listener::framing::{Scanner, Side, Violation};
 
 /// What the connection's two sides know of each other: the bytes, and the requests made of them.
@@ -66,13 +67,13 @@ impl Watch {
         } else {
             None
         };
-        (InFlight(Arc::clone(self)), violation)
+        (InFlight::new(self), violation)
     }
 
     /// The request that came last is in flight again.
     pub fn go_on(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight(Arc::clone(self))
+        InFlight::new(self)
     }
 
     /// What was wrong with the connection's bytes, if anything.
@@ -98,14 +99,33 @@ impl Watch {
 
 /// A request in flight; while there is one the connection is not idle.
 #[derive(Debug)]
-pub struct InFlight(Arc<Watch>);
+pub struct InFlight {
+    watch: Arc<Watch>,
+    ended: Option<std::time::Instant>,
+}
+
+impl InFlight {
+    fn new(watch: &Arc<Watch>) -> Self {
+        Self {
+            watch: Arc::clone(watch),
+            ended: None,
+        }
+    }
+
+    /// Ends the request at that time, which saves another look at the clock.
+    pub fn end(mut self, now: std::time::Instant) {
+        self.ended = Some(now);
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let elapsed = u64::try_from(self.0.opened_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.ended_ms.store(elapsed, Ordering::Relaxed);
-        self.0.in_flight.fetch_sub(1, Ordering::Release);
-        self.0.answered.wake();
+        let ended = self.ended.map_or_else(Instant::now, Instant::from_std);
+        let elapsed = ended.saturating_duration_since(self.watch.opened_at).as_millis();
+        let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX);
+        self.watch.ended_ms.store(elapsed, Ordering::Relaxed);
+        self.watch.in_flight.fetch_sub(1, Ordering::Release);
+        self.watch.answered.wake();
     }
 }
 
@@ -123,7 +143,7 @@ pub struct Patience {
 /// A client's connection with a watch over it.
 pub struct Guard<S> {
     stream: S,
-    alarm: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
     watch: Arc<Watch>,
     // None where the bytes are not HTTP/1.
     scanner: Option<Scanner>,
@@ -145,7 +165,7 @@ impl<S> Guard<S> {
         let watch = Watch::new();
         let guard = Self {
             stream,
-            alarm: None,
+            alarm: Alarm::default(),
             watch: Arc::clone(&watch),
             scanner: http1.then(|| Scanner::new(Side::Requests, line_limit)),
             patience,
@@ -222,23 +242,15 @@ impl<S> Guard<S> {
     }
 
     /// Called whenever something has to wait: fails when patience has ended, and sees to a wake-up when it does.
-    ///
-    /// The alarm is only ever moved to an earlier time. One that goes off too early is set again, so that a busy
-    /// connection costs no timer operation.
     fn wait(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         loop {
             // Nothing to wait for now; look again when an exchange may have ended.
-            let deadline = self.deadline().unwrap_or_else(|| Instant::now() + self.patience.idle);
-            let alarm = self
-                .alarm
-                .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-            if alarm.deadline() > deadline {
-                alarm.as_mut().reset(deadline);
-            }
-            if alarm.as_mut().poll(context).is_pending() {
+            let deadline = self.deadline().or(self.alarm.deadline());
+            let deadline = deadline.unwrap_or_else(|| Instant::now() + self.patience.idle);
+            if self.alarm.poll(deadline, context).is_pending() {
                 return Ok(());
             }
-            self.alarm = None;
+            self.alarm = Alarm::default();
             if self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
                 return Err(io::ErrorKind::TimedOut.into());
             }
@@ -304,6 +316,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        // The system call for one piece is the cheaper one.
+        if let [piece] = slices {
+            return self.poll_write(context, piece);
+        }
         let result = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.after_write(context, result)
     }

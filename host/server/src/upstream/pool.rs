@@ -1,6 +1,9 @@
 //! Connections that are kept between requests, each by the worker that opened it.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use gatewright_core::{Body, PerWorker};
@@ -9,6 +12,7 @@ use hyper::client::conn::http1::SendRequest;
 use super::Attempt;
 use super::connect::Connected;
 use super::guard::Sent;
+use crate::alarm::Alarm;
 
 /// Unused connections to one target.
 pub struct Pool {
@@ -20,6 +24,7 @@ pub struct Pool {
 struct Idle {
     sender: SendRequest<Body>,
     sent: Sent,
+    alarm: Alarm,
     since: Instant,
 }
 
@@ -28,6 +33,8 @@ pub struct Lease {
     pool: Arc<Pool>,
     sender: SendRequest<Body>,
     sent: Sent,
+    // Goes from request to request, so that none has to set it.
+    alarm: Alarm,
     /// It has served before.
     pub reused: bool,
 }
@@ -43,10 +50,16 @@ impl Pool {
     }
 
     /// The connection that was used last, if there is one that still is open: the others may grow old and go.
-    pub fn take(self: &Arc<Self>) -> Option<Lease> {
+    pub fn take(self: &Arc<Self>, now: Instant) -> Option<Lease> {
         let mut idle = self.local();
-        while let Some(Idle { sender, sent, since }) = idle.pop() {
-            if since.elapsed() >= self.idle_timeout {
+        while let Some(kept) = idle.pop() {
+            let Idle {
+                sender,
+                sent,
+                alarm,
+                since,
+            } = kept;
+            if now.saturating_duration_since(since) >= self.idle_timeout {
                 // The ones below are older still.
                 idle.clear();
                 return None;
@@ -56,6 +69,7 @@ impl Pool {
                     pool: Arc::clone(self),
                     sender,
                     sent,
+                    alarm,
                     reused: true,
                 });
             }
@@ -70,6 +84,7 @@ impl Pool {
             pool: Arc::clone(self),
             sender,
             sent,
+            alarm: Alarm::default(),
             reused: false,
         }
     }
@@ -89,27 +104,38 @@ impl Pool {
 }
 
 impl Lease {
-    /// Sends a request.
-    pub async fn send(mut self, request: http::Request<Body>) -> Attempt {
+    /// Sends a request, whose response must begin by the `deadline`.
+    pub fn send(mut self, request: http::Request<Body>, deadline: Instant) -> impl Future<Output = Attempt> + Send {
         self.sent.count(request.method());
-        match self.sender.try_send_request(request).await {
-            Ok(response) => Attempt::Answered(response, self),
-            Err(mut error) => match error.take_message() {
-                Some(request) => Attempt::Unsent(request.into_body()),
-                None => Attempt::Broken {
-                    error: error.into_error(),
-                    reused: self.reused,
+        // Not within the future, which would have to hold the request.
+        let sending = self.sender.try_send_request(request);
+        async move {
+            let mut sending = pin!(sending);
+            let sent = poll_fn(|context| match sending.as_mut().poll(context) {
+                Poll::Ready(sent) => Poll::Ready(Some(sent)),
+                Poll::Pending => self.alarm.poll(deadline.into(), context).map(|()| None),
+            });
+            match sent.await {
+                None => Attempt::Late,
+                Some(Ok(response)) => Attempt::Answered(response, self),
+                Some(Err(mut error)) => match error.take_message() {
+                    Some(request) => Attempt::Unsent(request.into_body()),
+                    None => Attempt::Broken {
+                        error: error.into_error(),
+                        reused: self.reused,
+                    },
                 },
-            },
+            }
         }
     }
 
-    /// Keeps the connection for another request. The response must have been read to its end.
-    pub fn give_back(self) {
+    /// Keeps the connection for another request. The response must have been read to its end. `now` is the time.
+    pub fn give_back(self, now: Instant) {
         let Self {
             pool,
             sender,
             sent,
+            alarm,
             reused: _,
         } = self;
         if sender.is_closed() {
@@ -120,7 +146,8 @@ impl Lease {
             idle.push(Idle {
                 sender,
                 sent,
-                since: Instant::now(),
+                alarm,
+                since: now,
             });
         }
     }

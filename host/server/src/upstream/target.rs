@@ -1,7 +1,7 @@
 //! One target of an upstream.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gatewright_config::{TargetConfig, UpstreamConfig};
 use http::HeaderValue;
@@ -56,16 +56,13 @@ impl Target {
         })
     }
 
-    /// A connection: a kept one, unless only a new one will do, or else a new one.
+    /// A new connection.
     ///
     /// # Errors
-    /// When a new one is needed and cannot be had.
-    pub async fn lease(&self, fresh_only: bool) -> Result<Lease, ConnectError> {
-        if !fresh_only && let Some(lease) = self.pool.take() {
-            return Ok(lease);
-        }
-        // Boxed: connecting is rare, and its state would make every request's future large.
-        let connecting = Box::pin(tokio::time::timeout(self.connect_timeout, self.connector.connect()));
+    /// When it cannot be had, also when it cannot by the `deadline`.
+    pub async fn connect(&self, deadline: Instant) -> Result<Lease, ConnectError> {
+        let patience = deadline.min(Instant::now() + self.connect_timeout);
+        let connecting = tokio::time::timeout_at(patience.into(), self.connector.connect());
         let connected = connecting.await;
         Ok(self.pool.lease(connected.map_err(|_elapsed| ConnectError::TimedOut)??))
     }

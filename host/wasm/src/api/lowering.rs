@@ -14,7 +14,8 @@ use super::types::{self, HttpVersion, Peer, RequestHead, ValueParam};
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) id: ExchangeId,
-    pub(crate) received: SystemTime,
+    /// Since its header section was complete.
+    pub(crate) age: Duration,
     pub(crate) route: &'a str,
     pub(crate) client: &'a Client,
     pub(crate) request: &'a Request,
@@ -26,7 +27,7 @@ impl<'a> View<'a> {
     pub(crate) fn of(exchange: &'a Exchange) -> Self {
         Self {
             id: exchange.id,
-            received: exchange.received,
+            age: exchange.now.saturating_duration_since(exchange.record.started),
             route: &exchange.route,
             client: &exchange.client,
             request: &exchange.request,
@@ -123,17 +124,14 @@ impl<'a> Lowered<'a> {
 
     pub(super) fn exchange(&self, budget: Duration) -> types::Exchange<'_> {
         let View {
-            id,
-            received,
-            route,
-            client,
-            ..
+            id, age, route, client, ..
         } = self.view;
         let port = match client.peer {
             // A port belongs to the peer: it is the client's only if no proxy is between.
             ClientAddress::Tcp(peer) if self.shown == Shown::All && client.address == Some(peer.ip()) => peer.port(),
             _ => 0,
         };
+        let received = SystemTime::now().checked_sub(age).unwrap_or(UNIX_EPOCH);
         types::Exchange {
             id: id.number,
             trace_parent: None,
