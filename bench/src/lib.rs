@@ -14,7 +14,7 @@ use gatewright_config::{InstancePolicy, PluginConfig, PluginStageConfig};
 use gatewright_core::{
     AccessRecord, Attributes, Body, Client, ClientAddress, Exchange, ExchangeId, Parameters, Recorder, Request, Stage,
 };
-use gatewright_wasm::{HostSettings, Plugin, PluginHost, StageUse};
+use gatewright_wasm::{CompileLimits, Compiler, HostSettings, Plugin, PluginHost, StageUse};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
 struct Nowhere;
@@ -85,6 +85,8 @@ impl Guests {
             instances: 64,
             file_bytes: 1 << 26,
             workers: 1,
+            compiler: Compiler::InProcess,
+            compile: CompileLimits::default(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

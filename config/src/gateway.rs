@@ -156,6 +156,10 @@ pub struct PluginsConfig {
     pub instances: u32,
     /// The largest plugin file that is read.
     pub file_bytes: ByteSize,
+    /// How long compiling one plugin may take.
+    pub compile_time: Duration,
+    /// Memory that compiling one plugin may take.
+    pub compile_memory: ByteSize,
     /// The gateway refuses to start when a route's plugin cannot be loaded.
     pub required: bool,
 }

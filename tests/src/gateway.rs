@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use gatewright::process::{self, Options, Running};
+use gatewright_wasm::Compiler;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -160,6 +161,7 @@ impl TestFiles {
         let options = Options {
             config: self.write_config(config),
             watch: true,
+            compiler: Compiler::InProcess,
         };
         let running = process::start(options).map_err(|error| error.to_string())?;
         Ok(TestGateway {

@@ -124,6 +124,24 @@ impl Drop for TestProcess {
     }
 }
 
+impl TestFiles {
+    /// Lets the binary check a configuration in this folder.
+    ///
+    /// # Errors
+    /// What it has written to standard error.
+    pub fn check(&self, config: &str) -> Result<(), String> {
+        let output = Command::new(binary())
+            .arg("check")
+            .arg(self.write_config(config))
+            .output()
+            .expect("the binary can be run");
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
+    }
+}
+
 /// The `gatewright` binary of the same build as this test.
 pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("the test knows its path");

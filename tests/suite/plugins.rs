@@ -5,6 +5,7 @@ mod setup;
 
 mod commands;
 mod compiling;
+mod compiling_apart;
 mod configuring;
 mod decisions;
 mod files;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Count, Located};
+use super::{Count, Located, Timeout};
 use crate::units::ByteSize;
 
 /// Where plugins come from, and what they may cost together.
@@ -23,6 +23,10 @@ pub struct Plugins {
     pub instances: Count,
     /// The largest plugin file that is read. Default `"32MiB"`.
     pub file_bytes: ByteSize,
+    /// How long compiling one plugin may take. Default `"2m"`.
+    pub compile_time: Timeout,
+    /// Memory that compiling one plugin may take. Default `"2GiB"`.
+    pub compile_memory: ByteSize,
     /// Whether the gateway refuses to start when a route's plugin cannot be loaded. With `false` such a route answers
     /// 503 and the gateway is not ready until the plugin is there; all other routes serve. Default `true`.
     pub required: bool,
@@ -35,6 +39,8 @@ impl Default for Plugins {
             store: ".gatewright/compiled".to_owned().into(),
             instances: Count(256),
             file_bytes: ByteSize(32 << 20),
+            compile_time: Timeout::seconds(120),
+            compile_memory: ByteSize(2 << 30),
             required: true,
         }
     }

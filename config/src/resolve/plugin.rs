@@ -43,6 +43,8 @@ impl Resolver<'_> {
             store,
             instances,
             file_bytes,
+            compile_time,
+            compile_memory,
             required,
         } = &self.file.plugins.value;
         let directory = directory.as_ref().map(|path| self.path(path));
@@ -55,6 +57,8 @@ impl Resolver<'_> {
             store: store?,
             instances: instances.0,
             file_bytes: *file_bytes,
+            compile_time: compile_time.0,
+            compile_memory: *compile_memory,
             required: *required,
         })
     }

@@ -2,6 +2,7 @@
 //! else.
 
 mod check;
+mod compile_plugin;
 mod demo;
 mod key;
 mod output;
@@ -42,6 +43,9 @@ enum Command {
     /// Build plugins and look into them.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
+    /// Compile a plugin for a gateway that has started this.
+    #[command(hide = true)]
+    CompilePlugin(compile_plugin::CompilePlugin),
 }
 
 impl Cli {
@@ -54,6 +58,7 @@ impl Cli {
             Command::Demo(demo) => demo.execute(),
             Command::Key(key) => key.execute(),
             Command::Plugin(plugin) => plugin.execute(),
+            Command::CompilePlugin(compile) => compile.execute(),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use gatewright_config::{AccessLogConfig, AccessLogOutput, ConfigErrors, GatewayConfig, ListenAddress, ListenerConfig};
-use gatewright_wasm::{HostSettings, PluginError, PluginHost};
+use gatewright_wasm::{CompileLimits, Compiler, HostSettings, PluginError, PluginHost};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -39,6 +39,8 @@ pub struct Options {
     pub config: PathBuf,
     /// Load anew when the configuration or a plugin changes.
     pub watch: bool,
+    /// Where plugins are compiled.
+    pub compiler: Compiler,
 }
 
 /// Why the gateway does not start, or a reload is not published. One message each, with what to do.
@@ -158,7 +160,7 @@ impl Drop for Running {
 ///
 /// # Errors
 /// Everything that is wrong with the file, or the first thing that is wrong with what it names.
-pub fn check(file: &Path, file_only: bool) -> Result<(), StartError> {
+pub fn check(file: &Path, file_only: bool, compiler: &Compiler) -> Result<(), StartError> {
     let config = gatewright_config::load(file)?;
     if file_only {
         return Ok(());
@@ -179,7 +181,7 @@ pub fn check(file: &Path, file_only: bool) -> Result<(), StartError> {
         },
         ..config
     };
-    let foundation = foundation(&config, &metrics, 1)?;
+    let foundation = foundation(&config, &metrics, 1, compiler)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime
         .block_on(assemble(config, 1, &foundation, None))
@@ -267,7 +269,7 @@ impl Control {
         let config = read(&options.config, &mut seen)?;
         let workers = Workers::start(worker_count(&config))?;
         let metrics = Arc::new(Metrics::default());
-        let foundation = foundation(&config, &metrics, workers.count())?;
+        let foundation = foundation(&config, &metrics, workers.count(), &options.compiler)?;
         let status = Arc::<Status>::default();
         let (gateway, generation) =
             assemble(config, 1, &foundation, None)
@@ -516,7 +518,12 @@ fn worker_count(config: &GatewayConfig) -> usize {
     }
 }
 
-fn foundation(config: &GatewayConfig, metrics: &Arc<Metrics>, workers: usize) -> Result<Foundation, StartError> {
+fn foundation(
+    config: &GatewayConfig,
+    metrics: &Arc<Metrics>,
+    workers: usize,
+    compiler: &Compiler,
+) -> Result<Foundation, StartError> {
     let output = &config.access_log.output;
     let access_log = AccessLog::open(output, metrics.dropped_records()).map_err(|source| StartError::AccessLog {
         output: match output {
@@ -530,6 +537,11 @@ fn foundation(config: &GatewayConfig, metrics: &Arc<Metrics>, workers: usize) ->
         instances: config.plugins.instances,
         file_bytes: config.plugins.file_bytes.0,
         workers,
+        compiler: compiler.clone(),
+        compile: CompileLimits {
+            time: config.plugins.compile_time,
+            memory: config.plugins.compile_memory,
+        },
     })?;
     Ok(Foundation {
         plugins,
@@ -599,6 +611,14 @@ fn warn_of_fixed(before: &GatewayConfig, after: &GatewayConfig) {
         (
             "plugins.file_bytes",
             before.plugins.file_bytes != after.plugins.file_bytes,
+        ),
+        (
+            "plugins.compile_time",
+            before.plugins.compile_time != after.plugins.compile_time,
+        ),
+        (
+            "plugins.compile_memory",
+            before.plugins.compile_memory != after.plugins.compile_memory,
         ),
     ];
     for (key, _) in fixed.iter().filter(|(_, changed)| *changed) {

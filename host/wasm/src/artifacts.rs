@@ -9,7 +9,7 @@ mod directory;
 
 use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -19,12 +19,15 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::PluginError;
+use crate::compiler::Code;
 use crate::digest::Digest;
 
 /// Entries kept; the least recently used go first.
 const KEPT: usize = 64;
 /// A temporary file this old is nobody's any more.
 const ABANDONED: Duration = Duration::from_secs(3600);
+/// How much of an entry is read at once.
+const PIECE_BYTES: usize = 64 << 10;
 const CODE: &str = "cwasm";
 const MAC: &str = "mac";
 
@@ -75,13 +78,12 @@ impl Artifacts {
     pub(crate) fn find(&self, engine: &Engine, component: &Digest) -> Option<Component> {
         let name = entry_name(engine, component);
         let path = self.path(&name, CODE);
-        let code = fs::read(&path).ok()?;
+        let code = File::open(&path).ok()?;
         let mac = fs::read(self.path(&name, MAC)).ok()?;
-        if self.mac(&name, &code).verify_slice(&mac).is_err() {
+        if self.mac(&name, code).ok()?.verify_slice(&mac).is_err() {
             tracing::warn!(path = %path.display(), "entry of the compiled-code store is not what was written, ignored");
             return None;
         }
-        drop(code);
         match map(engine, &path) {
             Ok(component) => {
                 // Says when it was used last; that it cannot be said does no harm.
@@ -96,13 +98,9 @@ impl Artifacts {
     }
 
     /// Keeps a compiled component. A failure costs the next start a compilation, so it is only logged.
-    pub(crate) fn keep(&self, engine: &Engine, digest: &Digest, component: &Component) {
+    pub(crate) fn keep(&self, engine: &Engine, digest: &Digest, code: &Code) {
         let name = entry_name(engine, digest);
-        let kept = component
-            .serialize()
-            .map_err(|error| io::Error::other(format!("{error:#}")))
-            .and_then(|code| self.write(&name, &code))
-            .and_then(|()| self.clean());
+        let kept = self.write(&name, code).and_then(|()| self.clean());
         if let Err(error) = kept {
             tracing::warn!(
                 path = %self.directory.display(),
@@ -112,10 +110,10 @@ impl Artifacts {
     }
 
     /// The MAC after the code: an entry without one is none.
-    fn write(&self, name: &str, code: &[u8]) -> io::Result<()> {
-        let mac = self.mac(name, code).finalize().into_bytes();
-        directory::write_whole(&self.path(name, CODE), code)?;
-        directory::write_whole(&self.path(name, MAC), &mac)
+    fn write(&self, name: &str, code: &Code) -> io::Result<()> {
+        let mac = self.mac(name, code.read()?)?.finalize().into_bytes();
+        directory::write_whole(&self.path(name, CODE), code.read()?)?;
+        directory::write_whole(&self.path(name, MAC), &*mac)
     }
 
     fn clean(&self) -> io::Result<()> {
@@ -140,12 +138,18 @@ impl Artifacts {
         Ok(())
     }
 
-    /// Over the name too, so that no entry passes for another.
-    fn mac(&self, name: &str, code: &[u8]) -> Hmac<Sha256> {
+    /// Over the name too, so that no entry passes for another. Code is never in memory as a whole: it is large, and
+    /// memory that was used once stays with the process.
+    fn mac(&self, name: &str, mut code: impl Read) -> io::Result<Hmac<Sha256>> {
         let mut mac = Hmac::<Sha256>::new(&self.key.into());
         mac.update(name.as_bytes());
-        mac.update(code);
-        mac
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            match code.read(&mut piece)? {
+                0 => return Ok(mac),
+                read => mac.update(piece.get(..read).unwrap_or_default()),
+            }
+        }
     }
 
     fn path(&self, name: &str, extension: &str) -> PathBuf {
@@ -159,7 +163,7 @@ impl Artifacts {
     reason = "the file is this store's own work, checked by its MAC, in a directory nobody else writes"
 )]
 fn map(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
-    // SAFETY: the bytes were produced by `Component::serialize` of this gateway: the caller has verified the MAC of
+    // SAFETY: the bytes were produced by `Engine::precompile_component` of this gateway: the caller has verified the MAC of
     // the file under a key that only this directory holds, and directory and files are writable by this user alone
     // and never modified after their rename, so what is mapped is what was verified.
     unsafe { Component::deserialize_file(engine, path) }

@@ -41,10 +41,20 @@ pub(crate) fn start(instances: u32) -> Result<Started, PluginError> {
                 "cannot reserve the plugin instance pool, calls of plugins will be slower: {error:#}; \
                  lower `instances` under `[plugins]` or raise the address-space limit"
             );
-            let engine = Engine::new(&base()).map_err(|error| PluginError::Engine(format!("{error:#}")))?;
-            Ok(Started { engine, pooled: false })
+            Ok(Started {
+                engine: unpooled()?,
+                pooled: false,
+            })
         }
     }
+}
+
+/// An engine without a pool. What it compiles, one with a pool runs.
+///
+/// # Errors
+/// When the machine cannot run it at all.
+pub(crate) fn unpooled() -> Result<Engine, PluginError> {
+    Engine::new(&base()).map_err(|error| PluginError::Engine(format!("{error:#}")))
 }
 
 fn base() -> Config {

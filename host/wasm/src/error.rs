@@ -4,6 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gatewright_config::ByteSize;
+use gatewright_config::units::format_duration;
+
 /// What a [`PluginError`] is about: the name the configuration uses, and the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginFile {
@@ -120,6 +123,27 @@ pub enum PluginError {
         plugin: PluginFile,
         /// What the compiler says.
         reason: String,
+    },
+    /// Compiling it takes longer than `plugins.compile_time`.
+    #[error(
+        "cannot compile {plugin}: it takes longer than {}; raise `compile_time` under `[plugins]` if it is meant to",
+        format_duration(*.limit)
+    )]
+    CompileTime {
+        /// Which plugin.
+        plugin: PluginFile,
+        /// The limit.
+        limit: Duration,
+    },
+    /// Compiling it takes more memory than `plugins.compile_memory`.
+    #[error(
+        "cannot compile {plugin}: it takes more than {limit} of memory; raise `compile_memory` under `[plugins]` if it is meant to"
+    )]
+    CompileMemory {
+        /// Which plugin.
+        plugin: PluginFile,
+        /// The limit.
+        limit: ByteSize,
     },
     /// It needs more of something than the instance pool or its own limits have.
     #[error("cannot use {plugin}: {reason}")]

@@ -1,7 +1,7 @@
 //! WebAssembly plugins as stages and integrations of Gatewright. The only crate that names wasmtime.
 //!
 //! A [`PluginHost`] is one a process. [`PluginHost::load`] makes a [`Plugin`] of a file: it is read, checked, compiled
-//! or taken from the compiled-code store (`loading`, `artifacts`), linked with the host's services (`component`,
+//! or taken from the compiled-code store (`loading`, `compiler`, `artifacts`), linked with the host's services (`component`,
 //! `host`) and asked what it is (`describing`). A plugin with one configuration is a `runtime`; stages and
 //! integrations of routes with the same configuration share it, across reloads.
 //!
@@ -18,6 +18,7 @@ mod artifacts;
 mod authorizer;
 mod breaker;
 mod call;
+mod compiler;
 mod component;
 mod configuration;
 mod decision;
@@ -51,6 +52,7 @@ mod text;
 mod ticker;
 mod turns;
 
+pub use compiler::{CompileLimits, Compiler, compile_for_parent};
 pub use describing::measure;
 pub use error::{ConfigFault, PluginError, PluginFile};
 pub use kind::PluginKind;

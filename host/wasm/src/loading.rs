@@ -1,30 +1,23 @@
 //! From a file to compiled code. Runs on a thread of its own with low priority, one plugin at a time: what the file
-//! holds is hostile, and a compiler that is busy with it must cost requests nothing.
+//! holds is hostile, and a compiler that is busy with it must cost requests nothing. The compiler itself is elsewhere
+//! (`compiler`), mostly in a child, which has the priority of the thread that starts it.
 
 use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{OwnedMutexGuard, oneshot};
 use wasmtime::component::Component;
-use wasmtime::{Engine, Module};
-use wit_component::ComponentEncoder;
 
+use crate::compiler::{Code, GivenUp, Refusal, STACK_BYTES, header};
 use crate::digest::Digest;
 use crate::plugin_host::Shared;
-use crate::{PluginError, PluginFile};
+use crate::{HostSettings, PluginError, PluginFile};
 
-/// The compiler walks deep trees on its stack.
-const STACK_BYTES: usize = 16 << 20;
 /// Added to the thread's niceness.
 const NICER: i32 = 10;
-
-/// `\0asm`, then version and layer: 1 and 0 for a module, 13 and 1 for a component.
-const MAGIC: &[u8] = b"\0asm";
-const MODULE: &[u8] = b"\0asm\x01\0\0\0";
-const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 /// A file that has been read.
 pub(crate) struct Source {
@@ -58,7 +51,12 @@ pub(crate) async fn compile(
     shared: Arc<Shared>,
 ) -> (Option<Turn>, Result<Compiled, PluginError>) {
     let failed = plugin.clone();
-    on_own_thread(turn, failed, move || compile_source(&plugin, &source, &shared)).await
+    // Dropped with this future, and a child with it.
+    let (_waiting, given_up) = oneshot::channel();
+    on_own_thread(turn, failed, move || {
+        compile_source(&plugin, &source, &shared, given_up)
+    })
+    .await
 }
 
 /// Does `work` on a new thread. The turn goes along: when the caller does not wait for the end, the next one has to.
@@ -73,7 +71,7 @@ async fn on_own_thread<T: Send + 'static>(
         .name("gatewright-compile".to_owned())
         .stack_size(STACK_BYTES);
     let spawned = thread.spawn(move || {
-        // On Linux niceness is the thread's own. Without the right to change it, it stays as it is.
+        // On Linux niceness is the thread's own, and inherited by a child. Where it cannot be changed it stays.
         let _ = rustix::process::nice(NICER);
         let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
             let reason = format!("the compiler broke down: {}", crate::call::message(&*panic));
@@ -119,8 +117,15 @@ fn read_file(plugin: &PluginFile, limit: u64) -> Result<Source, PluginError> {
     })
 }
 
-fn compile_source(plugin: &PluginFile, source: &Source, shared: &Shared) -> Result<Compiled, PluginError> {
-    check_header(plugin, &source.bytes)?;
+fn compile_source(
+    plugin: &PluginFile,
+    source: &Source,
+    shared: &Shared,
+    given_up: GivenUp,
+) -> Result<Compiled, PluginError> {
+    let HostSettings { compiler, compile, .. } = &shared.settings;
+    let refused = |refusal: Refusal| refusal.of_plugin(plugin, compile);
+    header::check(&source.bytes).map_err(refused)?;
     let compiled = |component, time| Compiled {
         component,
         digest: source.digest,
@@ -131,91 +136,23 @@ fn compile_source(plugin: &PluginFile, source: &Source, shared: &Shared) -> Resu
     if let Some(component) = store.and_then(|store| store.find(&shared.engine, &source.digest)) {
         return Ok(compiled(component, None));
     }
-    let began = Instant::now();
-    let encoded = encode(plugin, &source.bytes, &shared.engine)?;
-    let bytes = encoded.as_deref().unwrap_or(&source.bytes);
-    let component = Component::from_binary(&shared.engine, bytes).map_err(|error| not_compiled(plugin, &error))?;
-    let time = began.elapsed();
-    if let Some(store) = store {
-        store.keep(&shared.engine, &source.digest, &component);
-    }
-    Ok(compiled(component, Some(time)))
+    let made = compiler
+        .compile(&shared.engine, &source.bytes, compile, given_up)
+        .map_err(refused)?;
+    let component = load(plugin, source, &made.code, shared)?;
+    Ok(compiled(component, Some(made.time)))
 }
 
-fn not_compiled(plugin: &PluginFile, error: &wasmtime::Error) -> PluginError {
-    let reason = format!("{error:#}");
-    if reason.contains("unexpected end") {
-        let reason = "the file ends in the middle; is it still being copied?".to_owned();
-        return PluginError::Truncated {
-            plugin: plugin.clone(),
-            reason,
-        };
-    }
-    PluginError::Compile {
-        plugin: plugin.clone(),
-        reason,
-    }
-}
-
-/// A core module made with wit-bindgen carries its interface in a custom section: it becomes a component.
-fn encode(plugin: &PluginFile, bytes: &[u8], engine: &Engine) -> Result<Option<Vec<u8>>, PluginError> {
-    if !bytes.starts_with(MODULE) {
-        return Ok(None);
-    }
-    // The encoder believes the lengths in a file, and panics on one that is cut off.
-    Module::validate(engine, bytes).map_err(|error| not_compiled(plugin, &error))?;
-    let encoded = ComponentEncoder::default()
-        .validate(true)
-        .module(bytes)
-        .and_then(|mut encoder| encoder.encode());
-    encoded.map(Some).map_err(|error| PluginError::NotAComponent {
+/// Maps what was compiled: from the store, as the next start will, or else from where it is.
+fn load(plugin: &PluginFile, source: &Source, code: &Code, shared: &Shared) -> Result<Component, PluginError> {
+    // What the pool has no room for must not get into the store.
+    let component = code.map(&shared.engine).map_err(|error| PluginError::Compile {
         plugin: plugin.clone(),
         reason: format!("{error:#}"),
-    })
-}
-
-fn check_header(plugin: &PluginFile, bytes: &[u8]) -> Result<(), PluginError> {
-    let truncated = |reason: &str| {
-        Err(PluginError::Truncated {
-            plugin: plugin.clone(),
-            reason: format!("{reason}; is it still being copied?"),
-        })
-    };
-    let not_wasm = |what: String| {
-        Err(PluginError::NotWasm {
-            plugin: plugin.clone(),
-            what,
-        })
-    };
-    if bytes.is_empty() {
-        return truncated("the file is empty");
-    }
-    if bytes.len() < MODULE.len() && (MODULE.starts_with(bytes) || COMPONENT.starts_with(bytes)) {
-        return truncated("the file ends in its header");
-    }
-    if !bytes.starts_with(MAGIC) {
-        return not_wasm(guess(bytes).to_owned());
-    }
-    if !bytes.starts_with(MODULE) && !bytes.starts_with(COMPONENT) {
-        return not_wasm("WebAssembly of an unknown version".to_owned());
-    }
-    Ok(())
-}
-
-/// What people drop into a plugin folder by mistake.
-fn guess(bytes: &[u8]) -> &'static str {
-    const KNOWN: [(&[u8], &str); 7] = [
-        (b"\x1f\x8b", "a gzip archive; unpack it"),
-        (b"PK\x03\x04", "a ZIP archive; unpack it"),
-        (b"\x28\xb5\x2f\xfd", "Zstandard data; unpack it"),
-        (b"\x7fELF", "a program or library of this machine, or compiled code"),
-        (b"(module", "WebAssembly text; compile it with `wat2wasm`"),
-        (b"(component", "WebAssembly text; compile it with `wasm-tools parse`"),
-        (b"<", "HTML or XML; was it downloaded from the right address?"),
-    ];
-    let start = bytes.trim_ascii_start();
-    KNOWN
-        .iter()
-        .find(|(magic, _)| start.starts_with(magic))
-        .map_or("something else", |(_, what)| what)
+    })?;
+    let stored = shared.artifacts.as_ref().and_then(|store| {
+        store.keep(&shared.engine, &source.digest, code);
+        store.find(&shared.engine, &source.digest)
+    });
+    Ok(stored.unwrap_or(component))
 }

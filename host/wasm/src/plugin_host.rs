@@ -10,6 +10,7 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::artifacts::Artifacts;
+use crate::compiler::{CompileLimits, Compiler};
 use crate::decision_cache::DecisionCache;
 use crate::digest::Digest;
 use crate::metrics::{HostMetrics, PluginCollector};
@@ -35,6 +36,10 @@ pub struct HostSettings {
     pub file_bytes: u64,
     /// Worker threads that call plugins.
     pub workers: usize,
+    /// Where plugins are compiled.
+    pub compiler: Compiler,
+    /// What compiling one may take.
+    pub compile: CompileLimits,
 }
 
 /// The inside of a host.

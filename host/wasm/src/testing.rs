@@ -15,7 +15,7 @@ use gatewright_core::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use serde_json::Value;
 
-use crate::{HostSettings, Plugin, PluginError, PluginHost, StageUse};
+use crate::{CompileLimits, Compiler, HostSettings, Plugin, PluginError, PluginHost, StageUse};
 
 struct Nowhere;
 
@@ -85,6 +85,8 @@ pub(crate) fn own_host(directory: &Path, instances: u32) -> PluginHost {
         instances,
         file_bytes: 64 << 20,
         workers: 1,
+        compiler: Compiler::InProcess,
+        compile: CompileLimits::default(),
     })
     .unwrap()
 }

@@ -7,12 +7,13 @@ use gatewright_tests::neighbour::Neighbour;
 use gatewright_tests::{Signal, TestFiles, TestProcess, eventually, guests, http};
 
 use super::setup::{PATIENT, base_with, heavy, route};
+use crate::memory::{children, cpu_time, is_alive};
 
 /// Seconds of work for the compiler, and nothing that it is made for.
 const FUNCTIONS: usize = 40_000;
 
 /// A plugin with a core module of so many functions in it, which nobody instantiates.
-fn large_plugin() -> &'static [u8] {
+pub(super) fn large_plugin() -> &'static [u8] {
     static PLUGIN: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let mut text = String::from("(module (memory 1)");
         for number in 0..FUNCTIONS {
@@ -76,24 +77,17 @@ fn p19_a_gateway_that_compiles_can_be_stopped() {
     let (files, config) = world();
     let mut process = TestProcess::start_in(files, &config, &[]).unwrap();
     std::fs::write(process.dir().join("plugins/world.wasm"), large_plugin()).unwrap();
-    eventually("it compiles", || is_compiling(&process).then_some(()));
+    let compiler = eventually("it compiles", || {
+        let compiling = children(process.pid());
+        compiling
+            .into_iter()
+            .find(|child| cpu_time(*child) >= Duration::from_millis(300))
+    });
     process.signal(Signal::TERM);
     let told = Instant::now();
     assert!(process.wait().success(), "{}", process.stderr());
+    eventually("the compiler is gone", || (!is_alive(compiler)).then_some(()));
     assert!(told.elapsed() < Duration::from_secs(2), "{:?}", told.elapsed());
-}
-
-/// Whether the large plugin has been read and is in the making: the thread that does it has worked for a while.
-fn is_compiling(process: &TestProcess) -> bool {
-    let tasks = format!("/proc/{}/task", process.pid().as_raw_nonzero());
-    let tasks = std::fs::read_dir(tasks).unwrap().flatten().map(|task| task.path());
-    let mut stats = tasks.filter_map(|task| std::fs::read_to_string(task.join("stat")).ok());
-    stats.any(|stat| {
-        let (name, fields) = stat.rsplit_once(')').unwrap();
-        // The 14th field, in hundredths of a second.
-        let user_time: u64 = fields.split_whitespace().nth(11).unwrap().parse().unwrap();
-        name.ends_with("(gatewright-comp") && user_time >= 30
-    })
 }
 
 #[test]

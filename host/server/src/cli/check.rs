@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::compile_plugin;
 use super::output::{MISTAKE, mistake, print};
 use crate::process::{StartError, check};
 
@@ -35,7 +36,7 @@ enum Format {
 impl Check {
     /// Does it.
     pub(super) fn execute(self) -> ExitCode {
-        let result = check(&self.config, self.file_only);
+        let result = check(&self.config, self.file_only, &compile_plugin::in_child());
         match (self.format, result) {
             (Format::Human, Ok(())) => {
                 print(format_args!("{}: ok\n", self.config.display()));

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::output::{failure, print};
-use super::run;
+use super::{compile_plugin, run};
 use crate::process::{Options, StartError, start};
 
 const CONFIG: &str = include_str!("../../../../config/examples/demo.toml");
@@ -46,6 +46,7 @@ impl Demo {
         match start(Options {
             config: config.clone(),
             watch: true,
+            compiler: compile_plugin::in_child(),
         }) {
             Ok(running) => {
                 introduce(&config);

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use super::compile_plugin;
 use super::output::{failure, mistake};
 use crate::process::{Options, Running, StartError, start};
 
@@ -59,6 +60,7 @@ impl Run {
         match start(Options {
             config: self.config,
             watch: !self.no_watch,
+            compiler: compile_plugin::in_child(),
         }) {
             Ok(running) => serve(running),
             Err(StartError::System(error)) => failure(error),

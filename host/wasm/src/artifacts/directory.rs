@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -79,7 +79,7 @@ pub(super) fn key(directory: &Path) -> io::Result<Key> {
     }
     let mut key = [0; 64];
     wasmtime_wasi::thread_rng().fill_bytes(&mut key);
-    write_whole(&path, &key)?;
+    write_whole(&path, &key[..])?;
     // Read back: of two processes that start at once, both use the key that is there in the end.
     read_key(&path)
 }
@@ -94,7 +94,7 @@ fn read_key(path: &Path) -> io::Result<Key> {
 }
 
 /// Writes a file that is there whole or not at all: temporary file, flush to the disk, rename.
-pub(super) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(super) fn write_whole(path: &Path, content: impl Read) -> io::Result<()> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let temporary = path.with_extension(format!("{TEMPORARY}{}-{number}", std::process::id()));
@@ -111,8 +111,8 @@ pub(super) fn is_temporary(extension: &OsStr) -> bool {
     extension.as_encoded_bytes().starts_with(TEMPORARY.as_bytes())
 }
 
-fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+fn write(path: &Path, mut content: impl Read) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(content)?;
+    io::copy(&mut content, &mut file)?;
     file.sync_all()
 }

@@ -4,8 +4,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
 
-fn component(engine: &Engine) -> Component {
-    Component::from_binary(engine, b"\0asm\x0d\0\x01\0").unwrap()
+fn component(engine: &Engine) -> Code {
+    Code::of(&engine.precompile_component(b"\0asm\x0d\0\x01\0").unwrap()).unwrap()
 }
 
 fn digest() -> Digest {

@@ -121,6 +121,8 @@ async fn files_that_are_missing_or_too_large_or_no_files_are_refused() {
         instances: 1,
         file_bytes: 100,
         workers: 1,
+        compiler: crate::Compiler::InProcess,
+        compile: crate::CompileLimits::default(),
     };
     let small = crate::PluginHost::new(small).unwrap();
     let error = small

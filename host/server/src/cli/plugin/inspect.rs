@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use gatewright_config::PluginConfig;
-use gatewright_wasm::{HostSettings, PluginError, PluginHost, measure};
+use gatewright_wasm::{CompileLimits, Compiler, HostSettings, PluginError, PluginHost, measure};
 use serde_json::{Value, json};
 
 use crate::cli::output::{failure, mistake, print};
@@ -48,6 +48,8 @@ impl Inspect {
             instances: 8,
             file_bytes: self.file_bytes,
             workers: 1,
+            compiler: Compiler::InProcess,
+            compile: CompileLimits::default(),
         };
         let name = self
             .file
