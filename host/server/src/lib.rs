@@ -14,6 +14,7 @@ pub mod answer;
 pub mod assemble;
 pub mod chain;
 pub mod cli;
+pub mod descriptors;
 pub mod drain;
 pub mod fields;
 pub mod forwarded;

@@ -1,6 +1,5 @@
 //! X5: the process runs out of file descriptors.
 
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use gatewright_tests::{RawClient, TestProcess, eventually, http};
@@ -14,14 +13,9 @@ fn x5_without_file_descriptors_it_does_not_spin_answers_health_and_recovers() {
     let (origin, _gate) = gated();
     let process = TestProcess::start(&config(&origin.url(), ""));
     let (addr, admin) = (process.addr("public"), process.admin());
-    let limit = u64::try_from(open_files(process.pid())).unwrap() + 20;
-    let limit = Rlimit {
-        current: Some(limit),
-        maximum: Some(limit),
-    };
-    prlimit(Some(process.pid()), Resource::Nofile, limit).unwrap();
+    allow_more_files(&process, 20);
 
-    let clients: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(addr).unwrap()).collect();
+    let silent: Vec<RawClient> = (0..100).map(|_| RawClient::connect(addr)).collect();
     eventually("it says that it cannot accept", || {
         process.stderr().contains("cannot accept connections").then_some(())
     });
@@ -44,7 +38,7 @@ fn x5_without_file_descriptors_it_does_not_spin_answers_health_and_recovers() {
         process.stderr()
     );
 
-    drop(clients);
+    drop(silent);
     eventually("it serves again, by itself", || {
         let mut client = RawClient::connect(addr);
         client.send("GET /fast HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -53,4 +47,39 @@ fn x5_without_file_descriptors_it_does_not_spin_answers_health_and_recovers() {
             .ok()
             .filter(|response| response.status == 200)
     });
+}
+
+#[test]
+fn x5_the_limit_of_open_files_is_raised_as_far_as_it_goes_and_said_to_be_too_low() {
+    let process = TestProcess::start(
+        r#"
+        [listener.public]
+        address = "127.0.0.1:0"
+        limits = { connections = 1000000000 }
+
+        [[route]]
+        name = "fast"
+        path = "/fast"
+        integration = { respond = 200 }
+        "#,
+    );
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.pid().as_raw_nonzero())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(words[3], words[4], "soft and hard limit: {line}");
+    assert!(
+        process.stderr().contains("listener.public.limits.connections"),
+        "{}",
+        process.stderr()
+    );
+}
+
+/// Limits the process to so many file descriptors more than it has.
+fn allow_more_files(process: &TestProcess, more: u64) {
+    let limit = u64::try_from(open_files(process.pid())).unwrap() + more;
+    let limit = Rlimit {
+        current: Some(limit),
+        maximum: Some(limit),
+    };
+    prlimit(Some(process.pid()), Resource::Nofile, limit).unwrap();
 }

@@ -13,6 +13,7 @@ use super::listeners::Listeners;
 use super::{Event, Options, StartError};
 use crate::admin;
 use crate::assemble::{Foundation, Generation, assemble};
+use crate::descriptors;
 use crate::drain::Phase;
 use crate::live::Live;
 use crate::reload;
@@ -40,6 +41,7 @@ pub(crate) struct Control {
 impl Control {
     /// Does everything that comes before serving, and serves.
     pub(super) async fn start(options: Options, events: mpsc::UnboundedSender<Event>) -> Result<Self, StartError> {
+        descriptors::raise_limit();
         let mut seen = Snapshot::default();
         let config = read(&options.config, &mut seen)?;
         let workers = Workers::start(worker_count(&config))?;
@@ -172,6 +174,7 @@ impl Control {
     }
 
     fn published(&self) {
+        descriptors::warn_of_too_few(&self.generation.config);
         self.foundation.metrics.reloaded(Some(self.number));
         self.status
             .publish(&self.generation, self.number, self.options.config.clone());
