@@ -15,7 +15,7 @@ fn x5_without_file_descriptors_it_does_not_spin_answers_health_and_recovers() {
     let (addr, admin) = (process.addr("public"), process.admin());
     allow_more_files(&process, 20);
 
-    let silent: Vec<RawClient> = (0..100).map(|_| RawClient::connect(addr)).collect();
+    let mut silent: Vec<RawClient> = (0..100).map(|_| RawClient::connect(addr)).collect();
     eventually("it says that it cannot accept", || {
         process.stderr().contains("cannot accept connections").then_some(())
     });
@@ -38,6 +38,7 @@ fn x5_without_file_descriptors_it_does_not_spin_answers_health_and_recovers() {
         process.stderr()
     );
 
+    assert!(silent[0].is_closed(), "who says nothing makes room for the next");
     drop(silent);
     eventually("it serves again, by itself", || {
         let mut client = RawClient::connect(addr);
@@ -47,6 +48,39 @@ fn x5_without_file_descriptors_it_does_not_spin_answers_health_and_recovers() {
             .ok()
             .filter(|response| response.status == 200)
     });
+}
+
+#[test]
+fn x5_idle_clients_make_room_for_new_ones_and_no_request_in_flight_is_hurt() {
+    let (origin, gate) = gated();
+    let process = TestProcess::start(&config(&origin.url(), ""));
+    let addr = process.addr("public");
+    let mut waiting = RawClient::connect(addr);
+    waiting.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut uploading = RawClient::connect(addr);
+    uploading.send("POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel");
+    eventually("both are in flight", || (origin.hits() == 2).then_some(()));
+    allow_more_files(&process, 20);
+
+    let started = Instant::now();
+    let served = || {
+        let mut client = RawClient::connect(addr);
+        assert_eq!(client.request("GET", "/fast", &[], b"").text(), "fast");
+        client
+    };
+    let mut idle: Vec<RawClient> = (0..100).map(|_| served()).collect();
+    println!("x5: everybody has been served after {:?}", started.elapsed());
+    assert!(idle[0].is_closed(), "the one that was idle for longest");
+
+    uploading.send("lo");
+    gate.open();
+    assert_eq!(waiting.read_response().text(), "answered");
+    assert_eq!(uploading.read_response().text(), "answered");
+    let metrics = http(process.admin(), "GET", "/metrics", &[], b"").text();
+    let shed = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("gatewright_connections_shed_total "));
+    assert!(shed.unwrap().parse::<u32>().unwrap() >= 80, "{metrics}");
 }
 
 #[test]

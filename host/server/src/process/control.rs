@@ -44,8 +44,8 @@ impl Control {
         descriptors::raise_limit();
         let mut seen = Snapshot::default();
         let config = read(&options.config, &mut seen)?;
-        let workers = Workers::start(worker_count(&config))?;
         let metrics = Arc::new(Metrics::default());
+        let workers = Workers::start(worker_count(&config), metrics.shed_connections())?;
         let foundation = foundation(&config, &metrics, workers.count())?;
         let status = Arc::<Status>::default();
         let (gateway, generation) =
