@@ -23,10 +23,7 @@ pub fn check(file: &Path, file_only: bool) -> Result<(), StartError> {
         return Ok(());
     }
     for (name, listener) in &config.listeners {
-        Settings::new(name, listener).map_err(|source| StartError::Tls {
-            listener: name.clone(),
-            source: Box::new(source),
-        })?;
+        Settings::new(name, listener).map_err(|error| StartError::tls(file, &error))?;
     }
     if let Some(token) = config.admin.as_ref().and_then(|admin| admin.token.as_ref()) {
         secret::read(token).map_err(AdminError::from)?;
@@ -43,8 +40,5 @@ pub fn check(file: &Path, file_only: bool) -> Result<(), StartError> {
     runtime
         .block_on(assemble(config, 1, &foundation, None))
         .map(drop)
-        .map_err(|source| StartError::Assemble {
-            file: file.to_owned(),
-            source: Box::new(source),
-        })
+        .map_err(|error| StartError::assemble(file, error))
 }

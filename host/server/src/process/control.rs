@@ -48,15 +48,11 @@ impl Control {
         let workers = Workers::start(worker_count(&config), metrics.shed_connections())?;
         let foundation = foundation(&config, &metrics, workers.count())?;
         let status = Arc::<Status>::default();
-        let (gateway, generation) =
-            assemble(config, 1, &foundation, None)
-                .await
-                .map_err(|source| StartError::Assemble {
-                    file: options.config.clone(),
-                    source: Box::new(source),
-                })?;
+        let (gateway, generation) = assemble(config, 1, &foundation, None)
+            .await
+            .map_err(|error| StartError::assemble(&options.config, error))?;
         let mut listeners = Listeners::default();
-        let prepared = listeners.prepare(&generation.config, workers.count())?;
+        let prepared = listeners.prepare(&options.config, &generation.config, workers.count())?;
         let admin = match &generation.config.admin {
             Some(config) => Some(admin::start(
                 config,
@@ -159,11 +155,10 @@ impl Control {
         let config = read(&file, &mut self.seen)?;
         let (gateway, generation) = assemble(config, self.number + 1, &self.foundation, Some(&self.generation))
             .await
-            .map_err(|source| StartError::Assemble {
-                file,
-                source: Box::new(source),
-            })?;
-        let prepared = self.listeners.prepare(&generation.config, self.workers.count())?;
+            .map_err(|error| StartError::assemble(&file, error))?;
+        let prepared = self
+            .listeners
+            .prepare(&file, &generation.config, self.workers.count())?;
         warn_of_fixed(&self.generation.config, &generation.config);
         // From here on nothing can fail.
         self.number += 1;

@@ -1,7 +1,7 @@
 //! Why the gateway does not start, or a reload is not published.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gatewright_config::ConfigErrors;
 use gatewright_wasm::PluginError;
@@ -13,7 +13,7 @@ use crate::listener::tls::TlsError;
 /// Why the gateway does not start, or a reload is not published. One message each, with what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The configuration has mistakes.
+    /// The configuration has mistakes, or names files that cannot be used.
     #[error("{0}")]
     Config(#[from] ConfigErrors),
     /// Something that the configuration names cannot be made.
@@ -23,14 +23,6 @@ pub enum StartError {
         file: PathBuf,
         /// Why.
         source: Box<AssembleError>,
-    },
-    /// A listener's certificate or key cannot be used.
-    #[error("listener `{listener}`: {source}")]
-    Tls {
-        /// The listener.
-        listener: String,
-        /// Why.
-        source: Box<TlsError>,
     },
     /// A listener's address cannot be listened on.
     #[error("listener `{listener}`: cannot listen on {address}: {source}")]
@@ -59,4 +51,22 @@ pub enum StartError {
     /// The system refuses threads or file descriptors.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
+}
+
+impl StartError {
+    /// A listener of the configuration `file` cannot speak TLS.
+    pub(super) fn tls(file: &Path, error: &TlsError) -> Self {
+        Self::Config(error.place().mistake(file, error))
+    }
+
+    /// What the configuration `file` means cannot be made.
+    pub(super) fn assemble(file: &Path, error: AssembleError) -> Self {
+        match error {
+            AssembleError::Upstream(error) => Self::Config(error.place().mistake(file, &error)),
+            error => Self::Assemble {
+                file: file.to_owned(),
+                source: Box::new(error),
+            },
+        }
+    }
 }
