@@ -8,7 +8,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use gatewright_config::{InstancePolicy, PluginConfig, PluginStageConfig};
 use gatewright_core::{

@@ -11,6 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Serialize;
 
+use crate::place::{FileReference, Place};
 use crate::units::{ByteSize, Rate};
 
 /// A whole gateway.
@@ -75,9 +76,9 @@ pub enum ListenAddress {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ListenerTls {
     /// PEM file of the certificate chain, leaf first.
-    pub certificate: PathBuf,
+    pub certificate: FileReference,
     /// PEM file of the private key.
-    pub key: PathBuf,
+    pub key: FileReference,
     /// TLS 1.2 is accepted besides TLS 1.3.
     pub tls12: bool,
     /// Sessions may be resumed.
@@ -226,7 +227,10 @@ pub struct UpstreamConfig {
     /// Header fields of a response (502 above).
     pub header_count: usize,
     /// PEM file of certificate authorities instead of the system's.
-    pub ca: Option<PathBuf>,
+    pub ca: Option<FileReference>,
+    /// Its section, for messages.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 /// One target of an upstream.
@@ -242,6 +246,9 @@ pub struct TargetConfig {
     pub base_path: String,
     /// Share of the requests relative to the other targets; at least 1.
     pub weight: u32,
+    /// Its URL, for messages.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 /// `[[route]]`

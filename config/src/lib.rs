@@ -9,6 +9,7 @@ mod error;
 pub mod file;
 pub mod gateway;
 mod keys;
+mod place;
 mod report;
 mod resolve;
 mod schema;
@@ -19,6 +20,7 @@ use std::path::Path;
 pub use error::{ConfigError, ConfigErrors};
 pub use gateway::*;
 pub use keys::{ApiKeyEntry, load_keys, parse_keys};
+pub use place::{FileReference, Place};
 pub use schema::schema;
 pub use units::{ByteSize, Rate};
 

@@ -10,6 +10,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use crate::error::{ConfigError, ConfigErrors};
+use crate::place::Place;
 
 /// A range of bytes in the file.
 pub(crate) type Span = Range<usize>;
@@ -116,6 +117,12 @@ impl Report {
 
     pub(crate) fn line(&self, span: &Span) -> usize {
         self.lines.position(span.start).0
+    }
+
+    /// Where `span` is, which has that key path.
+    pub(crate) fn place(&self, span: &Span, key: String) -> Place {
+        let (line, column) = self.lines.position(span.start);
+        Place { line, column, key }
     }
 
     /// Finds the key path of every mistake.
@@ -270,7 +277,7 @@ impl Walk {
 }
 
 /// A key as TOML would have it in a path.
-fn quoted(key: &str) -> String {
+pub(crate) fn quoted(key: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !key.is_empty() && key.chars().all(bare) {
         key.to_owned()

@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use crate::file::{File, Located, Section};
 use crate::gateway::{GatewayConfig, StageConfig};
+use crate::place::FileReference;
 use crate::report::{Mistake, Report, Span, suggestion};
 
 /// Resolves a whole file; nothing when a part without which there is no gateway is wrong.
@@ -95,6 +96,14 @@ impl Resolver<'_> {
             return None;
         }
         Some(self.directory.join(&path.value))
+    }
+
+    /// A file, for whoever opens it and finds something wrong with it.
+    fn file_reference(&mut self, path: &Located<String>, key: String) -> Option<FileReference> {
+        Some(FileReference {
+            path: self.path(path)?,
+            place: self.report.place(&path.span, key),
+        })
     }
 
     /// Checks that a name is one of those in the file. Sections that could not be read count: they were reported.

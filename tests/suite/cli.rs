@@ -93,6 +93,23 @@ fn check_looks_at_what_the_file_names_unless_told_not_to() {
 }
 
 #[test]
+fn check_says_where_the_file_names_what_cannot_be_used() {
+    let files = TestFiles::default();
+    let config = files.write_config(&format!(
+        "{GOOD}[upstream.a]\ntargets = [{{ url = \"https://localhost\" }}]\nca = \"none.pem\"\n"
+    ));
+    let output = gatewright(&["check", "--format", "json", config.to_str().unwrap()]);
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let error = &shown["errors"][0];
+    assert_eq!(
+        (&error["line"], &error["column"], &error["key"]),
+        (&9.into(), &6.into(), &"upstream.a.ca".into()),
+        "{shown:#}"
+    );
+    assert!(error["message"].as_str().unwrap().contains("none.pem"), "{shown:#}");
+}
+
+#[test]
 fn check_leaves_nothing_behind_and_disturbs_nobody() {
     let files = TestFiles::default();
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

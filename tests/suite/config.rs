@@ -122,18 +122,26 @@ fn g1_what_the_configuration_names_must_be_there_and_good() {
             &format!("tls = {{ certificate = \"{certificate}\", key = \"garbage.pem\" }}\n[[route]]"),
         )
     };
-    assert_refused(&gateway, &tls("none.pem"), &["listener `public`", "none.pem"]);
-    assert_refused(&gateway, &tls("garbage.pem"), &["listener `public`", "garbage.pem"]);
+    assert_refused(
+        &gateway,
+        &tls("none.pem"),
+        &["gateway.toml:4:27: listener.public.tls.certificate", "none.pem"],
+    );
+    assert_refused(
+        &gateway,
+        &tls("garbage.pem"),
+        &["gateway.toml:4:27: listener.public.tls.certificate", "garbage.pem"],
+    );
     let ca = |ca: &str| format!("{GOOD}[upstream.app]\ntargets = [{{ url = \"https://localhost\" }}]\nca = \"{ca}\"\n");
     assert_refused(
         &gateway,
         &ca("none.pem"),
-        &["gateway.toml", "upstream `app`", "none.pem"],
+        &["gateway.toml", ": upstream.app.ca: ", "none.pem"],
     );
     assert_refused(
         &gateway,
         &ca("garbage.pem"),
-        &["gateway.toml", "upstream `app`", "garbage.pem"],
+        &["gateway.toml", ": upstream.app.ca: ", "garbage.pem"],
     );
 }
 

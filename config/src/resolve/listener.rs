@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::Resolver;
 use crate::file::{Limits, Listener, Located, Protocol, Section, Tls, TlsVersion};
 use crate::gateway::{AdminConfig, ListenAddress, ListenerConfig, ListenerLimits, ListenerTls};
+use crate::report::quoted;
 
 impl Resolver<'_> {
     pub(super) fn listeners(&mut self) -> BTreeMap<String, ListenerConfig> {
@@ -18,7 +19,7 @@ impl Resolver<'_> {
         }
         sections
             .iter()
-            .filter_map(|(name, section)| Some((name.clone(), self.listener(section)?)))
+            .filter_map(|(name, section)| Some((name.clone(), self.listener(name, section)?)))
             .collect()
     }
 
@@ -49,7 +50,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn listener(&mut self, section: &Section<Listener>) -> Option<ListenerConfig> {
+    fn listener(&mut self, name: &str, section: &Section<Listener>) -> Option<ListenerConfig> {
         let Listener {
             address,
             tls,
@@ -59,7 +60,7 @@ impl Resolver<'_> {
         } = &section.value;
         let address = self.required(address.as_ref(), &section.span, "address", "\"0.0.0.0:8080\"");
         let address = address.and_then(|address| self.listen_address(address));
-        let tls = tls.as_ref().map(|tls| self.tls(tls));
+        let tls = tls.as_ref().map(|tls| self.tls(name, tls));
         let trusted = trusted_proxies
             .iter()
             .filter_map(|network| self.network(network))
@@ -112,17 +113,18 @@ impl Resolver<'_> {
         parsed
     }
 
-    fn tls(&mut self, tls: &Located<Tls>) -> Option<ListenerTls> {
+    fn tls(&mut self, listener: &str, tls: &Located<Tls>) -> Option<ListenerTls> {
         let Tls {
             certificate,
             key,
             min_version,
             resumption,
         } = &tls.value;
+        let path_of = |key: &str| format!("listener.{}.tls.{key}", quoted(listener));
         let certificate = self.required(certificate.as_ref(), &tls.span, "certificate", "\"tls.crt\"");
-        let certificate = certificate.and_then(|path| self.path(path));
+        let certificate = certificate.and_then(|file| self.file_reference(file, path_of("certificate")));
         let key = self.required(key.as_ref(), &tls.span, "key", "\"tls.key\"");
-        let key = key.and_then(|path| self.path(path));
+        let key = key.and_then(|file| self.file_reference(file, path_of("key")));
         let tls12 = *min_version == TlsVersion::Tls12;
         Some(ListenerTls {
             certificate: certificate?,

@@ -8,6 +8,7 @@ use super::Resolver;
 use super::path::normal_segment;
 use crate::file::{Located, Section, Target, Upstream};
 use crate::gateway::{TargetConfig, UpstreamConfig};
+use crate::report::quoted;
 
 const EXAMPLE: &str = "write a URL such as \"http://127.0.0.1:9001\" or \"https://users.internal/base\"";
 
@@ -15,11 +16,12 @@ impl Resolver<'_> {
     pub(super) fn upstreams(&mut self) -> BTreeMap<String, UpstreamConfig> {
         let sections = self.file.upstream.iter();
         sections
-            .filter_map(|(name, section)| Some((name.clone(), self.upstream(section)?)))
+            .filter_map(|(name, section)| Some((name.clone(), self.upstream(name, section)?)))
             .collect()
     }
 
-    fn upstream(&mut self, section: &Section<Upstream>) -> Option<UpstreamConfig> {
+    fn upstream(&mut self, name: &str, section: &Section<Upstream>) -> Option<UpstreamConfig> {
+        let key = format!("upstream.{}", quoted(name));
         let upstream = &section.value;
         let example = "[{ url = \"http://127.0.0.1:9001\" }]";
         let targets = self.required(upstream.targets.as_ref(), &section.span, "targets", example);
@@ -30,8 +32,14 @@ impl Resolver<'_> {
                 format!("write {example}"),
             );
         }
-        let targets = targets.map(|targets| targets.value.iter().filter_map(|target| self.target(target)).collect());
-        let ca = upstream.ca.as_ref().map(|path| self.path(path));
+        let targets = targets.map(|targets| {
+            let targets = targets.value.iter().enumerate();
+            targets
+                .filter_map(|(index, target)| self.target(target, format!("{key}.targets[{index}].url")))
+                .collect()
+        });
+        let ca = upstream.ca.as_ref();
+        let ca = ca.and_then(|file| self.file_reference(file, format!("{key}.ca")));
         Some(UpstreamConfig {
             targets: targets?,
             connect_timeout: upstream.connect_timeout.0,
@@ -41,11 +49,12 @@ impl Resolver<'_> {
             idle_connections: upstream.idle_connections,
             header_bytes: upstream.header_bytes,
             header_count: upstream.header_count.as_usize(),
-            ca: ca.flatten(),
+            ca,
+            place: self.report.place(&section.span, key),
         })
     }
 
-    fn target(&mut self, target: &Located<Target>) -> Option<TargetConfig> {
+    fn target(&mut self, target: &Located<Target>, key: String) -> Option<TargetConfig> {
         let Target { url, weight } = &target.value;
         let url = self.required(url.as_ref(), &target.span, "url", "\"http://127.0.0.1:9001\"")?;
         match parse_url(&url.value) {
@@ -60,6 +69,7 @@ impl Resolver<'_> {
                 port,
                 base_path,
                 weight: weight.0,
+                place: self.report.place(&url.span, key),
             }),
             Err(reason) => {
                 self.error(&url.span, reason, EXAMPLE);

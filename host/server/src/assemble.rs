@@ -89,13 +89,8 @@ pub enum AssembleError {
         source: ConfigErrors,
     },
     /// An upstream cannot be set up.
-    #[error("upstream `{upstream}`: {source}")]
-    Upstream {
-        /// The upstream.
-        upstream: String,
-        /// Why.
-        source: Box<SetupError>,
-    },
+    #[error(transparent)]
+    Upstream(#[from] Box<SetupError>),
     /// The router cannot take a route.
     #[error(transparent)]
     Router(#[from] RouterError),
@@ -106,7 +101,7 @@ impl AssembleError {
     pub fn line(&self) -> Option<usize> {
         match self {
             Self::Plugin { line, .. } | Self::Missing { line, .. } | Self::Keys { line, .. } => Some(*line),
-            Self::Upstream { .. } | Self::Router(_) => None,
+            Self::Upstream(_) | Self::Router(_) => None,
         }
     }
 }
@@ -200,10 +195,7 @@ fn upstreams(
             Some(upstream) => Arc::clone(upstream),
             None => Upstream::new(name, config, foundation.workers)
                 .map(Arc::new)
-                .map_err(|source| AssembleError::Upstream {
-                    upstream: name.clone(),
-                    source: Box::new(source),
-                })?,
+                .map_err(Box::new)?,
         };
         upstreams.insert(name.clone(), upstream);
     }

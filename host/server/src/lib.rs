@@ -15,6 +15,7 @@ pub mod answer;
 pub mod assemble;
 pub mod chain;
 pub mod cli;
+pub mod descriptors;
 pub mod drain;
 pub mod fields;
 pub mod forwarded;

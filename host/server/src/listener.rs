@@ -10,6 +10,7 @@ pub mod connection;
 pub mod framing;
 pub mod guard;
 pub mod permits;
+pub mod shedding;
 pub mod socket;
 pub mod tls;
 

@@ -37,6 +37,7 @@ pub struct Metrics {
     reloads: Family<ReloadLabels, Counter>,
     generation: Gauge,
     dropped_records: Counter,
+    shed_connections: Counter,
 }
 
 /// A name that is shared, not copied, with every count.
@@ -112,6 +113,7 @@ impl Default for Metrics {
             reloads: Family::default(),
             generation: Gauge::default(),
             dropped_records: Counter::default(),
+            shed_connections: Counter::default(),
         }
     }
 }
@@ -176,6 +178,11 @@ impl Metrics {
             "Access records that were not written because the log was too slow",
             self.dropped_records.clone(),
         );
+        gatewright.register(
+            "connections_shed",
+            "Idle connections closed because the process had no file descriptor left for new clients",
+            self.shed_connections.clone(),
+        );
     }
 
     /// Numbers of one stage in one route.
@@ -212,6 +219,11 @@ impl Metrics {
     /// Counts access records that nobody will read.
     pub fn dropped_records(&self) -> Counter {
         self.dropped_records.clone()
+    }
+
+    /// Counts idle connections that had to make room for others.
+    pub fn shed_connections(&self) -> Counter {
+        self.shed_connections.clone()
     }
 
     /// Numbers of one route, of the upstream that it leads to, if any. Without a name, of requests that found no route.

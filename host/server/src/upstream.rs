@@ -93,7 +93,7 @@ impl Upstream {
 }
 
 fn authorities(config: &UpstreamConfig) -> Option<Vec<u8>> {
-    std::fs::read(config.ca.as_ref()?).ok()
+    std::fs::read(&config.ca.as_ref()?.path).ok()
 }
 
 /// A connection to the first target that takes one by the `deadline`, and the target. `now` is the time.

@@ -60,9 +60,14 @@ pub fn files(config: &GatewayConfig) -> BTreeSet<PathBuf> {
         .into_iter()
         .filter_map(|name| plugin_file(config, name))
         .collect();
-    files.extend(config.upstreams.values().filter_map(|upstream| upstream.ca.clone()));
+    files.extend(
+        config
+            .upstreams
+            .values()
+            .filter_map(|upstream| Some(upstream.ca.as_ref()?.path.clone())),
+    );
     for tls in config.listeners.values().filter_map(|listener| listener.tls.as_ref()) {
-        files.extend([tls.certificate.clone(), tls.key.clone()]);
+        files.extend([tls.certificate.path.clone(), tls.key.path.clone()]);
     }
     for stage in config.routes.iter().flat_map(|route| &route.chain) {
         if let StageKind::ApiKey(config) = &stage.kind {

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use gatewright_core::worker;
+use prometheus_client::metrics::counter::Counter;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, mpsc};
 
@@ -14,12 +15,14 @@ use crate::drain::Drain;
 use crate::listener::Settings;
 use crate::listener::accept::{self, Acceptor, ListeningSocket};
 use crate::listener::bind::Bound;
+use crate::listener::shedding::OpenConnections;
 use crate::live::Live;
 
 /// The threads that serve requests.
 pub struct Workers {
     commands: Vec<mpsc::UnboundedSender<Listen>>,
     threads: Vec<JoinHandle<()>>,
+    open: Arc<OpenConnections>,
 }
 
 /// A socket for one worker to accept on.
@@ -27,6 +30,7 @@ struct Listen {
     socket: StdSocket,
     settings: Arc<ArcSwap<Settings>>,
     connections: Arc<Semaphore>,
+    open: Arc<OpenConnections>,
     live: Live,
     drain: Drain,
 }
@@ -37,14 +41,15 @@ enum StdSocket {
 }
 
 impl Workers {
-    /// Starts so many threads.
+    /// Starts so many threads. `shed` counts connections that have to make room for others.
     ///
     /// # Errors
     /// When the system gives no more threads or file descriptors.
-    pub fn start(count: usize) -> io::Result<Self> {
+    pub fn start(count: usize, shed: Counter) -> io::Result<Self> {
         let mut workers = Self {
             commands: Vec::new(),
             threads: Vec::new(),
+            open: OpenConnections::new(count, shed),
         };
         for index in 0..count {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -88,6 +93,7 @@ impl Workers {
                 socket,
                 settings: Arc::clone(settings),
                 connections: Arc::clone(connections),
+                open: Arc::clone(&self.open),
                 live: live.clone(),
                 drain: drain.clone(),
             };
@@ -98,7 +104,11 @@ impl Workers {
 
     /// Ends the threads; what they still serve is cut off.
     pub fn stop(self) {
-        let Self { commands, threads } = self;
+        let Self {
+            commands,
+            threads,
+            open: _,
+        } = self;
         drop(commands);
         for thread in threads {
             let _ = thread.join();
@@ -111,6 +121,7 @@ async fn serve(mut commands: mpsc::UnboundedReceiver<Listen>) {
         socket,
         settings,
         connections,
+        open,
         live,
         drain,
     }) = commands.recv().await
@@ -121,7 +132,12 @@ async fn serve(mut commands: mpsc::UnboundedReceiver<Listen>) {
         };
         match socket {
             Ok(socket) => {
-                tokio::spawn(accept::run(Acceptor { socket, connections }, settings, live, drain));
+                let acceptor = Acceptor {
+                    socket,
+                    connections,
+                    open,
+                };
+                tokio::spawn(accept::run(acceptor, settings, live, drain));
             }
             Err(error) => tracing::error!(%error, "cannot listen in this worker"),
         }

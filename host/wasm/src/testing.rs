@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use gatewright_config::ByteSize;
 use gatewright_config::gateway::{OnFault, PluginConfig, PluginIntegrationConfig, PluginStageConfig};
@@ -91,39 +91,26 @@ pub(crate) fn own_host(directory: &Path, instances: u32) -> PluginHost {
     .unwrap()
 }
 
-/// The file of a guest: one of `tests/guests`, or `decides`.
+/// The file of a guest of `tests/guests`.
 pub(crate) fn guest(name: &str) -> PathBuf {
-    match name {
-        "decides" => built("host/wasm/tests/guest", "wasm32-unknown-unknown", &["--lib"], name),
-        _ => built(
-            "tests/guests",
-            "wasm32-unknown-unknown",
-            &["--examples"],
-            &format!("examples/{name}"),
-        ),
-    }
+    built("wasm32-unknown-unknown", &["--examples"], name)
 }
 
 /// The file of a guest that was built as a program of a system.
 pub(crate) fn wasi_guest(name: &str) -> PathBuf {
-    built(
-        "tests/guests",
-        "wasm32-wasip2",
-        &["--example", name],
-        &format!("examples/{name}"),
-    )
+    built("wasm32-wasip2", &["--example", name], name)
 }
 
-fn built(folder: &'static str, platform: &'static str, selection: &[&str], file: &str) -> PathBuf {
-    static BUILT: Mutex<Vec<(&str, &str)>> = Mutex::new(Vec::new());
+fn built(platform: &'static str, selection: &[&str], name: &str) -> PathBuf {
+    static BUILT: Mutex<Vec<&str>> = Mutex::new(Vec::new());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
     let target = root.join("target/guests");
     let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if !built.contains(&(folder, platform)) {
+    if !built.contains(&platform) {
         // In the guests' folder: Cargo reads the settings of the folder it runs in. Not with this build's settings.
         let mut cargo = Command::new("cargo");
         cargo
-            .current_dir(root.join(folder))
+            .current_dir(root.join("tests/guests"))
             .env_remove("RUSTFLAGS")
             .arg("build")
             .arg("--target-dir")
@@ -134,14 +121,14 @@ fn built(folder: &'static str, platform: &'static str, selection: &[&str], file:
         let status = cargo.status().expect("cargo runs");
         assert!(
             status.success(),
-            "the guests of {folder} do not build; is there `rustup target add {platform}`?"
+            "the guests do not build; is there `rustup target add {platform}`?"
         );
-        built.push((folder, platform));
+        built.push(platform);
     }
     target
         .join(platform)
-        .join("release")
-        .join(format!("{}.wasm", file.replace('-', "_")))
+        .join("release/examples")
+        .join(format!("{}.wasm", name.replace('-', "_")))
 }
 
 /// Loads a guest with changed limits.

@@ -1,9 +1,10 @@
-//! Well behaved: an authorizer that reads one header field, `x-key`, and decides by it. Each decision has a number of its
-//! own, so that a decision that is used again shows it.
+//! Well behaved: an authorizer that decides by its first identity source, or without one by the header field `x-key`. Each
+//! decision has a number of its own, so that a decision that is used again shows it.
 //!
-//! Keys: `deny`, `abstain`, `fault`, `trap`, `ttl:<ms>` (a grant that may be reused that long), `deny-ttl:<ms>`, `policy`
-//! (covers `GET /open/*` but `/open/secret`); everything else is granted. Grants put the number into the upstream header
-//! `x-decision-number`, denials into the header of that name.
+//! Keys: `deny`, `401`, `ok-denial` (with the status of a success), `abstain`, `fault`, `trap`, `ttl:<ms>` (a grant that may
+//! be reused that long), `deny-ttl:<ms>`, `principal:<text>`, `policy` (covers `GET /open/*` but `/open/secret`); everything
+//! else is granted. Grants put the number into the upstream header `x-decision-number`, denials into the header of that
+//! name. What it saw besides the key is in the grant's context, and what a context must not say too.
 
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ struct Decides;
 
 impl Plugin for Decides {
     fn info() -> Info {
+        // Names of fields have no case.
         Info::new("decides", "1.0.0")
-            .request_fields(["x-key"])
+            .request_fields(["X-Key"])
             .service(Service::Random)
     }
 
@@ -27,30 +29,38 @@ impl Plugin for Decides {
 impl Authorizer for Decides {
     fn authorize(&self, request: &AuthorizeRequest) -> Result<Decision, Fault> {
         let number = random::number().to_string();
-        let key = request.header("x-key").unwrap_or_default();
-        let (key, ms) = key.split_once(':').unwrap_or((key, ""));
-        let ttl = ms.parse().ok().map(Duration::from_millis);
-        let denial = Denial::new(
-            Response::new(403).header("x-decision-number", number.as_str()),
-            "asked to deny",
-        );
-        let edit = FieldEdit::Set("x-decision-number".to_owned(), number.into());
+        let key = request.identity(0).or_else(|| request.header("x-key"));
+        let key = key.unwrap_or_default();
+        let (key, rest) = key.split_once(':').unwrap_or((key, ""));
+        let ttl = rest.parse().ok().map(Duration::from_millis);
+        let denial = |status, reason| {
+            Denial::new(
+                Response::new(status).header("x-decision-number", number.as_str()),
+                reason,
+            )
+        };
         let grant = Grant {
             ttl,
-            ..Grant::to(format!("holder of {key}")).upstream_edit(edit)
+            ..grant(format!("holder of {key}"), request, &number)
         };
         Ok(match key {
-            "deny" => denial.into(),
-            "deny-ttl" => Denial { ttl, ..denial }.into(),
+            "deny" => denial(403, "asked to deny").into(),
+            "deny-ttl" => Denial {
+                ttl,
+                ..denial(403, "asked to deny")
+            }
+            .into(),
+            "401" => denial(401, "asked who it is").into(),
+            "ok-denial" => denial(200, "asked to deny with a success").into(),
             "abstain" => Decision::Abstain,
             "fault" => return Err(Fault::Unavailable("asked to be unavailable".to_owned())),
             "trap" => panic!("asked to panic"),
+            "principal" => Grant {
+                principal: rest.to_owned(),
+                ..grant
+            }
+            .into(),
             "policy" => {
-                let statement = |effect, method: &str, path: &str| Statement {
-                    effect,
-                    methods: vec![method.to_owned()],
-                    paths: vec![path.to_owned()],
-                };
                 let policy = vec![
                     statement(Effect::Allow, "GET", "/open/*"),
                     statement(Effect::Deny, "*", "/open/secret"),
@@ -59,6 +69,27 @@ impl Authorizer for Decides {
             }
             _ => grant.into(),
         })
+    }
+}
+
+fn grant(principal: String, request: &AuthorizeRequest, number: &str) -> Grant {
+    Grant::to(principal)
+        .context("query", request.query.clone().unwrap_or_default())
+        .context("address", request.exchange.peer.address.clone())
+        .context("authority", request.authority.clone())
+        .context("attributes", request.exchange.attributes.len() as i64)
+        .context("principal", "mallory")
+        .context("authorizer", "mallory")
+        .scope("read")
+        .scope("write")
+        .upstream_edit(FieldEdit::Set("x-decision-number".to_owned(), number.into()))
+}
+
+fn statement(effect: Effect, method: &str, path: &str) -> Statement {
+    Statement {
+        effect,
+        methods: vec![method.to_owned()],
+        paths: vec![path.to_owned()],
     }
 }
 

@@ -9,7 +9,7 @@ use gatewright::chain::Chain;
 use gatewright::drain;
 use gatewright::gateway::{Gateway, Route, Service};
 use gatewright::integrations::http::via;
-use gatewright::listener::{Settings, connection, socket::Socket};
+use gatewright::listener::{Settings, connection, guard::Watch, socket::Socket};
 use gatewright::live::Live;
 use gatewright::router::Router;
 use gatewright_core::{AccessRecord, Body, ClientAddress, Exchange, Integration, Problem, Recorder, Response, Step};
@@ -89,6 +89,7 @@ fn serve() -> (SocketAddr, Arc<Records>) {
                 Arc::clone(&settings),
                 live.clone(),
                 drain.clone(),
+                Watch::new(),
             ));
         }
     });

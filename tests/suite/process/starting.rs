@@ -121,21 +121,106 @@ fn x12_a_certificate_that_cannot_be_used_is_named() {
             "-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----\n",
         )
         .with("empty.pem", "");
-    for (certificate, key, expected) in [
-        ("missing.pem", "good.key", "missing.pem"),
-        ("good.pem", "missing.key", "missing.key"),
-        ("garbage.pem", "good.key", "garbage.pem"),
-        ("empty.pem", "good.key", "empty.pem"),
-        ("good.key", "good.key", "good.key"),
-        ("good.pem", "good.pem", "good.pem"),
-        ("good.pem", "other.key", "other.key"),
+    let certificate_place = "gateway.toml:4:15: listener.public.tls.certificate";
+    let key_place = "gateway.toml:5:7: listener.public.tls.key";
+    for (certificate, key, place, expected) in [
+        (
+            "missing.pem",
+            "good.key",
+            certificate_place,
+            "cannot read certificate {dir}/missing.pem: No such file or directory (os error 2)",
+        ),
+        (
+            "good.pem",
+            "missing.key",
+            key_place,
+            "cannot read private key {dir}/missing.key: No such file or directory (os error 2)",
+        ),
+        (
+            "garbage.pem",
+            "good.key",
+            certificate_place,
+            "{dir}/garbage.pem holds no certificate in PEM form: base64 decode error: InvalidCharacter(33)",
+        ),
+        (
+            "empty.pem",
+            "good.key",
+            certificate_place,
+            "{dir}/empty.pem holds no certificate in PEM form: no CERTIFICATE section",
+        ),
+        (
+            "good.key",
+            "good.key",
+            certificate_place,
+            "{dir}/good.key holds no certificate in PEM form: no CERTIFICATE section",
+        ),
+        (
+            "good.pem",
+            "good.pem",
+            key_place,
+            "{dir}/good.pem holds no private key in PEM form: no items found",
+        ),
+        (
+            "good.pem",
+            "other.key",
+            key_place,
+            "cannot use certificate {dir}/good.pem with key {dir}/other.key: keys may not be consistent: KeyMismatch",
+        ),
     ] {
         let config = format!(
-            "{}tls = {{ certificate = \"{certificate}\", key = \"{key}\" }}\n{ROUTE}integration = {{ respond = 200 }}\n",
+            "{}[listener.public.tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n{ROUTE}integration = {{ respond = 200 }}\n",
             listener("127.0.0.1:0")
         );
-        assert_refused(&files, &config, &["listener `public`", expected]);
+        let expected = expected.replace("{dir}", &files.dir().display().to_string());
+        assert_refused(&files, &config, &[&format!("/{place}: {expected}\n")]);
     }
+}
+
+#[test]
+fn x12_an_upstream_whose_authorities_cannot_be_used_is_named_with_its_place() {
+    let files = TestFiles::default().with("empty.pem", "").with(
+        "nonsense.pem",
+        "-----BEGIN CERTIFICATE-----\nbm9uc2Vuc2U=\n-----END CERTIFICATE-----\n",
+    );
+    for (ca, expected) in [
+        (
+            "missing.pem",
+            "cannot read certificate {dir}/missing.pem: No such file or directory (os error 2)",
+        ),
+        (
+            "empty.pem",
+            "{dir}/empty.pem holds no certificate in PEM form: no CERTIFICATE section",
+        ),
+        (
+            "nonsense.pem",
+            "cannot use a certificate of {dir}/nonsense.pem: invalid peer certificate: BadEncoding",
+        ),
+    ] {
+        let config = format!(
+            "{}[upstream.\"the app\"]\ntargets = [\n  {{ url = \"http://localhost\" }},\n  {{ url = \"https://localhost\" }},\n]\n\
+             ca = \"{ca}\"\n{ROUTE}integration = {{ http = \"the app\" }}\n",
+            listener("127.0.0.1:0")
+        );
+        let expected = expected.replace("{dir}", &files.dir().display().to_string());
+        assert_refused(
+            &files,
+            &config,
+            &[&format!("gateway.toml:8:6: upstream.\"the app\".ca: {expected}\n")],
+        );
+    }
+}
+
+#[test]
+fn x12_a_target_that_cannot_be_verified_is_named_with_its_place() {
+    let config = format!(
+        "{}[upstream.app]\ntargets = [{{ url = \"https://under_score-\" }}]\n{ROUTE}integration = {{ http = \"app\" }}\n",
+        listener("127.0.0.1:0")
+    );
+    assert_refused(
+        &TestFiles::default(),
+        &config,
+        &["gateway.toml:4:20: upstream.app.targets[0].url: cannot verify `under_score-`"],
+    );
 }
 
 #[test]

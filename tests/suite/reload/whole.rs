@@ -54,6 +54,7 @@ fn g8_a_response_that_streams_goes_on_through_reloads() {
     let gateway = TestGateway::start(&with_upstream(&origin.url()));
     let mut client = RawClient::connect(gateway.addr("public"));
     client.send("GET /app HTTP/1.1\r\nHost: a\r\n\r\n");
+    eventually("the request is in flight", || (origin.hits() == 1).then_some(()));
     let mut sent = String::new();
     for number in 0..5 {
         gateway.rewrite_config(&numbered(number));

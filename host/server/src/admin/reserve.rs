@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use rustix::io::Errno;
+use crate::descriptors;
 
 /// Connections that the admin address can accept when nothing else in the process can open a file.
 const SIZE: usize = 4;
@@ -27,7 +27,6 @@ impl Reserve {
 
     /// Makes room, if `error` says that room is missing and there is some left to make.
     pub(super) fn make_room(&self, error: &io::Error) -> bool {
-        let exhausted = matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE));
-        exhausted && self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().is_some()
+        descriptors::are_exhausted(error) && self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().is_some()
     }
 }

@@ -2,21 +2,26 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use gatewright_core::ClientAddress;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::descriptors;
 use crate::drain::Drain;
 use crate::listener::Settings;
 use crate::listener::connection;
+use crate::listener::guard::Watch;
+use crate::listener::shedding::OpenConnections;
 use crate::listener::socket::Socket;
 use crate::live::Live;
 
 /// How long to wait when the process has run out of something: file descriptors, memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// How often that is said: the log may be on a disk, and has no use for more.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A listening socket, as one worker has it, and how many connections it may have open.
 pub struct Acceptor {
@@ -24,6 +29,8 @@ pub struct Acceptor {
     pub socket: ListeningSocket,
     /// A permit for each connection, shared by the listener's workers.
     pub connections: Arc<Semaphore>,
+    /// The connections that there are, of all listeners.
+    pub open: Arc<OpenConnections>,
 }
 
 /// A listening socket.
@@ -36,7 +43,7 @@ pub enum ListeningSocket {
 
 /// Accepts connections until told to close, each served by a task of its own.
 pub async fn run(acceptor: Acceptor, settings: Arc<ArcSwap<Settings>>, live: Live, mut drain: Drain) {
-    let mut exhausted = false;
+    let mut shortage = Shortage::default();
     loop {
         let connection_drain = drain.clone();
         let accepted = tokio::select! {
@@ -46,22 +53,42 @@ pub async fn run(acceptor: Acceptor, settings: Arc<ArcSwap<Settings>>, live: Liv
         };
         match accepted {
             Ok((socket, address, permit)) => {
-                exhausted = false;
-                let (settings, live) = (settings.load_full(), live.clone());
+                let (settings, live, open) = (settings.load_full(), live.clone(), Arc::clone(&acceptor.open));
                 tokio::spawn(async move {
-                    connection::serve(socket, address, settings, live, connection_drain).await;
-                    drop(permit);
+                    let watch = Watch::new();
+                    let place = open.enter(&watch).await;
+                    connection::serve(socket, address, settings, live, connection_drain, watch).await;
+                    drop((place, permit));
                 });
             }
             Err(error) if is_connection_error(&error) => {}
             Err(error) => {
-                // Once for each time that it begins: the log may be on a disk, and has no use for the rest.
-                if !std::mem::replace(&mut exhausted, true) {
-                    tracing::warn!(listener = %settings.load().name, %error, "cannot accept connections; trying again");
+                if descriptors::are_exhausted(&error) {
+                    shortage.shed += acceptor.open.make_room();
                 }
+                shortage.complain(&settings.load().name, &error);
                 tokio::time::sleep(EXHAUSTED_PAUSE).await;
             }
         }
+    }
+}
+
+/// What is said of connections that cannot be accepted.
+#[derive(Default)]
+struct Shortage {
+    said_at: Option<Instant>,
+    // Idle connections asked to end since then.
+    shed: usize,
+}
+
+impl Shortage {
+    fn complain(&mut self, listener: &str, error: &io::Error) {
+        if self.said_at.is_some_and(|at| at.elapsed() < COMPLAINT_INTERVAL) {
+            return;
+        }
+        let shed = std::mem::take(&mut self.shed);
+        tracing::warn!(listener, %error, shed, "cannot accept connections; trying again");
+        self.said_at = Some(Instant::now());
     }
 }
 

@@ -103,19 +103,28 @@ impl Connection {
 
 /// Serves a client until one side has had enough. Runs in a task of its own, with its own limits on everything that
 /// waits for the client.
-pub async fn serve(socket: Socket, address: ClientAddress, settings: Arc<Settings>, live: Live, mut drain: Drain) {
+pub async fn serve(
+    socket: Socket,
+    address: ClientAddress,
+    settings: Arc<Settings>,
+    live: Live,
+    mut drain: Drain,
+    watch: Arc<Watch>,
+) {
     let opened = tokio::select! {
         biased;
         opened = open(socket, &settings) => opened,
         // Who has asked for nothing yet has nothing to lose, and must not hold up the end.
         () = drain.closing() => None,
+        () = watch.dismissed() => None,
     };
     let Some((transport, http2)) = opened else {
         return;
     };
     let tls = matches!(transport, Transport::Tls(_));
     // A line longer than the header limit is refused by hyper, so the guard need not keep more of it.
-    let (guard, watch) = Guard::new(transport, settings.patience, !http2, settings.header_bytes.max(8192));
+    let line_limit = settings.header_bytes.max(8192);
+    let guard = Guard::new(transport, settings.patience, !http2, line_limit, Arc::clone(&watch));
     let connection = Arc::new(Connection {
         listener: Arc::clone(&settings.name),
         peer: Peer::new(address, tls, &settings.trusted_proxies),

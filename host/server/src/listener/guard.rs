@@ -27,6 +27,7 @@ pub struct Watch {
     violating: AtomicU64,
     violation: std::sync::OnceLock<Violation>,
     served: AtomicU64,
+    /// Requests in flight, and [`DISMISSED`].
     in_flight: AtomicUsize,
     /// The client has sent something.
     heard: AtomicBool,
@@ -38,10 +39,22 @@ pub struct Watch {
 /// (RFC 9112, section 9.6). One that does so later has left: the two look the same on the wire.
 const HALF_CLOSE: Duration = Duration::from_millis(100);
 
+/// How long a connection that is dismissed has to be idle. One that was used a moment ago may be about to be used
+/// again, and the end of its last response may still be on its way out.
+pub const QUIET: Duration = Duration::from_secs(1);
+
+/// Beside the requests in flight, in one number: asking for both costs no more than asking for one.
+const DISMISSED: usize = 1 << (usize::BITS - 1);
+
 impl Watch {
-    fn new() -> Arc<Self> {
+    /// Of a connection that begins now.
+    pub fn new() -> Arc<Self> {
+        Self::opened_at(Instant::now())
+    }
+
+    pub(super) fn opened_at(opened_at: Instant) -> Arc<Self> {
         Arc::new(Self {
-            opened_at: Instant::now(),
+            opened_at,
             ended_ms: AtomicU64::new(0),
             violating: AtomicU64::new(0),
             violation: std::sync::OnceLock::new(),
@@ -88,7 +101,31 @@ impl Watch {
 
     /// Whether so many requests have come to their end.
     fn has_answered(&self, requests: u64) -> bool {
-        self.in_flight.load(Ordering::Acquire) == 0 && self.served() >= requests
+        self.in_flight.load(Ordering::Acquire) & !DISMISSED == 0 && self.served() >= requests
+    }
+
+    /// Asks the connection to end once it is idle. Its task must be woken to notice.
+    pub fn dismiss(&self) {
+        self.in_flight.fetch_or(DISMISSED, Ordering::Relaxed);
+    }
+
+    /// Whether it has been asked to end.
+    pub fn is_dismissed(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) & DISMISSED != 0
+    }
+
+    /// Waits until it has been asked to end; its task is woken then. For who watches it before there is a guard.
+    pub async fn dismissed(&self) {
+        std::future::poll_fn(|_| match self.is_dismissed() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+    }
+
+    /// Since when nothing has been in flight; none while something is, or if the connection is dismissed already.
+    pub fn idle_since(&self) -> Option<Instant> {
+        (self.in_flight.load(Ordering::Acquire) == 0).then(|| self.ended_at())
     }
 
     /// Requests begun on this connection.
@@ -161,12 +198,11 @@ pub struct Guard<S> {
 
 impl<S> Guard<S> {
     /// Watches over `stream`, whose bytes are HTTP/1 if `http1` says so, with lines of at most `line_limit` bytes.
-    pub fn new(stream: S, patience: Patience, http1: bool, line_limit: usize) -> (Self, Arc<Watch>) {
-        let watch = Watch::new();
-        let guard = Self {
+    pub fn new(stream: S, patience: Patience, http1: bool, line_limit: usize, watch: Arc<Watch>) -> Self {
+        Self {
             stream,
             alarm: Alarm::default(),
-            watch: Arc::clone(&watch),
+            watch,
             scanner: http1.then(|| Scanner::new(Side::Requests, line_limit)),
             patience,
             read_at: Instant::now(),
@@ -174,8 +210,7 @@ impl<S> Guard<S> {
             stalled_at: None,
             broken: None,
             half_closed: false,
-        };
-        (guard, watch)
+        }
     }
 
     /// Looks at bytes just read; how many of them hyper may have.
@@ -235,8 +270,11 @@ impl<S> Guard<S> {
         let stalled = self.stalled_at.map(|since| since + self.patience.write);
         let reading = match self.head_at {
             Some(since) => Some(since + self.patience.header),
-            None if self.watch.in_flight.load(Ordering::Relaxed) > 0 => None,
-            None => Some(self.last_moved() + self.patience.idle),
+            None => match self.watch.in_flight.load(Ordering::Relaxed) {
+                0 => Some(self.last_moved() + self.patience.idle),
+                DISMISSED if self.stalled_at.is_none() => Some(self.last_moved() + self.patience.idle.min(QUIET)),
+                _ => None,
+            },
         };
         [stalled, reading].into_iter().flatten().min()
     }

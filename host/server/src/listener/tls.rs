@@ -1,10 +1,9 @@
 //! TLS towards clients, by rustls.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gatewright_config::ListenerTls;
+use gatewright_config::{FileReference, ListenerTls, Place};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
@@ -15,38 +14,56 @@ use tokio_rustls::TlsAcceptor;
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file is missing or may not be read.
-    #[error("cannot read {what} {}: {source}", path.display())]
+    #[error("cannot read {what} {}: {source}", file.path.display())]
     Read {
         /// What the file should hold.
         what: &'static str,
         /// The file.
-        path: PathBuf,
+        file: FileReference,
         /// Why.
         source: std::io::Error,
     },
     /// A file holds something else.
-    #[error("{} holds no {what} in PEM form: {reason}", path.display())]
+    #[error("{} holds no {what} in PEM form: {reason}", file.path.display())]
     Pem {
         /// What the file should hold.
         what: &'static str,
         /// The file.
-        path: PathBuf,
+        file: FileReference,
         /// Why.
         reason: String,
     },
     /// Certificate and key do not belong together, or are of a kind that is not supported.
-    #[error("cannot use certificate {} with key {}: {source}", certificate.display(), key.display())]
+    #[error("cannot use certificate {} with key {}: {source}", tls.certificate.path.display(), tls.key.path.display())]
     Unusable {
-        /// The certificate's file.
-        certificate: PathBuf,
-        /// The key's file.
-        key: PathBuf,
+        /// The two files.
+        tls: Box<ListenerTls>,
         /// Why.
         source: rustls::Error,
     },
     /// The TLS library refuses the versions.
-    #[error("cannot set up TLS: {0}")]
-    Setup(#[from] rustls::Error),
+    #[error("cannot set up TLS: {source}")]
+    Setup {
+        /// Where the certificate is named.
+        place: Place,
+        /// Why.
+        source: rustls::Error,
+    },
+}
+
+impl TlsError {
+    /// Where the configuration names what is wrong.
+    pub fn place(&self) -> &Place {
+        match self {
+            Self::Read { file, .. } | Self::Pem { file, .. } => &file.place,
+            Self::Unusable {
+                tls,
+                source: rustls::Error::InvalidCertificate(_),
+            } => &tls.certificate.place,
+            Self::Unusable { tls, .. } => &tls.key.place,
+            Self::Setup { place, .. } => place,
+        }
+    }
 }
 
 /// Accepts TLS connections as the listener's configuration says.
@@ -56,18 +73,22 @@ pub enum TlsError {
 pub fn acceptor(tls: &ListenerTls, http1: bool, http2: bool) -> Result<TlsAcceptor, TlsError> {
     let chain = certificates(&tls.certificate, "certificate")?;
     let key = private_key(&tls.key)?;
+    let setup = |source| TlsError::Setup {
+        place: tls.certificate.place.clone(),
+        source,
+    };
     let versions: &[&rustls::SupportedProtocolVersion] = if tls.tls12 {
         &[&rustls::version::TLS13, &rustls::version::TLS12]
     } else {
         &[&rustls::version::TLS13]
     };
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_protocol_versions(versions)?
+        .with_protocol_versions(versions)
+        .map_err(setup)?
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(|source| TlsError::Unusable {
-            certificate: tls.certificate.clone(),
-            key: tls.key.clone(),
+            tls: Box::new(tls.clone()),
             source,
         })?;
     if http2 {
@@ -79,7 +100,7 @@ pub fn acceptor(tls: &ListenerTls, http1: bool, http2: bool) -> Result<TlsAccept
     // Early data can be replayed by anybody who saw it; rustls accepts none unless told to.
     config.max_early_data_size = 0;
     if tls.resumption {
-        config.ticketer = aws_lc_rs::Ticketer::new()?;
+        config.ticketer = aws_lc_rs::Ticketer::new().map_err(setup)?;
     } else {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
@@ -91,11 +112,11 @@ pub fn acceptor(tls: &ListenerTls, http1: bool, http2: bool) -> Result<TlsAccept
 ///
 /// # Errors
 /// When the file cannot be read or has none.
-pub fn certificates(path: &Path, what: &'static str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let text = read(path, what)?;
+pub fn certificates(file: &FileReference, what: &'static str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let text = read(file, what)?;
     let pem = |reason: String| TlsError::Pem {
         what,
-        path: path.to_owned(),
+        file: file.clone(),
         reason,
     };
     let found: Vec<_> = CertificateDer::pem_slice_iter(&text)
@@ -108,19 +129,19 @@ pub fn certificates(path: &Path, what: &'static str) -> Result<Vec<CertificateDe
     }
 }
 
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let text = read(path, "private key")?;
+fn private_key(file: &FileReference) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let text = read(file, "private key")?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| TlsError::Pem {
         what: "private key",
-        path: path.to_owned(),
+        file: file.clone(),
         reason: error.to_string(),
     })
 }
 
-fn read(path: &Path, what: &'static str) -> Result<Vec<u8>, TlsError> {
-    fs::read(path).map_err(|source| TlsError::Read {
+fn read(file: &FileReference, what: &'static str) -> Result<Vec<u8>, TlsError> {
+    fs::read(&file.path).map_err(|source| TlsError::Read {
         what,
-        path: path.to_owned(),
+        file: file.clone(),
         source,
     })
 }

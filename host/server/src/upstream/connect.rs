@@ -1,10 +1,9 @@
 //! New connections to a target: name, TCP, TLS, HTTP.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use gatewright_config::{TargetConfig, UpstreamConfig};
+use gatewright_config::{FileReference, Place, TargetConfig, UpstreamConfig};
 use gatewright_core::Body;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -29,22 +28,56 @@ pub enum SetupError {
     #[error(transparent)]
     Authorities(#[from] TlsError),
     /// The system has none.
-    #[error("cannot read the system's certificate authorities; name a file with `ca` ({0})")]
-    NoAuthorities(String),
+    #[error("cannot read the system's certificate authorities; name a file with `ca` ({errors} errors)")]
+    NoAuthorities {
+        /// The upstream.
+        place: Place,
+        /// How many files could not be read.
+        errors: usize,
+    },
     /// A certificate authority is no certificate.
-    #[error("cannot use a certificate of {}: {source}", path.display())]
+    #[error("cannot use a certificate of {}: {source}", file.path.display())]
     Authority {
         /// The file.
-        path: PathBuf,
+        file: Box<FileReference>,
         /// Why.
         source: rustls::Error,
     },
     /// The host is neither a DNS name nor an address.
-    #[error("cannot verify `{0}`: it is neither a DNS name nor an IP address")]
-    ServerName(String),
+    #[error("cannot verify `{host}`: it is neither a DNS name nor an IP address")]
+    ServerName {
+        /// The host.
+        host: String,
+        /// Where it is.
+        place: Place,
+    },
     /// The TLS library refuses.
-    #[error("cannot set up TLS: {0}")]
-    Tls(#[from] rustls::Error),
+    #[error("cannot set up TLS: {source}")]
+    Tls {
+        /// The upstream.
+        place: Place,
+        /// Why.
+        source: rustls::Error,
+    },
+}
+
+impl SetupError {
+    /// Where the configuration names what is wrong.
+    pub fn place(&self) -> &Place {
+        match self {
+            Self::Authorities(error) => error.place(),
+            Self::Authority { file, .. } => &file.place,
+            Self::ServerName { place, .. } | Self::NoAuthorities { place, .. } | Self::Tls { place, .. } => place,
+        }
+    }
+
+    /// The host of a target cannot be what it should be.
+    pub fn server_name(target: &TargetConfig) -> Self {
+        Self::ServerName {
+            host: target.host.clone(),
+            place: target.place.clone(),
+        }
+    }
 }
 
 /// Why there is no connection.
@@ -96,8 +129,7 @@ impl Connector {
     ) -> Result<Self, SetupError> {
         let tls = match tls {
             Some(config) if target.tls => {
-                let name = ServerName::try_from(target.host.clone())
-                    .map_err(|_| SetupError::ServerName(target.host.clone()))?;
+                let name = ServerName::try_from(target.host.clone()).map_err(|_| SetupError::server_name(target))?;
                 Some((TlsConnector::from(Arc::clone(config)), name))
             }
             _ => None,
@@ -179,10 +211,10 @@ pub fn client_config(upstream: &UpstreamConfig) -> Result<Option<Arc<ClientConfi
         return Ok(None);
     }
     let mut roots = RootCertStore::empty();
-    if let Some(path) = &upstream.ca {
-        for certificate in certificates(path, "certificate")? {
+    if let Some(file) = &upstream.ca {
+        for certificate in certificates(file, "certificate")? {
             roots.add(certificate).map_err(|source| SetupError::Authority {
-                path: path.clone(),
+                file: Box::new(file.clone()),
                 source,
             })?;
         }
@@ -190,11 +222,18 @@ pub fn client_config(upstream: &UpstreamConfig) -> Result<Option<Arc<ClientConfi
         let found = rustls_native_certs::load_native_certs();
         roots.add_parsable_certificates(found.certs);
         if roots.is_empty() {
-            return Err(SetupError::NoAuthorities(format!("{} errors", found.errors.len())));
+            return Err(SetupError::NoAuthorities {
+                place: upstream.place.clone(),
+                errors: found.errors.len(),
+            });
         }
     }
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?
+        .with_safe_default_protocol_versions()
+        .map_err(|source| SetupError::Tls {
+            place: upstream.place.clone(),
+            source,
+        })?
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -48,7 +48,7 @@ impl Target {
         };
         Ok(Self {
             name: format!("{scheme}://{host}:{}", target.port).into(),
-            authority: HeaderValue::try_from(authority).map_err(|_| SetupError::ServerName(host))?,
+            authority: HeaderValue::try_from(authority).map_err(|_| SetupError::server_name(target))?,
             base_path: target.base_path.clone(),
             pool: Pool::new(workers, upstream.idle_connections, upstream.idle_timeout),
             connector: Connector::new(target, upstream, tls)?,

@@ -56,11 +56,11 @@ async fn a_grant_is_applied_and_its_context_cannot_say_who_the_principal_is() {
     let mut exchange = key("k");
     exchange.request.target = "/a?q=1".parse().unwrap();
     pass(&stage, &mut exchange).await;
-    assert_eq!(exchange.record.principal.as_deref(), Some("alice"));
+    assert_eq!(exchange.record.principal.as_deref(), Some("holder of k"));
     let attributes = &exchange.attributes;
     for (name, expected) in [
-        ("auth.principal", "alice"),
-        ("auth.usage_key", "alice"),
+        ("auth.principal", "holder of k"),
+        ("auth.usage_key", "holder of k"),
         ("auth.scopes", "read write"),
         ("auth.authorizer", "decides"),
         ("auth.query", "q=1"),
@@ -69,7 +69,7 @@ async fn a_grant_is_applied_and_its_context_cannot_say_who_the_principal_is() {
     ] {
         assert_eq!(attribute(attributes, name), expected, "{name}");
     }
-    assert_eq!(exchange.request.headers.get("x-tenant").unwrap(), "blue");
+    assert!(exchange.request.headers.contains_key("x-decision-number"));
 }
 
 #[tokio::test]
@@ -192,9 +192,13 @@ async fn a_grant_with_a_policy_answers_for_other_paths_as_its_policy_says() {
         exchange.request.target = path.parse().unwrap();
         exchange
     };
-    pass(&stage, &mut at(Method::GET, "/a")).await;
-    pass(&stage, &mut at(Method::GET, "/a/b")).await;
-    for (method, path) in [(Method::GET, "/a/secret"), (Method::POST, "/a"), (Method::GET, "/b")] {
+    pass(&stage, &mut at(Method::GET, "/open/a")).await;
+    pass(&stage, &mut at(Method::GET, "/open/a/b")).await;
+    for (method, path) in [
+        (Method::GET, "/open/secret"),
+        (Method::POST, "/open/a"),
+        (Method::GET, "/b"),
+    ] {
         let mut exchange = at(method, path);
         assert_eq!(
             fail(&stage, &mut exchange).await.kind(),

@@ -143,6 +143,8 @@ async fn guests_that_cannot_be_plugins_are_refused_with_the_reason() {
         ("panics-in-describe", "unreachable"),
         ("loops-in-describe", "did not end within"),
     ] {
+        // The first test that asks for a guest waits until all are built.
+        guest(name);
         let began = Instant::now();
         let error = load(name, |_| {}).await.unwrap_err().to_string();
         assert!(error.contains(expected) && error.contains(name), "{error}");

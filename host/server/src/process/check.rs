@@ -1,0 +1,45 @@
+//! `gatewright check`: everything that a start would do, short of listening.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use gatewright_config::{AccessLogConfig, AccessLogOutput, GatewayConfig};
+use gatewright_wasm::Compiler;
+
+use super::StartError;
+use super::foundation::foundation;
+use crate::admin::AdminError;
+use crate::assemble::assemble;
+use crate::listener::Settings;
+use crate::secret;
+use crate::telemetry::Metrics;
+
+/// Checks a configuration file and, unless `file_only`, everything that it names. Opens no listener.
+///
+/// # Errors
+/// Everything that is wrong with the file, or the first thing that is wrong with what it names.
+pub fn check(file: &Path, file_only: bool, compiler: &Compiler) -> Result<(), StartError> {
+    let config = gatewright_config::load(file)?;
+    if file_only {
+        return Ok(());
+    }
+    for (name, listener) in &config.listeners {
+        Settings::new(name, listener).map_err(|error| StartError::tls(file, &error))?;
+    }
+    if let Some(token) = config.admin.as_ref().and_then(|admin| admin.token.as_ref()) {
+        secret::read(token).map_err(AdminError::from)?;
+    }
+    let metrics = Arc::new(Metrics::default());
+    let config = GatewayConfig {
+        access_log: AccessLogConfig {
+            output: AccessLogOutput::Off,
+        },
+        ..config
+    };
+    let foundation = foundation(&config, &metrics, 1, compiler)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime
+        .block_on(assemble(config, 1, &foundation, None))
+        .map(drop)
+        .map_err(|error| StartError::assemble(file, error))
+}

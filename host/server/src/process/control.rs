@@ -1,0 +1,221 @@
+//! The control thread: reacts to reloads and changed files until it is told to stop, and then stops.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use gatewright_config::{ConfigErrors, GatewayConfig};
+use tokio::sync::{Notify, mpsc};
+
+use super::foundation::{foundation, registry, warn_of_fixed, worker_count};
+use super::listeners::Listeners;
+use super::{Event, Options, StartError};
+use crate::admin;
+use crate::assemble::{Foundation, Generation, assemble};
+use crate::descriptors;
+use crate::drain::Phase;
+use crate::live::Live;
+use crate::reload;
+use crate::status::Status;
+use crate::telemetry::Metrics;
+use crate::watch::{self, Snapshot};
+use crate::workers::Workers;
+
+/// Everything that changes.
+pub(crate) struct Control {
+    pub(crate) options: Options,
+    pub(crate) events: mpsc::UnboundedSender<Event>,
+    foundation: Foundation,
+    workers: Workers,
+    live: Live,
+    status: Arc<Status>,
+    number: u64,
+    generation: Generation,
+    // How the configuration and the files it names looked before they were read the last time.
+    pub(crate) seen: Snapshot,
+    listeners: Listeners,
+    admin: Option<admin::Admin>,
+}
+
+impl Control {
+    /// Does everything that comes before serving, and serves.
+    pub(super) async fn start(options: Options, events: mpsc::UnboundedSender<Event>) -> Result<Self, StartError> {
+        descriptors::raise_limit();
+        let mut seen = Snapshot::default();
+        let config = read(&options.config, &mut seen)?;
+        let metrics = Arc::new(Metrics::default());
+        let workers = Workers::start(worker_count(&config), metrics.shed_connections())?;
+        let foundation = foundation(&config, &metrics, workers.count(), &options.compiler)?;
+        let status = Arc::<Status>::default();
+        let (gateway, generation) = assemble(config, 1, &foundation, None)
+            .await
+            .map_err(|error| StartError::assemble(&options.config, error))?;
+        let mut listeners = Listeners::default();
+        let prepared = listeners.prepare(&options.config, &generation.config, workers.count())?;
+        let admin = match &generation.config.admin {
+            Some(config) => Some(admin::start(
+                config,
+                registry(&metrics, &foundation),
+                Arc::clone(&status),
+                events.clone(),
+            )?),
+            None => None,
+        };
+        let live = Live::new(gateway);
+        listeners.apply(prepared, &workers, &live);
+        let control = Self {
+            options,
+            events,
+            foundation,
+            workers,
+            live,
+            status,
+            number: 1,
+            generation,
+            seen,
+            listeners,
+            admin,
+        };
+        control.published();
+        Ok(control)
+    }
+
+    /// Addresses of the listeners and of the admin, and what the latter shows.
+    pub(super) fn facts(&self) -> (BTreeMap<String, SocketAddr>, Option<SocketAddr>, Arc<Status>) {
+        (
+            self.listeners.addresses(),
+            self.admin.as_ref().map(|admin| admin.address),
+            Arc::clone(&self.status),
+        )
+    }
+
+    /// Reacts to events until it is told to stop, and then stops.
+    pub(super) async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Event>, stopping: Arc<Notify>) {
+        let mut watcher = self.options.watch.then(|| reload::Watcher::new(&self));
+        let mut tick = tokio::time::interval(reload::LOOK_INTERVAL);
+        loop {
+            let event = tokio::select! {
+                () = stopping.notified() => break,
+                Some(event) = queue.recv() => event,
+                _ = tick.tick() => {
+                    self.close_idle();
+                    self.listeners.forget_ended();
+                    Event::FilesChanged
+                }
+            };
+            // A plugin may take long to compile. Nothing of it is published when it is given up.
+            tokio::select! {
+                () = self.react(event, watcher.as_mut()) => {}
+                () = stopping.notified() => break,
+            }
+        }
+        self.stop().await;
+    }
+
+    async fn react(&mut self, event: Event, watcher: Option<&mut reload::Watcher>) {
+        match event {
+            Event::Reload(answer) => {
+                let _ = answer.send(self.reload().await);
+                if let Some(watcher) = watcher {
+                    watcher.follow(self);
+                }
+            }
+            Event::FilesChanged => {
+                if let Some(watcher) = watcher {
+                    watcher.settle(self).await;
+                }
+            }
+        }
+    }
+
+    /// Loads the configuration anew. What cannot serve whole is not published at all.
+    pub(crate) async fn reload(&mut self) -> Result<u64, String> {
+        match self.try_reload().await {
+            Ok(()) => {
+                self.published();
+                tracing::info!(generation = self.number, "configuration loaded");
+                Ok(self.number)
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                tracing::error!(
+                    generation = self.number,
+                    "reload refused, the last configuration goes on serving: {reason}"
+                );
+                self.foundation.metrics.reloaded(None);
+                self.status.refuse(reason.clone());
+                Err(reason)
+            }
+        }
+    }
+
+    async fn try_reload(&mut self) -> Result<(), StartError> {
+        let file = self.options.config.clone();
+        let config = read(&file, &mut self.seen)?;
+        let (gateway, generation) = assemble(config, self.number + 1, &self.foundation, Some(&self.generation))
+            .await
+            .map_err(|error| StartError::assemble(&file, error))?;
+        let prepared = self
+            .listeners
+            .prepare(&file, &generation.config, self.workers.count())?;
+        warn_of_fixed(&self.generation.config, &generation.config);
+        // From here on nothing can fail.
+        self.number += 1;
+        self.live.publish(gateway);
+        self.generation = generation;
+        self.listeners.apply(prepared, &self.workers, &self.live);
+        Ok(())
+    }
+
+    fn published(&self) {
+        descriptors::warn_of_too_few(&self.generation.config);
+        self.foundation.metrics.reloaded(Some(self.number));
+        self.status
+            .publish(&self.generation, self.number, self.options.config.clone());
+    }
+
+    fn close_idle(&self) {
+        self.generation
+            .upstreams
+            .values()
+            .for_each(|upstream| upstream.close_idle());
+    }
+
+    /// Says that it stops, then accepts no more, then waits for what runs, each for as long as configured.
+    async fn stop(self) {
+        let server = &self.generation.config.server;
+        self.enter(Phase::Leaving);
+        tokio::time::sleep(server.drain_delay).await;
+        self.enter(Phase::Closing);
+        let Self {
+            listeners,
+            workers,
+            generation,
+            admin,
+            ..
+        } = self;
+        if tokio::time::timeout(generation.config.server.drain_timeout, listeners.ended())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some exchanges did not end in time and are cut off");
+        }
+        workers.stop();
+        drop(admin);
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.status.enter(phase);
+        self.listeners.enter(phase);
+    }
+}
+
+/// Reads the configuration. `seen` becomes how it and the files that it names looked before: what changes from now on
+/// differs from it, and is loaded next time. That holds for a configuration that is refused, too.
+fn read(file: &Path, seen: &mut Snapshot) -> Result<GatewayConfig, ConfigErrors> {
+    *seen = Snapshot::take([file.to_owned()]);
+    let config = gatewright_config::load(file)?;
+    seen.add(watch::files(&config));
+    Ok(config)
+}

@@ -1,0 +1,72 @@
+//! Why the gateway does not start, or a reload is not published.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use gatewright_config::ConfigErrors;
+use gatewright_wasm::PluginError;
+
+use crate::admin::AdminError;
+use crate::assemble::AssembleError;
+use crate::listener::tls::TlsError;
+
+/// Why the gateway does not start, or a reload is not published. One message each, with what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration has mistakes, or names files that cannot be used.
+    #[error("{0}")]
+    Config(#[from] ConfigErrors),
+    /// Something that the configuration names cannot be made.
+    #[error("{}{}: {source}", file.display(), source.line().map(|line| format!(":{line}")).unwrap_or_default())]
+    Assemble {
+        /// The configuration file.
+        file: PathBuf,
+        /// Why.
+        source: Box<AssembleError>,
+    },
+    /// A listener's address cannot be listened on.
+    #[error("listener `{listener}`: cannot listen on {address}: {source}")]
+    Bind {
+        /// The listener.
+        listener: String,
+        /// Its address.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The plugin engine cannot be started.
+    #[error("cannot start the plugin engine: {0}")]
+    Plugins(#[from] PluginError),
+    /// The access log cannot be opened.
+    #[error("access_log.output: cannot open {output}: {source}")]
+    AccessLog {
+        /// Where it should go.
+        output: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The admin address cannot be served.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// The system refuses threads or file descriptors.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+impl StartError {
+    /// A listener of the configuration `file` cannot speak TLS.
+    pub(super) fn tls(file: &Path, error: &TlsError) -> Self {
+        Self::Config(error.place().mistake(file, error))
+    }
+
+    /// What the configuration `file` means cannot be made.
+    pub(super) fn assemble(file: &Path, error: AssembleError) -> Self {
+        match error {
+            AssembleError::Upstream(error) => Self::Config(error.place().mistake(file, &error)),
+            error => Self::Assemble {
+                file: file.to_owned(),
+                source: Box::new(error),
+            },
+        }
+    }
+}

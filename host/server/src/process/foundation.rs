@@ -1,0 +1,92 @@
+//! What is made once and outlives every generation: what the configuration says of it takes effect at a restart.
+
+use std::sync::Arc;
+
+use gatewright_config::{AccessLogOutput, GatewayConfig};
+use gatewright_wasm::{CompileLimits, Compiler, HostSettings, PluginHost};
+use prometheus_client::registry::Registry;
+
+use super::StartError;
+use crate::access_log::AccessLog;
+use crate::assemble::Foundation;
+use crate::integrations::http::via;
+use crate::state::embedded::Embedded;
+use crate::telemetry::{Metrics, Telemetry};
+
+/// Threads that serve requests.
+pub(super) fn worker_count(config: &GatewayConfig) -> usize {
+    match config.server.workers {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        count => count,
+    }
+}
+
+/// Opens the access log and starts the plugin engine.
+pub(super) fn foundation(
+    config: &GatewayConfig,
+    metrics: &Arc<Metrics>,
+    workers: usize,
+    compiler: &Compiler,
+) -> Result<Foundation, StartError> {
+    let output = &config.access_log.output;
+    let access_log = AccessLog::open(output, metrics.dropped_records()).map_err(|source| StartError::AccessLog {
+        output: match output {
+            AccessLogOutput::File(path) => path.display().to_string(),
+            AccessLogOutput::Stdout | AccessLogOutput::Off => "standard output".to_owned(),
+        },
+        source,
+    })?;
+    let plugins = PluginHost::new(HostSettings {
+        store: config.plugins.store.clone(),
+        instances: config.plugins.instances,
+        file_bytes: config.plugins.file_bytes.0,
+        workers,
+        compiler: compiler.clone(),
+        compile: CompileLimits {
+            time: config.plugins.compile_time,
+            memory: config.plugins.compile_memory,
+        },
+    })?;
+    Ok(Foundation {
+        plugins,
+        state: Arc::new(Embedded::default()),
+        telemetry: Telemetry::new(Arc::clone(metrics), access_log),
+        metrics: Arc::clone(metrics),
+        via: via(),
+        workers,
+    })
+}
+
+/// Every number that the admin address shows.
+pub(super) fn registry(metrics: &Metrics, foundation: &Foundation) -> Registry {
+    let mut registry = Registry::default();
+    metrics.register(&mut registry);
+    foundation.plugins.register_metrics(&mut registry);
+    registry
+}
+
+/// Says which changes wait for a restart.
+pub(super) fn warn_of_fixed(before: &GatewayConfig, after: &GatewayConfig) {
+    let fixed = [
+        ("server.workers", before.server.workers != after.server.workers),
+        ("admin", before.admin != after.admin),
+        ("access_log", before.access_log != after.access_log),
+        ("plugins.store", before.plugins.store != after.plugins.store),
+        ("plugins.instances", before.plugins.instances != after.plugins.instances),
+        (
+            "plugins.file_bytes",
+            before.plugins.file_bytes != after.plugins.file_bytes,
+        ),
+        (
+            "plugins.compile_time",
+            before.plugins.compile_time != after.plugins.compile_time,
+        ),
+        (
+            "plugins.compile_memory",
+            before.plugins.compile_memory != after.plugins.compile_memory,
+        ),
+    ];
+    for (key, _) in fixed.iter().filter(|(_, changed)| *changed) {
+        tracing::warn!(key, "this change takes effect when the gateway is restarted");
+    }
+}

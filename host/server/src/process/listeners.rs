@@ -1,0 +1,161 @@
+//! The listeners that are open: how a configuration opens, changes and closes them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use gatewright_config::{GatewayConfig, ListenAddress, ListenerConfig};
+
+use super::StartError;
+use crate::drain::{self, Drain, Drainer, Phase};
+use crate::listener::bind::{Bound, SocketFile, bind};
+use crate::listener::{Settings, permits::Permits};
+use crate::live::Live;
+use crate::workers::Workers;
+
+/// The listeners that are open, and what is left of those that were.
+#[derive(Default)]
+pub(super) struct Listeners {
+    open: BTreeMap<String, Listener>,
+    // Connections of listeners that a reload has closed, while there are some.
+    closed: Vec<Drainer>,
+}
+
+/// A listener that is open.
+struct Listener {
+    address: ListenAddress,
+    tcp_address: Option<SocketAddr>,
+    settings: Arc<ArcSwap<Settings>>,
+    permits: Permits,
+    drainer: Drainer,
+    _file: Option<SocketFile>,
+}
+
+/// A listener as a configuration wants it. Nothing can fail any more, and nothing is accepted yet.
+pub(super) struct Prepared {
+    name: String,
+    // None where the address is listened on already.
+    bound: Option<Bound>,
+    settings: Settings,
+    config: ListenerConfig,
+}
+
+impl Listeners {
+    /// Does what can fail: reads certificates, and binds the addresses that are not listened on yet. `file` is where
+    /// `config` is from.
+    pub(super) fn prepare(
+        &self,
+        file: &Path,
+        config: &GatewayConfig,
+        workers: usize,
+    ) -> Result<Vec<Prepared>, StartError> {
+        let mut prepared = Vec::new();
+        for (name, config) in &config.listeners {
+            let settings = Settings::new(name, config).map_err(|error| StartError::tls(file, &error))?;
+            let is_open = self
+                .open
+                .get(name)
+                .is_some_and(|listener| listener.address == config.address);
+            let bound = match is_open {
+                true => None,
+                false => Some(bind(&config.address, workers).map_err(|source| StartError::Bind {
+                    listener: name.clone(),
+                    address: shown(&config.address),
+                    source,
+                })?),
+            };
+            prepared.push(Prepared {
+                name: name.clone(),
+                bound,
+                settings,
+                config: config.clone(),
+            });
+        }
+        Ok(prepared)
+    }
+
+    /// Accepts on new listeners, changes those that stay, and closes those that are not wanted any more.
+    pub(super) fn apply(&mut self, prepared: Vec<Prepared>, workers: &Workers, live: &Live) {
+        let mut before = std::mem::take(&mut self.open);
+        for Prepared {
+            name,
+            bound,
+            settings,
+            config,
+        } in prepared
+        {
+            let listener = match (bound, before.remove(&name)) {
+                (None, Some(mut listener)) => {
+                    listener.permits.set(config.limits.connections);
+                    listener.settings.store(Arc::new(settings));
+                    listener
+                }
+                (Some(bound), replaced) => {
+                    replaced.into_iter().for_each(|listener| self.close(listener));
+                    Listener::accept(bound, settings, &config, workers, live)
+                }
+                (None, None) => continue,
+            };
+            self.open.insert(name, listener);
+        }
+        before.into_values().for_each(|listener| self.close(listener));
+    }
+
+    /// Lets a listener's connections end in their own time, for which the end of the process waits.
+    fn close(&mut self, listener: Listener) {
+        listener.drainer.enter(Phase::Closing);
+        self.closed.push(listener.drainer);
+    }
+
+    /// TCP addresses by name.
+    pub(super) fn addresses(&self) -> BTreeMap<String, SocketAddr> {
+        let address = |(name, listener): (&String, &Listener)| Some((name.clone(), listener.tcp_address?));
+        self.open.iter().filter_map(address).collect()
+    }
+
+    /// Forgets closed listeners whose last connection has ended.
+    pub(super) fn forget_ended(&mut self) {
+        self.closed.retain_mut(|drainer| !drainer.has_ended());
+    }
+
+    /// Goes on to a later phase.
+    pub(super) fn enter(&self, phase: Phase) {
+        self.open.values().for_each(|listener| listener.drainer.enter(phase));
+    }
+
+    /// Waits until the last connection has ended.
+    pub(super) async fn ended(self) {
+        let Self { open, closed } = self;
+        let open = open.into_values().map(|listener| listener.drainer);
+        for mut drainer in open.chain(closed) {
+            drainer.ended().await;
+        }
+    }
+}
+
+impl Listener {
+    fn accept(bound: Bound, settings: Settings, config: &ListenerConfig, workers: &Workers, live: &Live) -> Self {
+        let (drainer, drain): (Drainer, Drain) = drain::new();
+        let settings = Arc::new(ArcSwap::from_pointee(settings));
+        let permits = Permits::new(config.limits.connections);
+        let tcp_address = bound.tcp_address();
+        workers.listen(bound, &settings, permits.semaphore(), live, &drain);
+        Self {
+            address: config.address.clone(),
+            tcp_address,
+            settings,
+            permits,
+            drainer,
+            _file: SocketFile::new(&config.address),
+        }
+    }
+}
+
+fn shown(address: &ListenAddress) -> String {
+    match address {
+        ListenAddress::Tcp(address) => address.to_string(),
+        ListenAddress::Unix(path) => format!("unix:{}", path.display()),
+    }
+}
