@@ -15,6 +15,17 @@ fn tls(certificates: &Certificates, more: &str) -> (TestGateway, Origin) {
     ))
 }
 
+/// How a client of HTTP/2 begins.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// Everything that comes back for these bytes, on a connection of their own.
+fn answer(gateway: &TestGateway, bytes: &[u8]) -> String {
+    let mut client = RawClient::connect(gateway.addr("public"));
+    client.send(bytes);
+    let answer = client.read_to_end(Duration::from_secs(5));
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
 #[test]
 fn tls_clients_choose_the_protocol_by_alpn() {
     let certificates = Certificates::new();
@@ -69,10 +80,8 @@ fn c19_http_on_the_tls_port_and_silence_are_closed() {
     let certificates = Certificates::new();
     let (gateway, origin) = tls(&certificates, "");
     let addr = gateway.addr("public");
-    let mut plain = RawClient::connect(addr);
-    plain.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    let answer = plain.read_to_end(Duration::from_secs(5));
-    assert!(!answer.starts_with(b"HTTP/"), "{:?}", String::from_utf8_lossy(&answer));
+    let answer = answer(&gateway, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(!answer.starts_with("HTTP/"), "{answer:?}");
     let started = Instant::now();
     let mut silent = RawClient::connect(addr);
     assert!(silent.is_closed());
@@ -90,14 +99,8 @@ fn c19_tls_on_a_plain_port_is_400_or_closed() {
     let certificates = Certificates::new();
     let (gateway, origin) = hello_with("");
     assert!(RawClient::connect_tls(gateway.addr("public"), certificates.client(&["h2"])).is_err());
-    let mut garbage = RawClient::connect(gateway.addr("public"));
-    garbage.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n");
-    let answer = garbage.read_to_end(Duration::from_secs(5));
-    assert!(
-        answer.is_empty() || answer.starts_with(b"HTTP/1.1 400"),
-        "{:?}",
-        String::from_utf8_lossy(&answer)
-    );
+    let answer = answer(&gateway, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n");
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer:?}");
     assert_eq!(origin.connections(), 0);
     assert_serves(&gateway);
 }
@@ -105,14 +108,8 @@ fn c19_tls_on_a_plain_port_is_400_or_closed() {
 #[test]
 fn c19_http_2_on_a_port_for_http_1_is_refused() {
     let (gateway, origin) = hello_with("protocols = [\"http/1.1\"]");
-    let mut client = RawClient::connect(gateway.addr("public"));
-    client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
-    let answer = client.read_to_end(Duration::from_secs(5));
-    assert!(
-        answer.is_empty() || answer.starts_with(b"HTTP/1.1 400"),
-        "{:?}",
-        String::from_utf8_lossy(&answer)
-    );
+    let answer = answer(&gateway, PREFACE);
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer:?}");
     assert_eq!(origin.connections(), 0);
     assert_serves(&gateway);
 }
@@ -120,14 +117,8 @@ fn c19_http_2_on_a_port_for_http_1_is_refused() {
 #[test]
 fn c19_http_1_on_a_port_for_http_2_is_closed() {
     let (gateway, origin) = hello_with("protocols = [\"h2\"]");
-    let mut client = RawClient::connect(gateway.addr("public"));
-    client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    let answer = client.read_to_end(Duration::from_secs(5));
-    assert!(
-        !answer.starts_with(b"HTTP/1.1 2"),
-        "{:?}",
-        String::from_utf8_lossy(&answer)
-    );
+    let answer = answer(&gateway, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(!answer.starts_with("HTTP/1.1 2"), "{answer:?}");
     assert_eq!(origin.connections(), 0);
     let mut good = H2Client::connect(gateway.addr("public"));
     let request = Request::get("http://localhost/x").body(empty()).unwrap();
@@ -138,7 +129,7 @@ fn c19_http_1_on_a_port_for_http_2_is_closed() {
 fn a_preface_that_comes_byte_by_byte_is_a_preface() {
     let (gateway, _origin) = hello_with("");
     let mut client = RawClient::connect(gateway.addr("public"));
-    for byte in b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0" {
+    for byte in PREFACE {
         client.send([*byte]);
     }
     // The server's settings come first.
@@ -205,15 +196,4 @@ fn each_listener_serves_its_own_routes() {
     assert_eq!((get("public", "/internal"), get("internal", "/internal")), (404, 200));
     gateway.wait_for_records(4);
     assert_eq!(gateway.metric("gatewright_requests_total{listener=\"internal\"}"), 2.0);
-}
-
-#[test]
-fn two_listeners_cannot_have_one_address() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let config = format!(
-        "[listener.public]\naddress = \"{}\"\n[[route]]\nname = \"x\"\npath = \"/x\"\nintegration = {{ respond = 200 }}\n",
-        taken.local_addr().unwrap()
-    );
-    let error = TestGateway::try_start(&config).err().expect("the address is in use");
-    assert!(error.contains("public") && error.contains("cannot listen"), "{error}");
 }

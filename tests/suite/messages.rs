@@ -6,7 +6,7 @@ use gatewright_tests::{Origin, RawClient, TestGateway, empty, full, http, with_t
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt as _;
 
-use crate::setup::{hello, passing};
+use crate::setup::{hello, listening, passing};
 
 #[test]
 fn an_answer_to_head_has_the_fields_of_get_and_no_body() {
@@ -39,9 +39,9 @@ fn an_answer_to_head_has_the_fields_of_get_and_no_body() {
 
 #[test]
 fn a_refusal_of_head_has_no_body() {
-    let gateway = TestGateway::start(
-        "[listener.public]\naddress = \"127.0.0.1:0\"\n[[route]]\nname = \"x\"\npath = \"/x\"\nintegration = { respond = 200, body = \"text\" }\n",
-    );
+    let gateway = TestGateway::start(&listening(
+        "[[route]]\nname = \"x\"\npath = \"/x\"\nintegration = { respond = 200, body = \"text\" }\n",
+    ));
     let mut client = RawClient::connect(gateway.addr("public"));
     let refusal = client.request("HEAD", "/y", &[], b"");
     assert_eq!((refusal.status, refusal.error()), (404, Some("RESOURCE_NOT_FOUND")));
@@ -123,9 +123,9 @@ fn a_client_that_expects_100_gets_it_when_the_body_is_wanted() {
 
 #[test]
 fn a_client_that_expects_100_gets_its_refusal_instead() {
-    let gateway = TestGateway::start(
-        "[listener.public]\naddress = \"127.0.0.1:0\"\n[[route]]\nname = \"x\"\npath = \"/x\"\nintegration = { respond = 200 }\n",
-    );
+    let gateway = TestGateway::start(&listening(
+        "[[route]]\nname = \"x\"\npath = \"/x\"\nintegration = { respond = 200 }\n",
+    ));
     let mut client = RawClient::connect(gateway.addr("public"));
     client.send("POST /y HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
     assert_eq!(client.read_any_response().status, 404);

@@ -2,38 +2,34 @@
 
 use gatewright_tests::{Origin, RawClient, TestGateway};
 
+use crate::setup::routed;
+
 /// `/admin` and what is under it is refused by a route of its own; everything else goes to the origin.
 fn guarded() -> (TestGateway, Origin) {
     let origin = Origin::saying("hello");
-    let gateway = TestGateway::start(&format!(
+    let gateway = TestGateway::start(&routed(
+        &origin.url(),
         r#"
-        [listener.public]
-        address = "127.0.0.1:0"
-
-        [upstream.app]
-        targets = [{{ url = "{}" }}]
-
         [[route]]
         name = "admin"
         path = "/admin"
-        integration = {{ respond = 403 }}
+        integration = { respond = 403 }
 
         [[route]]
         name = "under-admin"
-        path = "/admin/{{rest+}}"
-        integration = {{ respond = 403 }}
+        path = "/admin/{rest+}"
+        integration = { respond = 403 }
 
         [[route]]
         name = "root"
         path = "/"
-        integration = {{ http = "app" }}
+        integration = { http = "app" }
 
         [[route]]
         name = "all"
-        path = "/{{rest+}}"
-        integration = {{ http = "app" }}
+        path = "/{rest+}"
+        integration = { http = "app" }
         "#,
-        origin.url()
     ));
     (gateway, origin)
 }

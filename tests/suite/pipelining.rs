@@ -4,7 +4,7 @@ use gatewright_tests::raw_client::request;
 use gatewright_tests::{Origin, RawClient, TestGateway, full};
 use http::Response;
 
-use crate::setup::{hello, passing};
+use crate::setup::{hello, passing, routed};
 
 #[test]
 fn c13_a_hundred_pipelined_requests_are_answered_in_order() {
@@ -93,21 +93,15 @@ fn empty_lines_before_a_request_are_passed_over() {
 #[test]
 fn a_refusal_that_is_not_about_framing_leaves_the_connection_usable() {
     let origin = Origin::saying("hello");
-    let gateway = TestGateway::start(&format!(
+    let gateway = TestGateway::start(&routed(
+        &origin.url(),
         r#"
-        [listener.public]
-        address = "127.0.0.1:0"
-
-        [upstream.app]
-        targets = [{{ url = "{}" }}]
-
         [[route]]
         name = "x"
         path = "/x"
         methods = ["GET"]
-        integration = {{ http = "app" }}
+        integration = { http = "app" }
         "#,
-        origin.url()
     ));
     let mut client = RawClient::connect(gateway.addr("public"));
     assert_eq!(client.request("GET", "/y", &[], b"").status, 404);

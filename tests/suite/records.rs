@@ -3,7 +3,7 @@
 use gatewright_tests::{Origin, RawClient, TestGateway, http};
 use serde_json::Value;
 
-use crate::setup::hello;
+use crate::setup::{hello, routed};
 
 #[test]
 fn every_request_has_exactly_one_record_refused_or_not() {
@@ -58,20 +58,14 @@ fn every_request_has_exactly_one_record_refused_or_not() {
 #[test]
 fn a_record_says_who_asked_what_and_who_answered() {
     let origin = Origin::saying("hello");
-    let gateway = TestGateway::start(&format!(
+    let gateway = TestGateway::start(&routed(
+        &origin.url(),
         r#"
-        [listener.public]
-        address = "127.0.0.1:0"
-
-        [upstream.app]
-        targets = [{{ url = "{}" }}]
-
         [[route]]
         name = "users"
-        path = "/users/{{id}}"
-        integration = {{ http = "app" }}
+        path = "/users/{id}"
+        integration = { http = "app" }
         "#,
-        origin.url()
     ));
     let fields = [("Host", "api.example:81")];
     http(gateway.addr("public"), "POST", "/users/7?token=secret", &fields, b"abc");

@@ -2,6 +2,8 @@
 
 use gatewright_tests::{RawClient, TestGateway, http};
 
+use crate::setup::listening;
+
 /// Each route answers with its own name.
 fn gateway(routes: &[(&str, &str)]) -> TestGateway {
     let routes: String = routes
@@ -10,7 +12,7 @@ fn gateway(routes: &[(&str, &str)]) -> TestGateway {
             format!("[[route]]\nname = \"{name}\"\n{lines}\nintegration = {{ respond = 200, body = \"{name}\" }}\n")
         })
         .collect();
-    TestGateway::start(&format!("[listener.public]\naddress = \"127.0.0.1:0\"\n{routes}"))
+    TestGateway::start(&listening(&routes))
 }
 
 fn answer(gateway: &TestGateway, method: &str, path: &str, headers: &[(&str, &str)]) -> String {

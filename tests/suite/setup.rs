@@ -2,13 +2,21 @@
 
 use gatewright_tests::{Origin, RawClient, TestGateway};
 
+/// A configuration of a listener `public` and these sections.
+pub(crate) fn listening(sections: &str) -> String {
+    format!("[listener.public]\naddress = \"127.0.0.1:0\"\n{sections}")
+}
+
+/// A configuration of a listener `public`, an upstream `app` at `url`, and these routes.
+pub(crate) fn routed(url: &str, routes: &str) -> String {
+    listening(&format!("[upstream.app]\ntargets = [{{ url = \"{url}\" }}]\n{routes}"))
+}
+
 /// A configuration: `listener` are further lines of `[listener.public]`, `route` of the route `all` for every path,
 /// which leads to the upstream `app` at `url`.
 pub(crate) fn passing_with(url: &str, listener: &str, route: &str) -> String {
-    format!(
+    listening(&format!(
         r#"
-        [listener.public]
-        address = "127.0.0.1:0"
         {listener}
 
         [upstream.app]
@@ -25,7 +33,7 @@ pub(crate) fn passing_with(url: &str, listener: &str, route: &str) -> String {
         integration = {{ http = "app" }}
         {route}
         "#
-    )
+    ))
 }
 
 /// A configuration that passes everything on to `url`.

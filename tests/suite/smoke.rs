@@ -1,25 +1,12 @@
 //! The harness itself works: a request goes through the gateway and comes back.
 
-use gatewright_tests::{Origin, TestGateway, http};
+use gatewright_tests::http;
+
+use crate::setup::hello;
 
 #[test]
 fn a_request_reaches_the_origin_and_its_answer_comes_back() {
-    let origin = Origin::saying("hello");
-    let gateway = TestGateway::start(&format!(
-        r#"
-        [listener.public]
-        address = "127.0.0.1:0"
-
-        [upstream.app]
-        targets = [{{ url = "{}" }}]
-
-        [[route]]
-        name = "all"
-        path = "/{{rest+}}"
-        integration = {{ http = "app" }}
-        "#,
-        origin.url()
-    ));
+    let (gateway, origin) = hello();
     let response = http(gateway.addr("public"), "GET", "/x?y=1", &[], b"");
     assert_eq!((response.status, response.text().as_str()), (200, "hello"));
     assert_eq!(origin.only_request().target, "/x?y=1");

@@ -111,6 +111,18 @@ fn p8_what_is_not_http_never_reaches_the_wire() {
 }
 
 #[test]
+fn p8_a_name_that_is_too_long_never_reaches_the_wire_and_odd_values_do() {
+    let kinds = Kinds::start("bad-output", PATIENT, "");
+    for hook in HOOKS {
+        let asked = kinds.ask(hook, "long-name");
+        asked.assert_failed(hook, "bad-output", 500, code(hook, "PLUGIN_OUTPUT_TOO_LARGE"));
+    }
+    for mode in ["high-bytes", "empty-value", "spaces-around", "forwarded", "fine"] {
+        assert_eq!(kinds.ask("integration", mode).response.status, 200, "{mode}");
+    }
+}
+
+#[test]
 fn p8_only_final_statuses_leave_the_gateway() {
     let kinds = Kinds::start("bad-output", PATIENT, "");
     for mode in NO_STATUS {

@@ -4,6 +4,7 @@ use gatewright_tests::{Origin, RawClient, Recorded, TestFiles, TestGateway, http
 use sha2::{Digest as _, Sha256};
 
 use super::proxy_to;
+use crate::setup::routed;
 
 #[track_caller]
 fn target(gateway: &TestGateway, origin: &Origin, path: &str) -> String {
@@ -24,22 +25,18 @@ fn a_base_path_comes_before_the_path() {
 #[test]
 fn a_path_is_rewritten_with_what_the_route_captured() {
     let origin = Origin::saying("ok");
-    let gateway = TestGateway::start(&format!(
+    let gateway = TestGateway::start(&routed(
+        &format!("{}/base", origin.url()),
         r#"
-        [listener.public]
-        address = "127.0.0.1:0"
-        [upstream.app]
-        targets = [{{ url = "{}/base" }}]
         [[route]]
         name = "user"
-        path = "/users/{{id}}"
-        integration = {{ http = "app", path = "/v1/people/{{id}}/profile" }}
+        path = "/users/{id}"
+        integration = { http = "app", path = "/v1/people/{id}/profile" }
         [[route]]
         name = "files"
-        path = "/files/{{rest+}}"
-        integration = {{ http = "app", path = "/store/{{rest}}" }}
+        path = "/files/{rest+}"
+        integration = { http = "app", path = "/store/{rest}" }
         "#,
-        origin.url()
     ));
     let target = |path: &str| target(&gateway, &origin, path);
     assert_eq!(target("/users/42"), "/base/v1/people/42/profile");
@@ -84,31 +81,6 @@ fn no_request_leaves_what_the_rewritten_path_begins_with() {
     }
 }
 
-#[test]
-fn the_upstream_is_asked_for_its_own_host_unless_told_otherwise() {
-    let origin = Origin::saying("ok");
-    for (preserve, expected) in [(false, origin.addr().to_string()), (true, "api.example.com".to_owned())] {
-        let gateway = TestGateway::start(&format!(
-            r#"
-            [listener.public]
-            address = "127.0.0.1:0"
-            [upstream.app]
-            targets = [{{ url = "{}" }}]
-            [[route]]
-            name = "all"
-            path = "/x"
-            integration = {{ http = "app", preserve_host = {preserve} }}
-            "#,
-            origin.url()
-        ));
-        http(gateway.addr("public"), "GET", "/x", &[("Host", "api.example.com")], b"");
-        let headers = origin.requests().pop().unwrap().headers;
-        assert_eq!(headers["host"], expected);
-        assert_eq!(headers.get_all("host").iter().count(), 1);
-        assert_eq!(headers["x-forwarded-host"], "api.example.com");
-    }
-}
-
 /// A gateway with two routes that tell the upstream who asks: `/open` lets everybody in, `/closed` asks for a key.
 fn vouching(origin: &Origin) -> TestGateway {
     let digest: String = Sha256::digest("the-key")
@@ -120,27 +92,23 @@ fn vouching(origin: &Origin) -> TestGateway {
             "keys.toml",
             format!("[[key]]\nname = \"alice\"\nsha256 = \"{digest}\"\n"),
         )
-        .start(&format!(
+        .start(&routed(
+            &origin.url(),
             r#"
-        [listener.public]
-        address = "127.0.0.1:0"
-        [upstream.app]
-        targets = [{{ url = "{}" }}]
         [[route]]
         name = "closed"
-        path = "/closed/{{id}}"
-        chain = [{{ use = "api-key", keys = "keys.toml", header = "x-api-key" }}]
+        path = "/closed/{id}"
+        chain = [{ use = "api-key", keys = "keys.toml", header = "x-api-key" }]
         [route.integration]
         http = "app"
-        headers = {{ x-principal = "{{auth.principal}}", x-user = "user-{{path.id}}" }}
+        headers = { x-principal = "{auth.principal}", x-user = "user-{path.id}" }
         [[route]]
         name = "open"
-        path = "/open/{{id}}"
+        path = "/open/{id}"
         [route.integration]
         http = "app"
-        headers = {{ x-principal = "{{auth.principal}}", x-user = "user-{{path.id}}" }}
+        headers = { x-principal = "{auth.principal}", x-user = "user-{path.id}", x-tenant = "fixed" }
         "#,
-            origin.url()
         ))
 }
 
@@ -162,12 +130,21 @@ fn header_templates_say_who_asks_and_for_what() {
 }
 
 #[test]
-fn no_client_can_forge_what_the_gateway_vouches_for() {
+fn c6_no_client_can_forge_what_the_gateway_vouches_for() {
     let origin = Origin::saying("ok");
     let gateway = vouching(&origin);
     // Without a principal there is no field, whatever the client sends.
-    let forged = [("x-principal", "root"), ("X-Principal", "admin"), ("x-user", "user-1")];
+    let forged = [
+        ("x-principal", "root"),
+        ("X-Principal", "admin"),
+        ("x-user", "user-1"),
+        ("X-Tenant", "other"),
+    ];
     let request = ask(&gateway, &origin, "/open/42", &forged);
+    assert_eq!(
+        request.headers.get_all("x-tenant").iter().collect::<Vec<_>>(),
+        ["fixed"]
+    );
     assert!(!request.headers.contains_key("x-principal"), "{:?}", request.headers);
     assert_eq!(
         request.headers.get_all("x-user").iter().collect::<Vec<_>>(),
