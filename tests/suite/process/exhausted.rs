@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gatewright_tests::{RawClient, TestProcess, eventually, http};
+use gatewright_tests::{H2Frames, RawClient, TestProcess, eventually, http};
 use rustix::process::{Resource, Rlimit, prlimit};
 
 use super::{config, gated};
@@ -59,7 +59,16 @@ fn x5_idle_clients_make_room_for_new_ones_and_no_request_in_flight_is_hurt() {
     waiting.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut uploading = RawClient::connect(addr);
     uploading.send("POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel");
-    eventually("both are in flight", || (origin.hits() == 2).then_some(()));
+    let slow = [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":authority", "a"),
+        (":path", "/slow"),
+    ];
+    let mut streaming = H2Frames::connect(addr);
+    streaming.headers(1, &slow, true);
+    eventually("all are in flight", || (origin.hits() == 3).then_some(()));
+    let mut idle_http2 = H2Frames::connect(addr);
     allow_more_files(&process, 20);
 
     let started = Instant::now();
@@ -71,11 +80,13 @@ fn x5_idle_clients_make_room_for_new_ones_and_no_request_in_flight_is_hurt() {
     let mut idle: Vec<RawClient> = (0..100).map(|_| served()).collect();
     println!("x5: everybody has been served after {:?}", started.elapsed());
     assert!(idle[0].is_closed(), "the one that was idle for longest");
+    while idle_http2.read().is_some() {}
 
     uploading.send("lo");
     gate.open();
     assert_eq!(waiting.read_response().text(), "answered");
     assert_eq!(uploading.read_response().text(), "answered");
+    assert_eq!(streaming.outcome(1).status(), Some(200));
     let metrics = http(process.admin(), "GET", "/metrics", &[], b"").text();
     let shed = metrics
         .lines()

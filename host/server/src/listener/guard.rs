@@ -376,3 +376,38 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         self.after_write(context, result)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dismissed_connection_ends_when_it_is_idle_and_neither_before_nor_in_the_middle_of_a_message() {
+        let patience = Patience {
+            header: Duration::from_secs(10),
+            idle: Duration::from_secs(75),
+            write: Duration::from_secs(30),
+        };
+        let watch = Watch::new();
+        let mut guard = Guard::new(tokio::io::empty(), patience, true, 8192, Arc::clone(&watch));
+        let now = guard.read_at;
+        assert_eq!(guard.deadline(), Some(now + patience.idle));
+        watch.dismiss();
+        assert_eq!(guard.deadline(), Some(now + QUIET));
+
+        guard.head_at = Some(now);
+        assert_eq!(
+            guard.deadline(),
+            Some(now + patience.header),
+            "a request is being received"
+        );
+        guard.head_at = None;
+        let (in_flight, _) = watch.begin();
+        assert_eq!(guard.deadline(), None, "a request is in flight");
+        drop(in_flight);
+        guard.stalled_at = Some(now);
+        assert_eq!(guard.deadline(), Some(now + patience.write), "a response is being sent");
+        guard.stalled_at = None;
+        assert_eq!(guard.deadline(), Some(watch.ended_at().max(now) + QUIET));
+    }
+}
