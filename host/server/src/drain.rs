@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Poll, Waker};
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::unconstrained;
 
 /// Where the gateway is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,20 +121,53 @@ impl Drain {
     /// A connection polls this whenever it is woken, hardly ever by the phase: as long as that has not changed and the
     /// same task is to be told, there is nothing to do.
     async fn reached(&mut self, phase: Phase) {
-        let mut told: Option<Waker> = None;
+        let mut told: Option<(u8, Waker)> = None;
         let mut receiver = self.phase.clone();
-        let mut reached: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+        // Unconstrained: what is out of budget asks to be polled again without having left its waker anywhere.
+        let mut reached: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(unconstrained(async move {
             let _ = receiver.wait_for(|current| *current >= phase).await;
-        });
+        }));
         poll_fn(|context| {
-            if !self.is_in(phase) {
-                if told.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-                    return Poll::Pending;
-                }
-                told = Some(context.waker().clone());
+            let now = self.current.load(Ordering::Acquire);
+            if let Some((then, waker)) = &told
+                && *then == now
+                && waker.will_wake(context.waker())
+            {
+                return Poll::Pending;
             }
+            told = Some((now, context.waker().clone()));
             reached.as_mut().poll(context)
         })
         .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_the_end_is_told_of_it_after_every_phase_before() {
+        let (drainer, drain) = new();
+        let waiting = |mut drain: Drain| tokio::spawn(async move { drain.closing().await });
+        let tasks: Vec<_> = (0..3).map(|_| waiting(drain.clone())).collect();
+        for phase in [Phase::Leaving, Phase::Closing] {
+            assert!(tasks.iter().all(|task| !task.is_finished()));
+            drainer.enter(phase);
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_gateway_nobody_waits() {
+        let (drainer, mut drain) = new();
+        let waiting = tokio::spawn(async move { drain.closing().await });
+        tokio::task::yield_now().await;
+        drop(drainer);
+        waiting.await.unwrap();
     }
 }

@@ -87,7 +87,7 @@ fn p19_a_gateway_that_compiles_can_be_stopped() {
     let told = Instant::now();
     assert!(process.wait().success(), "{}", process.stderr());
     eventually("the compiler is gone", || (!is_alive(compiler)).then_some(()));
-    assert!(told.elapsed() < Duration::from_secs(2), "{:?}", told.elapsed());
+    assert!(told.elapsed() < Duration::from_secs(4), "{:?}", told.elapsed());
 }
 
 #[test]
