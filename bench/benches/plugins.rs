@@ -18,17 +18,17 @@ fn run(bencher: Bencher<'_, '_>, instances: InstancePolicy, cache: Duration, fie
 }
 
 /// By how many header fields the request has: only what the guest asks for is lowered, so it should not matter.
-#[divan::bench(args = [1, 11, 31])]
+#[divan::bench(args = [1, 11, 31], sample_size = 200)]
 fn authorizer_fresh(bencher: Bencher<'_, '_>, fields: usize) {
     run(bencher, InstancePolicy::Fresh, Duration::ZERO, fields);
 }
 
-#[divan::bench(args = [1, 11, 31])]
+#[divan::bench(args = [1, 11, 31], sample_size = 200)]
 fn authorizer_reused(bencher: Bencher<'_, '_>, fields: usize) {
     run(bencher, InstancePolicy::Reuse(1_000_000), Duration::ZERO, fields);
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 200)]
 fn authorizer_decision_cached(bencher: Bencher<'_, '_>) {
     run(bencher, InstancePolicy::Fresh, Duration::from_secs(3600), 11);
 }

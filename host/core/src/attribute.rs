@@ -1,6 +1,7 @@
 //! Values carried along an exchange: what authorizers found out, captured parameters, what plugins leave for later
 //! hooks. Names are namespaced: `auth.*`, `plugin.<name>.*`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// One value.
@@ -37,7 +38,7 @@ impl fmt::Display for Value {
 ///
 /// A list, not a map: an exchange has a handful of them, and most have none.
 #[derive(Clone, Debug, Default)]
-pub struct Attributes(Vec<(String, Value)>);
+pub struct Attributes(Vec<(Cow<'static, str>, Value)>);
 
 impl Attributes {
     /// The value of that name.
@@ -46,7 +47,7 @@ impl Attributes {
     }
 
     /// Sets a value, replacing one of the same name.
-    pub fn set(&mut self, name: impl Into<String>, value: Value) {
+    pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: Value) {
         let name = name.into();
         match self.0.iter_mut().find(|(known, _)| *known == name) {
             Some((_, old)) => *old = value,
@@ -56,7 +57,7 @@ impl Attributes {
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value))
+        self.0.iter().map(|(name, value)| (&**name, value))
     }
 
     /// How many there are.

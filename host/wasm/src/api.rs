@@ -32,7 +32,7 @@ use crate::kind::PluginKind;
 use bindings::gatewright::plugin::types;
 
 /// One call of a guest: what it is given, and how its answer is checked.
-pub(crate) trait Hook: Send {
+pub(crate) trait Hook: Sync {
     /// Which interface it calls.
     const KIND: PluginKind;
     /// What comes out of it, checked.
@@ -41,7 +41,7 @@ pub(crate) trait Hook: Send {
     /// Lowers the arguments, calls the guest, lifts and checks its answer. The guest is told the `budget`, the wall
     /// time it has; others hold it to it.
     fn call(
-        self,
+        &self,
         instance: &mut Instance,
         budget: Duration,
     ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;

@@ -111,7 +111,7 @@ impl Authorizer {
             identity: &values,
             body,
         };
-        let decision = Arc::new(runtime.call(question, cause).await?);
+        let decision = runtime.call(&question, cause).await?;
         if let (Some(keys), Some(longest)) = (keys, self.cache) {
             if matches!(&*decision, Decision::Allow(grant) if !grant.policy.is_empty()) {
                 runtime.has_granted_a_policy();
@@ -176,7 +176,7 @@ fn allow(plugin: &str, grant: &Grant, exchange: &mut Exchange) -> Result<Flow, P
     }
     let attributes = &mut exchange.attributes;
     for (name, value) in &grant.context {
-        attributes.set(name.as_str(), value.clone());
+        attributes.set(name.clone(), value.clone());
     }
     // After the context, so that it cannot say otherwise.
     let usage_key = grant.usage_key.as_ref().unwrap_or(&grant.principal);

@@ -110,7 +110,7 @@ pub async fn measure(plugin: &Plugin, rounds: usize) -> Result<Duration, PluginE
     Ok(times.get(times.len() / 2).copied().unwrap_or_default())
 }
 
-async fn instance(component: &Component, caller: &Arc<Caller>, shared: &Shared) -> wasmtime::Result<Instance> {
+async fn instance(component: &Component, caller: &Arc<Caller>, shared: &Shared) -> wasmtime::Result<Box<Instance>> {
     match Instance::make(component, caller, None, ticks(LIMIT)).await {
         Err(error) if is_exhausted(&error) => {
             shared.runtimes.evict();

@@ -43,7 +43,7 @@ impl Instance {
         caller: &Arc<Caller>,
         exchange: Option<ExchangeId>,
         cpu_ticks: u32,
-    ) -> wasmtime::Result<Self> {
+    ) -> wasmtime::Result<Box<Self>> {
         let place = component
             .places
             .as_ref()
@@ -58,7 +58,8 @@ impl Instance {
         store.set_epoch_deadline(1);
         let raw = component.linked.instantiate_async(&mut store).await?;
         caller.stats.instance_made();
-        Ok(Self {
+        // Boxed: it is handed on a few times in every call.
+        Ok(Box::new(Self {
             store,
             raw,
             exports: Arc::clone(&component.exports),
@@ -66,7 +67,7 @@ impl Instance {
             calls: 0,
             memory_at_start: 0,
             _place: place,
-        })
+        }))
     }
 
     /// Full budgets for another call.

@@ -42,7 +42,7 @@ impl PluginIntegration {
         };
         let answer = self
             .runtime
-            .call(hook, cause)
+            .call(&hook, cause)
             .await
             .map_err(|failure| failure.problem(name, false))?;
         Ok(answer.into_response())

@@ -206,7 +206,11 @@ impl Plugin {
     }
 
     /// A new instance, not configured yet.
-    pub(crate) async fn instance(&self, exchange: Option<ExchangeId>, cpu_ticks: u32) -> wasmtime::Result<Instance> {
+    pub(crate) async fn instance(
+        &self,
+        exchange: Option<ExchangeId>,
+        cpu_ticks: u32,
+    ) -> wasmtime::Result<Box<Instance>> {
         Instance::make(&self.component, &self.caller, exchange, cpu_ticks).await
     }
 

@@ -16,7 +16,7 @@ const IDLE: Duration = Duration::from_secs(30);
 pub(crate) struct Pool(PerWorker<Mutex<Vec<Waiting>>>);
 
 struct Waiting {
-    instance: Instance,
+    instance: Box<Instance>,
     since: Instant,
 }
 
@@ -26,14 +26,14 @@ impl Pool {
     }
 
     /// This worker's last instance. It is the caller's until put back; after anything but success it is not.
-    pub(crate) fn take(&self) -> Option<Instance> {
+    pub(crate) fn take(&self) -> Option<Box<Instance>> {
         let waiting = lock(self.0.local()).pop()?;
         waiting.instance.store.data().caller.stats.instance_taken();
         Some(waiting.instance)
     }
 
     /// Puts one back.
-    pub(crate) fn put(&self, instance: Instance) {
+    pub(crate) fn put(&self, instance: Box<Instance>) {
         instance.store.data().caller.stats.instance_idle();
         lock(self.0.local()).push(Waiting {
             instance,

@@ -79,7 +79,7 @@ impl Runtime {
     }
 
     /// One call, within all limits, counted. Dropping it ends the guest.
-    pub(crate) async fn call<H: Hook>(&self, hook: H, cause: Cause) -> Result<H::Output, Failure> {
+    pub(crate) async fn call<H: Hook>(&self, hook: &H, cause: Cause) -> Result<H::Output, Failure> {
         let stats = &self.plugin.caller().stats;
         let measured = stats.measure(H::KIND);
         let result = self.admit_and_run(hook, cause, measured.began()).await;
@@ -93,7 +93,7 @@ impl Runtime {
         result
     }
 
-    async fn admit_and_run<H: Hook>(&self, hook: H, cause: Cause, now: Instant) -> Result<H::Output, Failure> {
+    async fn admit_and_run<H: Hook>(&self, hook: &H, cause: Cause, now: Instant) -> Result<H::Output, Failure> {
         let breaker = self.breakers.of(H::KIND);
         let pass = breaker.admit().map_err(Failure::Resting)?;
         let (_place, now) = self.plugin.place(now, cause.deadline).await?;
@@ -112,7 +112,7 @@ impl Runtime {
     }
 
     /// The guest's part: what happens here counts against its time and is gone when it is stopped.
-    async fn run<H: Hook>(&self, hook: H, exchange: ExchangeId, budget: Duration) -> Result<H::Output, Failure> {
+    async fn run<H: Hook>(&self, hook: &H, exchange: ExchangeId, budget: Duration) -> Result<H::Output, Failure> {
         let _running = self.plugin.shared().ticker.running();
         let mut instance = self.instance(exchange).await?;
         let output = hook.call(&mut instance, budget).await?;
@@ -120,7 +120,7 @@ impl Runtime {
         Ok(output)
     }
 
-    async fn instance(&self, exchange: ExchangeId) -> Result<Instance, Failure> {
+    async fn instance(&self, exchange: ExchangeId) -> Result<Box<Instance>, Failure> {
         if let Some(mut instance) = self.pool.take() {
             instance.begin(Some(exchange));
             return Ok(instance);
@@ -138,7 +138,7 @@ impl Runtime {
         }
     }
 
-    async fn fresh(&self, exchange: ExchangeId) -> wasmtime::Result<Result<Instance, Failure>> {
+    async fn fresh(&self, exchange: ExchangeId) -> wasmtime::Result<Result<Box<Instance>, Failure>> {
         let ticks = self.plugin.caller().limits.cpu_ticks;
         let mut instance = self.plugin.instance(Some(exchange), ticks).await?;
         Ok(match api::configure(&mut instance, &self.config).await? {
@@ -154,7 +154,7 @@ impl Runtime {
     }
 
     /// Keeps an instance for the next call, if it may serve one and has not grown too much.
-    fn put_back(&self, mut instance: Instance) {
+    fn put_back(&self, mut instance: Box<Instance>) {
         let limits = &self.plugin.caller().limits;
         let InstancePolicy::Reuse(calls) = limits.instances else {
             return;

@@ -1,5 +1,6 @@
 //! The hook `authorizer`: may this request go on?
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::allowance::Allowance;
@@ -33,9 +34,9 @@ pub(crate) struct Authorize<'a> {
 
 impl Hook for Authorize<'_> {
     const KIND: PluginKind = PluginKind::Authorizer;
-    type Output = Decision;
+    type Output = Arc<Decision>;
 
-    async fn call(self, instance: &mut Instance, budget: Duration) -> Result<Decision, Failure> {
+    async fn call(&self, instance: &mut Instance, budget: Duration) -> Result<Arc<Decision>, Failure> {
         let texts = Texts::of(&self.view, self.shown);
         let lowered = Lowered::of(self.view, self.shown, &texts, &self.needs.request_fields);
         let guest = guest!(instance, authorizer);
@@ -47,7 +48,7 @@ impl Hook for Authorize<'_> {
         };
         let decision = guest.call_authorize(&mut instance.store, input).await??;
         let mut allowance = Allowance::new(instance.store.data().caller.limits.output_bytes);
-        Ok(checked(decision, &mut allowance)?)
+        Ok(Arc::new(checked(decision, &mut allowance)?))
     }
 }
 

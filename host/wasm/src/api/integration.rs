@@ -23,7 +23,7 @@ impl Hook for Handle<'_> {
     const KIND: PluginKind = PluginKind::Integration;
     type Output = Answer;
 
-    async fn call(self, instance: &mut Instance, budget: Duration) -> Result<Answer, Failure> {
+    async fn call(&self, instance: &mut Instance, budget: Duration) -> Result<Answer, Failure> {
         let texts = Texts::of(&self.view, Shown::All);
         let lowered = Lowered::of(self.view, Shown::All, &texts, &self.needs.request_fields);
         let guest = guest!(instance, integration);

@@ -55,7 +55,7 @@ impl Hook for TransformRequest<'_> {
     const KIND: PluginKind = PluginKind::RequestTransform;
     type Output = RequestOutcome;
 
-    async fn call(self, instance: &mut Instance, budget: Duration) -> Result<RequestOutcome, Failure> {
+    async fn call(&self, instance: &mut Instance, budget: Duration) -> Result<RequestOutcome, Failure> {
         let texts = Texts::of(&self.view, Shown::All);
         let lowered = Lowered::of(self.view, Shown::All, &texts, &self.needs.request_fields);
         let guest = guest!(instance, request_transform);

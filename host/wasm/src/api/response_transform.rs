@@ -50,7 +50,7 @@ impl Hook for TransformResponse<'_> {
     const KIND: PluginKind = PluginKind::ResponseTransform;
     type Output = ResponseOutcome;
 
-    async fn call(self, instance: &mut Instance, budget: Duration) -> Result<ResponseOutcome, Failure> {
+    async fn call(&self, instance: &mut Instance, budget: Duration) -> Result<ResponseOutcome, Failure> {
         let texts = Texts::of(&self.view, Shown::All);
         let lowered = Lowered::of(self.view, Shown::All, &texts, &self.needs.request_fields);
         let fields = lowering::fields(self.headers, &self.needs.response_fields);

@@ -20,7 +20,7 @@ impl PluginStage {
             needs: self.runtime.plugin().needs(),
             body: body.as_deref(),
         };
-        match self.runtime.call(hook, cause).await {
+        match self.runtime.call(&hook, cause).await {
             Ok(RequestOutcome::Proceed(edits)) => {
                 change_request(*edits, exchange);
                 Ok(Flow::Proceed)
@@ -58,7 +58,7 @@ impl PluginStage {
             headers: response.headers(),
             body: body.as_deref(),
         };
-        match self.runtime.call(hook, cause).await {
+        match self.runtime.call(&hook, cause).await {
             Ok(ResponseOutcome::Proceed(edits)) => change_response(edits, bodiless, &mut exchange.attributes, response),
             Ok(ResponseOutcome::Replace(answer)) => *response = answer.into_response(),
             Err(failure) => self.forgive(&failure)?,
