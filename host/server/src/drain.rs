@@ -1,13 +1,12 @@
 //! How the gateway stops: it says so, then takes no more, then lets what runs come to its end.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::{Poll, Waker};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::unconstrained;
 
 /// Where the gateway is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,21 +85,10 @@ impl Drainer {
     }
 }
 
-impl Drop for Drainer {
-    fn drop(&mut self) {
-        // The gateway is gone, which is as good a reason to close.
-        self.current.store(Phase::Closing as u8, Ordering::Release);
-    }
-}
-
 impl Drain {
     /// Whether clients are asked to go.
     pub fn is_leaving(&self) -> bool {
-        self.is_in(Phase::Leaving)
-    }
-
-    fn is_in(&self, phase: Phase) -> bool {
-        self.current.load(Ordering::Acquire) >= phase as u8
+        self.current.load(Ordering::Acquire) >= Phase::Leaving as u8
     }
 
     /// Waits until the client should go. One that came after the others were asked to may stay until the end.
@@ -118,27 +106,44 @@ impl Drain {
         self.reached(Phase::Closing).await;
     }
 
-    /// A connection polls this whenever it is woken, hardly ever by the phase: as long as that has not changed and the
-    /// same task is to be told, there is nothing to do.
     async fn reached(&mut self, phase: Phase) {
-        let mut told: Option<(u8, Waker)> = None;
-        let mut receiver = self.phase.clone();
-        // Unconstrained: what is out of budget asks to be polled again without having left its waker anywhere.
-        let mut reached: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(unconstrained(async move {
-            let _ = receiver.wait_for(|current| *current >= phase).await;
-        }));
+        // An error means that the gateway is gone, which is as good a reason to close.
+        let mut reached = pin!(self.phase.wait_for(|current| *current >= phase));
+        let mut bell: Option<Arc<Bell>> = None;
         poll_fn(|context| {
-            let now = self.current.load(Ordering::Acquire);
-            if let Some((then, waker)) = &told
-                && *then == now
-                && waker.will_wake(context.waker())
-            {
+            if bell.as_ref().is_some_and(|bell| bell.is_silent(context.waker())) {
                 return Poll::Pending;
             }
-            told = Some((now, context.waker().clone()));
-            reached.as_mut().poll(context)
+            let new = Arc::new(Bell {
+                waker: context.waker().clone(),
+                rung: AtomicBool::new(false),
+            });
+            bell = Some(Arc::clone(&new));
+            let waker = Waker::from(new);
+            reached.as_mut().poll(&mut Context::from_waker(&waker)).map(drop)
         })
         .await;
+    }
+}
+
+/// A connection's task looks after the phase whenever it is woken, hardly ever by the phase, and looking takes locks
+/// that all connections share. So it looks only when this has rung.
+struct Bell {
+    waker: Waker,
+    rung: AtomicBool,
+}
+
+impl Bell {
+    /// Whether it has not rung, and would ring where it should.
+    fn is_silent(&self, waker: &Waker) -> bool {
+        !self.rung.load(Ordering::Acquire) && self.waker.will_wake(waker)
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.rung.store(true, Ordering::Release);
+        self.waker.wake_by_ref();
     }
 }
 
