@@ -36,7 +36,7 @@ impl Toolchain for C {
         // What the component is, is told by `componentize` below.
         options.no_object_file = true;
         options.rename_world = Some(BINDINGS.to_owned());
-        World::of(&job.folder)?.write_bindings(options.build(), &bindings, |text| text)?;
+        World::of(&job.folder)?.write_bindings(options.build(), &bindings, linked)?;
         let module = job.fresh("c")?.join("plugin.core.wasm");
         let mut build = Command::new(zig);
         build.current_dir(&job.folder).args(["cc", "-target", "wasm32-wasi", "-mexec-model=reactor", "-std=c23", "-Os"]);
@@ -46,5 +46,16 @@ impl Toolchain for C {
         let file = job.work.join("c/plugin.wasm");
         World::of(&job.folder)?.componentize(&module, &file)?;
         Ok(Made { file, name: None })
+    }
+}
+
+/// The generated code wants to be linked with an object that says what the component is. `componentize` says that, so
+/// there is none.
+fn linked(text: String) -> String {
+    let object = format!("__component_type_object_force_link_{BINDINGS}");
+    if text.contains(&object) {
+        text + &format!("\nvoid {object}(void) {{}}\n")
+    } else {
+        text
     }
 }
