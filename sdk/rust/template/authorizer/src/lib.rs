@@ -22,7 +22,9 @@ impl Plugin for Authorize {
 
 impl Authorizer for Authorize {
     fn authorize(&self, request: &AuthorizeRequest) -> Result<Decision, Fault> {
-        let said = request.header("authorization").and_then(|said| said.strip_prefix("Bearer "));
+        let said = request
+            .header("authorization")
+            .and_then(|said| said.strip_prefix("Bearer "));
         Ok(match said {
             Some(word) if same(word, &self.0.word) => Grant::to("friend").into(),
             _ => Denial::unauthorized("Bearer", "wrong word").into(),
@@ -32,7 +34,10 @@ impl Authorizer for Authorize {
 
 /// Takes as long for a wrong word as for the right one.
 fn same(word: &str, other: &str) -> bool {
-    let difference = word.bytes().zip(other.bytes()).fold(0, |found, (a, b)| found | (a ^ b));
+    let difference = word
+        .bytes()
+        .zip(other.bytes())
+        .fold(0, |found, (a, b)| found | (a ^ b));
     word.len() == other.len() && difference == 0
 }
 
@@ -46,7 +51,11 @@ mod tests {
     #[test]
     fn who_knows_the_word_may_pass_and_nobody_else() {
         let plugin: Authorize = testing::configure(r#"{"word":"sesame"}"#);
-        let ask = |said| TestRequest::get("/").header("authorization", said).authorize(&plugin);
+        let ask = |said| {
+            TestRequest::get("/")
+                .header("authorization", said)
+                .authorize(&plugin)
+        };
         assert!(matches!(ask("Bearer sesame"), Ok(Decision::Allow(_))));
         assert!(matches!(ask("Bearer open"), Ok(Decision::Deny(_))));
     }

@@ -35,8 +35,15 @@ mod tests {
     #[test]
     fn who_has_a_name_is_greeted() {
         let plugin: Greeter = testing::configure(r#"{"greeting":"Hello"}"#);
-        let greeted = TestRequest::get("/?name=Ada").handle(&plugin).map(|response| response.body);
+        let greeted = TestRequest::get("/?name=Ada")
+            .handle(&plugin)
+            .map(|response| response.body);
         assert_eq!(greeted, Ok(b"Hello, Ada!\n".to_vec()));
-        assert_eq!(TestRequest::get("/").handle(&plugin).map(|response| response.status), Ok(400));
+        assert_eq!(
+            TestRequest::get("/")
+                .handle(&plugin)
+                .map(|response| response.status),
+            Ok(400)
+        );
     }
 }

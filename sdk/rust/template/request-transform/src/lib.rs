@@ -9,7 +9,9 @@ struct Tag {
 
 impl Plugin for Tag {
     fn info() -> Info {
-        info!().config_schema(include_str!("../config.schema.json")).request_fields(["x-tag"])
+        info!()
+            .config_schema(include_str!("../config.schema.json"))
+            .request_fields(["x-tag"])
     }
     fn configure(config: &str) -> Result<Self, Vec<ConfigError>> {
         config::parse(config)
@@ -19,9 +21,13 @@ impl Plugin for Tag {
 impl RequestTransform for Tag {
     fn transform_request(&self, request: &TransformRequest) -> Result<RequestOutcome, Fault> {
         if request.header_bytes("x-tag").is_some() {
-            return Ok(Response::new(400).text("x-tag is not yours to send\n").into());
+            return Ok(Response::new(400)
+                .text("x-tag is not yours to send\n")
+                .into());
         }
-        Ok(RequestEdits::new().set_header("x-tag", self.tag.as_str()).into())
+        Ok(RequestEdits::new()
+            .set_header("x-tag", self.tag.as_str())
+            .into())
     }
 }
 
@@ -37,7 +43,9 @@ mod tests {
         let plugin: Tag = testing::configure(r#"{"tag":"blue"}"#);
         let tagged = TestRequest::get("/").transform(&plugin);
         assert!(matches!(tagged, Ok(RequestOutcome::Proceed(_))));
-        let forged = TestRequest::get("/").header("x-tag", "red").transform(&plugin);
+        let forged = TestRequest::get("/")
+            .header("x-tag", "red")
+            .transform(&plugin);
         assert!(matches!(forged, Ok(RequestOutcome::Respond(response)) if response.status == 400));
     }
 }

@@ -35,6 +35,8 @@ mod tests {
         let plugin: Tag = testing::configure(r#"{"tag":"blue"}"#);
         let tagged = TestResponse::new(200).transform(&plugin);
         let set = FieldEdit::Set("x-tag".to_owned(), b"blue".to_vec());
-        assert!(matches!(tagged, Ok(ResponseOutcome::Proceed(edits)) if edits.fields.contains(&set)));
+        assert!(
+            matches!(tagged, Ok(ResponseOutcome::Proceed(edits)) if edits.fields.contains(&set))
+        );
     }
 }
