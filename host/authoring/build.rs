@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 const NOT_OURS: [&str; 5] = ["target", "node_modules", "__pycache__", "bindings", "build"];
 
 fn main() -> io::Result<()> {
-    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).join("../..").canonicalize()?;
+    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?)
+        .join("../..")
+        .canonicalize()?;
     let mut found = Vec::new();
     for folder in ["wit", "sdk"] {
         println!("cargo::rerun-if-changed={}", root.join(folder).display());

@@ -1,4 +1,4 @@
-module identicon
+module plugins.local/identicon
 
 go 1.25
 

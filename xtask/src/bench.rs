@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use crate::guests;
 use crate::shell::{cargo, run};
+use crate::{guests, languages};
 
 /// Runs the micro benchmarks, optimised as a release is.
 #[derive(Args)]
@@ -13,6 +13,9 @@ pub(crate) struct Bench {
     /// Build the guest for the side-by-side benchmark, and run nothing.
     #[arg(long)]
     guest: bool,
+    /// What the same authorizer costs in each language, as a table.
+    #[arg(long)]
+    languages: bool,
 }
 
 impl Bench {
@@ -21,6 +24,18 @@ impl Bench {
         guests::build_bench_guest()?;
         if self.guest {
             return Ok(());
+        }
+        if self.languages {
+            languages::build_authorizers()?;
+            let languages = [
+                "run",
+                "--release",
+                "--package",
+                "gatewright-bench",
+                "--bin",
+                "languages",
+            ];
+            return run("languages", &mut cargo(&languages));
         }
         let mut bench = cargo(&["bench", "--package", "gatewright-bench", "--"]);
         run("micro benchmarks", bench.args(self.filter))

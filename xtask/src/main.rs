@@ -25,7 +25,7 @@ enum Command {
     Test(test::Test),
     /// Build the teaching plugins, in every language, into `target/plugins`.
     Plugins,
-    /// Run the micro benchmarks.
+    /// Run the micro benchmarks, or compare the languages.
     Bench(bench::Bench),
 }
 

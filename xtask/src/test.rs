@@ -4,8 +4,8 @@ use std::process::Command;
 
 use clap::Args;
 
-use crate::{guests, languages};
 use crate::shell::{cargo, command, root, run, succeeds};
+use crate::{guests, languages};
 
 /// Installs what the tests need, and runs all of them.
 #[derive(Args)]

@@ -66,7 +66,10 @@ impl World {
         let encoded = embed_component_metadata(&mut bytes, &self.resolve, self.id, StringEncoding::UTF8)
             .and_then(|()| ComponentEncoder::default().validate(true).module(&bytes))
             .and_then(|encoder| {
-                encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
+                encoder.adapter(
+                    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
+                    WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+                )
             })
             .and_then(|mut encoder| encoder.encode())
             .map_err(|error| Error::Component {

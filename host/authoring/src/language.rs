@@ -108,7 +108,11 @@ impl Language {
             }),
             several => Err(Error::Ambiguous {
                 folder: folder.to_owned(),
-                languages: several.iter().map(|language| language.title()).collect::<Vec<_>>().join(" or "),
+                languages: several
+                    .iter()
+                    .map(|language| language.title())
+                    .collect::<Vec<_>>()
+                    .join(" or "),
             }),
         }
     }
@@ -164,7 +168,9 @@ mod tests {
             (&["Cargo.toml"], Language::Rust),
         ] {
             let folder = tempfile::tempdir().unwrap();
-            files.iter().for_each(|file| std::fs::write(folder.path().join(file), "").unwrap());
+            files
+                .iter()
+                .for_each(|file| std::fs::write(folder.path().join(file), "").unwrap());
             assert_eq!(Language::of(folder.path()).unwrap(), language, "{files:?}");
         }
     }
@@ -173,7 +179,10 @@ mod tests {
     fn a_folder_that_says_nothing_or_too_much_is_asked_about() {
         let folder = tempfile::tempdir().unwrap();
         let error = Language::of(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("go.mod (Go)") && error.contains("Cargo.toml (Rust)"), "{error}");
+        assert!(
+            error.contains("go.mod (Go)") && error.contains("Cargo.toml (Rust)"),
+            "{error}"
+        );
         std::fs::write(folder.path().join("Cargo.toml"), "").unwrap();
         std::fs::write(folder.path().join("go.mod"), "").unwrap();
         let error = Language::of(folder.path()).unwrap_err().to_string();

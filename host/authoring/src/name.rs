@@ -15,7 +15,8 @@ impl FromStr for PluginName {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let is_part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let is_part =
+            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         let reason = if text.is_empty() || text.len() > LONGEST {
             "it has 1 to 64 characters"
         } else if !text.starts_with(|c: char| c.is_ascii_lowercase()) {
@@ -47,7 +48,20 @@ mod tests {
         for good in ["a", "doorkeeper", "tenant-authorizer", "v2-check3"] {
             assert_eq!(good.parse::<PluginName>().unwrap().to_string(), good);
         }
-        for bad in ["", "-a", "a-", "a--b", "A", "2fa", "a_b", "a.b", "a/b", "../a", "ä", &"a".repeat(65)] {
+        for bad in [
+            "",
+            "-a",
+            "a-",
+            "a--b",
+            "A",
+            "2fa",
+            "a_b",
+            "a.b",
+            "a/b",
+            "../a",
+            "ä",
+            &"a".repeat(65),
+        ] {
             assert!(bad.parse::<PluginName>().is_err(), "{bad}");
         }
     }

@@ -30,12 +30,22 @@ impl Tool {
             .flat_map(|above| BESIDE.iter().map(move |place| above.join(place)));
         let path = std::env::var_os("PATH").unwrap_or_default();
         let places: Vec<PathBuf> = beside.chain(std::env::split_paths(&path)).collect();
-        let candidates = self.programs.iter().flat_map(|name| places.iter().map(move |place| place.join(name)));
-        candidates.into_iter().find(|file| file.is_file()).ok_or_else(|| Error::NoTool {
-            tool: self.title,
-            folder: folder.clone(),
-            commands: (self.install)(&folder).iter().map(|command| format!("  {}", shown(command))).collect::<Vec<_>>().join("\n"),
-        })
+        let candidates = self
+            .programs
+            .iter()
+            .flat_map(|name| places.iter().map(move |place| place.join(name)));
+        candidates
+            .into_iter()
+            .find(|file| file.is_file())
+            .ok_or_else(|| Error::NoTool {
+                tool: self.title,
+                folder: folder.clone(),
+                commands: (self.install)(&folder)
+                    .iter()
+                    .map(|command| format!("  {}", shown(command)))
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            })
     }
 
     /// Its file, installed where it was missing.
@@ -55,14 +65,20 @@ pub(crate) fn pip(folder: &Path, arguments: &[&str]) -> Vec<Command> {
     let mut create = Command::new("python3");
     create.args(["-m", "venv"]).arg(&environment);
     let mut install = Command::new(environment.join("bin/pip"));
-    install.args(["install", "--quiet", "--disable-pip-version-check"]).args(arguments);
+    install
+        .args(["install", "--quiet", "--disable-pip-version-check"])
+        .args(arguments);
     vec![create, install]
 }
 
 /// `npm install` of what the folder's package.json names.
 pub(crate) fn npm(folder: &Path) -> Vec<Command> {
     let mut install = Command::new("npm");
-    install.arg("install").arg("--prefix").arg(folder).args(["--no-audit", "--no-fund"]);
+    install
+        .arg("install")
+        .arg("--prefix")
+        .arg(folder)
+        .args(["--no-audit", "--no-fund"]);
     vec![install]
 }
 
@@ -70,7 +86,11 @@ pub(crate) fn npm(folder: &Path) -> Vec<Command> {
 /// name of the file that is made.
 pub(crate) fn run(command: &mut Command, hint: &str) -> Result<(), Error> {
     eprintln!("$ {}", shown(command));
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn();
     let ended = child.and_then(|mut child| {
         if let Some(mut output) = child.stdout.take() {
             std::io::copy(&mut output, &mut std::io::stderr())?;
@@ -87,7 +107,11 @@ pub(crate) fn run(command: &mut Command, hint: &str) -> Result<(), Error> {
     Err(Error::Failed {
         command: program(command),
         status: status.to_string(),
-        hint: if hint.is_empty() { String::new() } else { format!(". {hint}") },
+        hint: if hint.is_empty() {
+            String::new()
+        } else {
+            format!(". {hint}")
+        },
     })
 }
 

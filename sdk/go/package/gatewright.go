@@ -11,6 +11,7 @@ import (
 	export "gatewright/export_gatewright_plugin_lifecycle"
 	lifecycle "gatewright/gatewright_plugin_lifecycle"
 	"gatewright/gatewright_plugin_types"
+	witRuntime "gatewright/wit/runtime"
 	witTypes "gatewright/wit/types"
 )
 
@@ -142,6 +143,7 @@ func FaultOf(err error) Fault {
 
 // Answered is what a hook returns to the gateway.
 func Answered[T any](answer T, err error) witTypes.Result[T, Fault] {
+	witRuntime.Finish()
 	if err != nil {
 		return witTypes.Err[T](FaultOf(err))
 	}

@@ -39,8 +39,20 @@ impl Toolchain for C {
         World::of(&job.folder)?.write_bindings(options.build(), &bindings, linked)?;
         let module = job.fresh("c")?.join("plugin.core.wasm");
         let mut build = Command::new(zig);
-        build.current_dir(&job.folder).args(["cc", "-target", "wasm32-wasi", "-mexec-model=reactor", "-std=c23", "-Os"]);
-        build.args(["-Wall", "-Wextra", "-I", "."]).arg("-I").arg(&bindings).arg("plugin.c").arg(bindings.join(format!("{BINDINGS}.c")));
+        build.current_dir(&job.folder).args([
+            "cc",
+            "-target",
+            "wasm32-wasi",
+            "-mexec-model=reactor",
+            "-std=c23",
+            "-Os",
+        ]);
+        build
+            .args(["-Wall", "-Wextra", "-I", "."])
+            .arg("-I")
+            .arg(&bindings)
+            .arg("plugin.c")
+            .arg(bindings.join(format!("{BINDINGS}.c")));
         build.args(["-Wl,--strip-all", "-o"]).arg(&module);
         run(&mut build, "")?;
         let file = job.work.join("c/plugin.wasm");

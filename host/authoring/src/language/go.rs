@@ -42,7 +42,9 @@ impl Toolchain for Go {
         World::of(&job.folder)?.write_bindings(options.build(), &library, ours)?;
         let module = job.fresh("go")?.join("plugin.core.wasm");
         let mut build = Command::new(go);
-        build.current_dir(&job.folder).args(["build", "-buildmode=c-shared", "-trimpath"]);
+        build
+            .current_dir(&job.folder)
+            .args(["build", "-buildmode=c-shared", "-trimpath"]);
         build.args(["-ldflags=-s -w", "-o"]).arg(&module).arg(".");
         build.envs([("GOOS", "wasip1"), ("GOARCH", "wasm"), ("CGO_ENABLED", "0")]);
         run(&mut build, "")?;

@@ -39,9 +39,14 @@ pub(super) fn componentize(job: &Job<'_>, script: &Path) -> Result<Made, Error> 
     let tool = job.tool(&COMPONENTIZE)?;
     let file = job.fresh("component")?.join("plugin.wasm");
     let mut build = Command::new(tool);
-    build.current_dir(&job.folder).args(["--wit", "wit", "--js"]).arg(script);
+    build
+        .current_dir(&job.folder)
+        .args(["--wit", "wit", "--js"])
+        .arg(script);
     // Calls of a plugin are synchronous, and WASI has nothing that a plugin could use.
-    build.args(["--sync", "--opt-size", "--stub-wasi", "--output"]).arg(&file);
+    build
+        .args(["--sync", "--opt-size", "--stub-wasi", "--output"])
+        .arg(&file);
     run(&mut build, "")?;
     Ok(Made { file, name: None })
 }

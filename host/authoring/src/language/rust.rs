@@ -86,7 +86,8 @@ impl Toolchain for Rust {
         let file = messages.filter_map(|line| wasm_of(&line)).next_back();
         let file = file.ok_or_else(|| {
             Error::NoResult(
-                "cargo made no .wasm file; a plugin's Cargo.toml says:\n[lib]\ncrate-type = [\"cdylib\", \"rlib\"]".to_owned(),
+                "cargo made no .wasm file; a plugin's Cargo.toml says:\n[lib]\ncrate-type = [\"cdylib\", \"rlib\"]"
+                    .to_owned(),
             )
         })?;
         let name = file.file_stem().map(|name| name.to_string_lossy().replace('_', "-"));

@@ -29,7 +29,10 @@ impl Toolchain for TypeScript {
         let compiler = job.tool(&COMPILER)?;
         let scripts = job.fresh("javascript")?;
         let mut compile = Command::new(compiler);
-        compile.current_dir(&job.folder).args(["--project", "tsconfig.json", "--outDir"]).arg(&scripts);
+        compile
+            .current_dir(&job.folder)
+            .args(["--project", "tsconfig.json", "--outDir"])
+            .arg(&scripts);
         run(&mut compile, "")?;
         javascript::componentize(job, Path::new("build/javascript/plugin.js"))
     }

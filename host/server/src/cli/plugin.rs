@@ -35,5 +35,9 @@ impl Plugin {
 
 /// Says why not, with the exit code of a mistake where what was given is wrong.
 fn refused(error: &Error) -> ExitCode {
-    if error.is_mistake() { mistake(error) } else { failure(error) }
+    if error.is_mistake() {
+        mistake(error)
+    } else {
+        failure(error)
+    }
 }

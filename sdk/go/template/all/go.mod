@@ -1,4 +1,4 @@
-module {{name}}
+module plugins.local/{{name}}
 
 go 1.25
 

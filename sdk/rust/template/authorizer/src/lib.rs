@@ -14,6 +14,7 @@ impl Plugin for Authorize {
         info!()
             .config_schema(include_str!("../config.schema.json"))
             .request_fields(["authorization"])
+            .reuse(Reuse::Serial)
     }
     fn configure(config: &str) -> Result<Self, Vec<ConfigError>> {
         config::parse(config).map(Self)

@@ -9,7 +9,9 @@ struct Greeter {
 
 impl Plugin for Greeter {
     fn info() -> Info {
-        info!().config_schema(include_str!("../config.schema.json"))
+        info!()
+            .config_schema(include_str!("../config.schema.json"))
+            .reuse(Reuse::Serial)
     }
     fn configure(config: &str) -> Result<Self, Vec<ConfigError>> {
         config::parse(config)

@@ -12,6 +12,7 @@ impl Plugin for Tag {
         info!()
             .config_schema(include_str!("../config.schema.json"))
             .request_fields(["x-tag"])
+            .reuse(Reuse::Serial)
     }
     fn configure(config: &str) -> Result<Self, Vec<ConfigError>> {
         config::parse(config)

@@ -9,7 +9,9 @@ struct Tag {
 
 impl Plugin for Tag {
     fn info() -> Info {
-        info!().config_schema(include_str!("../config.schema.json"))
+        info!()
+            .config_schema(include_str!("../config.schema.json"))
+            .reuse(Reuse::Serial)
     }
     fn configure(config: &str) -> Result<Self, Vec<ConfigError>> {
         config::parse(config)
