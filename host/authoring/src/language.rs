@@ -97,7 +97,7 @@ impl Language {
         let has = |file: &&str| folder.join(file).is_file();
         let is_it = |language: &Self| {
             let toolchain = language.toolchain();
-            toolchain.marks().iter().all(|file| has(file)) && !toolchain.not_with().iter().any(|file| has(file))
+            toolchain.marks().iter().all(has) && !toolchain.not_with().iter().any(has)
         };
         let found: Vec<Self> = Self::ALL.into_iter().filter(is_it).collect();
         match found.as_slice() {

@@ -249,7 +249,7 @@ fn with_tools(command: &mut Command) -> &mut Command {
         .env("PIP_FIND_LINKS", tools.join("wheels"))
 }
 
-fn succeeded(output: Output) -> String {
+fn succeeded(output: &Output) -> String {
     let (said, complained) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
@@ -271,10 +271,13 @@ fn kinds(language: &str, kinds: &[&str]) {
         let started = gatewright(folder.path())
             .args(["plugin", "new", "-l", language, "-k", kind, &name])
             .output();
-        succeeded(started.unwrap());
+        succeeded(&started.unwrap());
         let mut build = gatewright(folder.path());
         build.args(["plugin", "build", &name, "--target-dir"]).arg(&target);
-        assert_eq!(succeeded(build.output().unwrap()).trim(), format!("{name}/{name}.wasm"));
+        assert_eq!(
+            succeeded(&build.output().unwrap()).trim(),
+            format!("{name}/{name}.wasm")
+        );
         let gateway = in_folder(&folder.path().join(&name), &name);
         let get = |target: &str, headers: &[(&str, &str)]| http(gateway.addr("public"), "GET", target, headers, b"");
         let said = |word: &str| get("/", &[("authorization", &format!("Bearer {word}"))]).status;
@@ -356,7 +359,7 @@ fn four_commands_lead_from_nothing_to_an_authorizer_in_python() {
     for command in [new, build] {
         let mut shell = Command::new("sh");
         let shell = with_tools(shell.args(["-c", command]).current_dir(&folder)).env("PATH", &path);
-        succeeded(shell.output().unwrap());
+        succeeded(&shell.output().unwrap());
     }
     assert!(folder.path().join("doorkeeper/.venv/bin/componentize-py").is_file());
     assert_eq!(run, "gatewright run doorkeeper/gateway.toml &");
@@ -432,7 +435,7 @@ fn build_says_what_is_missing() {
         let new = gatewright(folder.path())
             .args(["plugin", "new", "-l", language, "-k", "authorizer", language])
             .output();
-        succeeded(new.unwrap());
+        succeeded(&new.unwrap());
         let build = gatewright(folder.path())
             .env("PATH", "")
             .args(["plugin", "build", language])

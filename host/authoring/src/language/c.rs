@@ -32,10 +32,12 @@ impl Toolchain for C {
     fn build(&self, job: &Job<'_>) -> Result<Made, Error> {
         let zig = job.tool(&ZIG)?;
         let bindings = job.fresh("bindings")?;
-        let mut options = wit_bindgen_c::Opts::default();
-        // What the component is, is told by `componentize` below.
-        options.no_object_file = true;
-        options.rename_world = Some(BINDINGS.to_owned());
+        let options = wit_bindgen_c::Opts {
+            // What the component is, is told by `componentize` below.
+            no_object_file: true,
+            rename_world: Some(BINDINGS.to_owned()),
+            ..wit_bindgen_c::Opts::default()
+        };
         World::of(&job.folder)?.write_bindings(options.build(), &bindings, linked)?;
         let module = job.fresh("c")?.join("plugin.core.wasm");
         let mut build = Command::new(zig);
