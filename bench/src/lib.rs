@@ -6,11 +6,11 @@
     reason = "a benchmark that cannot be set up has nothing to say"
 )]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gatewright_config::{InstancePolicy, PluginConfig, PluginStageConfig};
+use gatewright_config::{ByteSize, IdentitySource, InstancePolicy, PluginConfig, PluginStageConfig};
 use gatewright_core::{
     AccessRecord, Attributes, Body, Client, ClientAddress, Exchange, ExchangeId, Parameters, Recorder, Request, Stage,
 };
@@ -79,7 +79,11 @@ pub struct Guests {
 impl Guests {
     /// Starts the plugin engine.
     pub fn start() -> Self {
-        let store = std::env::temp_dir().join("gatewright-bench-store");
+        Self::start_in(std::env::temp_dir().join("gatewright-bench-store"))
+    }
+
+    /// Starts the plugin engine, with compiled code kept there.
+    pub fn start_in(store: PathBuf) -> Self {
         let settings = HostSettings {
             store,
             instances: 64,
@@ -100,16 +104,31 @@ impl Guests {
 
     /// A stage of the guest `bearer`.
     pub fn authorizer(&self, instances: InstancePolicy, cache: Duration) -> Arc<dyn Stage> {
-        let plugin = self.load(instances);
-        let identity = "header:authorization";
-        let identity = gatewright_config::IdentitySource::Header(identity.trim_start_matches("header:").to_owned());
+        let plugin = self.load("bearer", &guest_file(), instances);
+        self.stage(&plugin, "bearer", cache, serde_json::json!({}))
+    }
+
+    /// A stage of any authorizer, with room for interpreters.
+    pub fn authorizer_of(&self, file: &Path, instances: InstancePolicy, config: serde_json::Value) -> Arc<dyn Stage> {
+        let plugin = self.load("authorizer", file, instances);
+        self.stage(&plugin, "authorizer", Duration::ZERO, config)
+    }
+
+    /// How long a file takes to compile; none when it was compiled before.
+    pub fn compile_ms(&self, file: &Path) -> Option<u64> {
+        self.load("authorizer", file, InstancePolicy::Fresh)
+            .summary()
+            .compile_ms
+    }
+
+    fn stage(&self, plugin: &Arc<Plugin>, name: &str, cache: Duration, config: serde_json::Value) -> Arc<dyn Stage> {
         let config = PluginStageConfig {
-            plugin: "bearer".to_owned(),
-            identity: vec![identity],
+            plugin: name.to_owned(),
+            identity: vec![IdentitySource::Header("authorization".to_owned())],
             cache,
             on_fault: gatewright_config::OnFault::Deny,
-            body_bytes: gatewright_config::ByteSize(1 << 20),
-            config: serde_json::json!({}),
+            body_bytes: ByteSize(1 << 20),
+            config,
         };
         let route = Arc::from("user-by-id");
         let stage = plugin.stage(StageUse {
@@ -120,19 +139,21 @@ impl Guests {
         self.runtime.block_on(stage).expect("the guest takes its configuration")
     }
 
-    fn load(&self, instances: InstancePolicy) -> Arc<Plugin> {
+    fn load(&self, name: &str, file: &Path, instances: InstancePolicy) -> Arc<Plugin> {
         let config = PluginConfig {
             instances,
+            memory: ByteSize(64 << 20),
+            time: Duration::from_secs(10),
+            cpu: Duration::from_secs(10),
             ..PluginConfig::default()
         };
-        let file = guest_file();
         assert!(
             file.is_file(),
             "{} is missing; `cargo xtask bench` builds it",
             file.display()
         );
         self.runtime
-            .block_on(self.host.load("bearer", &file, &config))
+            .block_on(self.host.load(name, file, &config))
             .expect("the guest loads")
     }
 

@@ -10,6 +10,7 @@ mod configuring;
 mod decisions;
 mod files;
 mod hostile_output;
+mod languages;
 mod large_output;
 mod loading;
 mod loops;

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use crate::guests;
 use crate::shell::{cargo, run};
+use crate::{guests, languages};
 
 /// Runs the micro benchmarks, optimised as a release is but for optimisation at link time, which takes a quarter of an
 /// hour.
@@ -14,6 +14,9 @@ pub(crate) struct Bench {
     /// Build the guest for the side-by-side benchmark, and run nothing.
     #[arg(long)]
     guest: bool,
+    /// What the same authorizer costs in each language, as a table.
+    #[arg(long)]
+    languages: bool,
 }
 
 impl Bench {
@@ -22,6 +25,19 @@ impl Bench {
         guests::build_bench_guest()?;
         if self.guest {
             return Ok(());
+        }
+        if self.languages {
+            languages::build_authorizers()?;
+            let languages = [
+                "run",
+                "--profile",
+                "quick",
+                "--package",
+                "gatewright-bench",
+                "--bin",
+                "languages",
+            ];
+            return run("languages", &mut cargo(&languages));
         }
         let mut bench = cargo(&["bench", "--profile", "quick", "--package", "gatewright-bench", "--"]);
         run("micro benchmarks", bench.args(self.filter))

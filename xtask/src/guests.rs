@@ -94,7 +94,18 @@ pub(crate) fn build_plugins(output: &Path) -> anyhow::Result<()> {
             .join(format!("{}.wasm", name.replace('-', "_")));
         install(&made, &output.join(format!("{name}.wasm")))?;
     }
-    Ok(())
+    // One of them as a component, too.
+    match toolchain.build(&root().join("plugins/quote"), WASI) {
+        Some(mut build) => {
+            run(&format!("plugin quote for {WASI}"), &mut build)?;
+            let made = target_dir().join(WASI).join("release/quote.wasm");
+            install(&made, &output.join("quote-wasip2.wasm"))
+        }
+        None => {
+            eprintln!("skipped: plugin quote for {WASI}, which this machine's toolchain cannot build");
+            Ok(())
+        }
+    }
 }
 
 /// Builds the benchmarks' guest, which `bench/peers/gatewright.sh` uses too.

@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod guests;
+mod languages;
 mod shell;
 mod test;
 
@@ -22,9 +23,9 @@ enum Command {
     Demo,
     /// Install what the tests need, and run all of them: format, lints, tests, documentation, dependencies.
     Test(test::Test),
-    /// Build the teaching plugins into `target/plugins`.
+    /// Build the teaching plugins, in every language, into `target/plugins`.
     Plugins,
-    /// Run the micro benchmarks.
+    /// Run the micro benchmarks, or compare the languages.
     Bench(bench::Bench),
 }
 
@@ -32,7 +33,13 @@ fn main() -> anyhow::Result<()> {
     match Xtask::parse().command {
         Command::Demo => demo::run(),
         Command::Test(test) => test.run(),
-        Command::Plugins => guests::build_plugins(&shell::root().join("target/plugins")),
+        Command::Plugins => build_plugins(),
         Command::Bench(bench) => bench.run(),
     }
+}
+
+fn build_plugins() -> anyhow::Result<()> {
+    guests::build_plugins(&shell::root().join("target/plugins"))?;
+    shell::run("gateway", &mut shell::cargo(&["build", "--package", "gatewright"]))?;
+    languages::build_plugins()
 }

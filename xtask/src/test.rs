@@ -4,8 +4,8 @@ use std::process::Command;
 
 use clap::Args;
 
-use crate::guests;
 use crate::shell::{cargo, command, root, run, succeeds};
+use crate::{guests, languages};
 
 /// Installs what the tests need, and runs all of them.
 #[derive(Args)]
@@ -23,6 +23,7 @@ impl Test {
         guests::build_bench_guest()?;
         // The suite runs the real program.
         run("gateway", &mut cargo(&["build", "--package", "gatewright"]))?;
+        languages::build_plugins()?;
         if let Some(filter) = self.filter {
             return run(
                 "tests",
@@ -37,6 +38,7 @@ impl Test {
         for guest in guest_directories()? {
             test_guest(&guest)?;
         }
+        languages::test_plugins()?;
         check_dependencies()?;
         eprintln!("\nall tests passed");
         Ok(())

@@ -94,5 +94,5 @@ fn build_makes_a_plugin_that_serves() {
     let nothing = run(&["build", &output]);
     let message = String::from_utf8(nothing.stderr).unwrap();
     assert_eq!(nothing.status.code(), Some(2), "{message}");
-    assert!(message.contains("has no Cargo.toml"), "{message}");
+    assert!(message.contains("is no plugin: it has none of"), "{message}");
 }

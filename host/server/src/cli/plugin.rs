@@ -2,15 +2,21 @@
 
 mod build;
 mod inspect;
+mod new;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use gatewright_authoring::Error;
 
-/// Builds plugins and looks into them.
+use crate::cli::output::{failure, mistake};
+
+/// Starts plugins, builds them, and looks into them.
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
-    /// Build a plugin written in Rust, and put its `.wasm` into a folder.
+    /// Start a plugin: a folder with sources, a test, and a gateway to try it in.
+    New(new::New),
+    /// Build a plugin in any of the languages, and put its `.wasm` into a folder.
     Build(build::Build),
     /// Show what a plugin is: kinds, needs, services, configuration schema, and what a call costs.
     Inspect(inspect::Inspect),
@@ -20,8 +26,18 @@ impl Plugin {
     /// Does it.
     pub(super) fn execute(self) -> ExitCode {
         match self {
+            Self::New(new) => new.execute(),
             Self::Build(build) => build.execute(),
             Self::Inspect(inspect) => inspect.execute(),
         }
+    }
+}
+
+/// Says why not, with the exit code of a mistake where what was given is wrong.
+fn refused(error: &Error) -> ExitCode {
+    if error.is_mistake() {
+        mistake(error)
+    } else {
+        failure(error)
     }
 }

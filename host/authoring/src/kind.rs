@@ -1,0 +1,65 @@
+//! What a plugin is used as.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Error;
+
+/// What a plugin is used as: the interface that it exports beside `lifecycle`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Decides whether a request may go on.
+    Authorizer,
+    /// Changes a request, or answers it.
+    RequestTransform,
+    /// Changes a response, or replaces it.
+    ResponseTransform,
+    /// Answers in place of an upstream.
+    Integration,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Authorizer,
+        Self::RequestTransform,
+        Self::ResponseTransform,
+        Self::Integration,
+    ];
+
+    /// As the interface is called.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Authorizer => "authorizer",
+            Self::RequestTransform => "request-transform",
+            Self::ResponseTransform => "response-transform",
+            Self::Integration => "integration",
+        }
+    }
+
+    /// As the world of `wit/worlds.wit` is called.
+    pub(crate) fn world(self) -> &'static str {
+        match self {
+            Self::Authorizer => "authorizer-plugin",
+            Self::RequestTransform => "request-plugin",
+            Self::ResponseTransform => "response-plugin",
+            Self::Integration => "integration-plugin",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let known = Self::ALL.into_iter().find(|kind| kind.name() == text);
+        known.ok_or_else(|| Error::unknown("kind", text, &Self::ALL.map(Self::name)))
+    }
+}

@@ -1,0 +1,7 @@
+module plugins.local/identicon
+
+go 1.25
+
+require gatewright v0.0.0
+
+replace gatewright => ./gatewright

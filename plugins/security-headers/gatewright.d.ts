@@ -1,0 +1,178 @@
+// Types of `gatewright.js` and of the plugin interface in `wit/`, as JavaScript sees it.
+
+export type Bytes = Uint8Array;
+export type Field = [name: string, value: Bytes];
+export type Value =
+  | { tag: "text"; val: string }
+  | { tag: "number"; val: number }
+  | { tag: "integer"; val: number }
+  | { tag: "truth"; val: boolean }
+  | { tag: "bytes"; val: Bytes }
+  | { tag: "json"; val: string };
+export type Attribute = [name: string, value: Value];
+export type FieldEdit = { tag: "set" | "append"; val: Field } | { tag: "remove"; val: string };
+export type TextEdit = { tag: "keep" | "clear" } | { tag: "set"; val: string };
+export type BodyEdit = { tag: "keep" | "clear" } | { tag: "replace"; val: Bytes };
+
+export interface RequestHead {
+  method: string;
+  scheme: string;
+  authority: string;
+  path: string;
+  query?: string | null;
+  version: "http10" | "http11" | "http2" | "http3";
+  fields: Field[];
+}
+export interface ResponseHead {
+  status: number;
+  fields: Field[];
+}
+export interface FullResponse {
+  head: ResponseHead;
+  body: Bytes;
+}
+export interface Exchange {
+  id: number;
+  traceParent?: string | null;
+  route: string;
+  receivedUnixMs: number;
+  budget: number;
+  attempt: number;
+  peer: { address: string; port: number; tls: boolean };
+  attributes: Attribute[];
+}
+
+/** Thrown in a hook: why it could not answer. */
+export interface Fault {
+  tag: "unavailable" | "misconfigured" | "bad-input" | "internal";
+  val: string;
+}
+
+export interface PluginInfo {
+  name: string;
+  version: string;
+  description: string;
+  configSchema?: string;
+  needs: object;
+  capabilities: object;
+  reuse: "fresh" | "serial";
+}
+/** Exported by every plugin as `lifecycle`. */
+export interface Lifecycle {
+  describe(): PluginInfo;
+  /** Throws a list of these when it cannot use the configuration. */
+  configure(config: string): void;
+}
+export interface ConfigError {
+  /** JSON pointer into the configuration. */
+  at: string;
+  message: string;
+}
+
+export interface AuthorizeInput {
+  exchange: Exchange;
+  request: RequestHead;
+  identity: (string | null)[];
+  body?: Bytes | null;
+}
+export interface Statement {
+  effect: "allow" | "deny";
+  methods: string[];
+  paths: string[];
+}
+export interface Grant {
+  principal: string;
+  context: Attribute[];
+  usageKey?: string;
+  scopes: string[];
+  policy: Statement[];
+  upstreamEdits: FieldEdit[];
+  ttl?: number;
+}
+export interface Denial {
+  response: FullResponse;
+  reason: string;
+  ttl?: number;
+}
+export type Decision = { tag: "allow"; val: Grant } | { tag: "deny"; val: Denial } | { tag: "abstain" };
+/** Exported as `authorizer`. */
+export interface Authorizer {
+  authorize(input: AuthorizeInput): Decision;
+}
+
+export interface RequestInput {
+  exchange: Exchange;
+  request: RequestHead;
+  body?: Bytes | null;
+}
+export interface RequestEdits {
+  method: TextEdit;
+  path: TextEdit;
+  query: TextEdit;
+  authority: TextEdit;
+  fields: FieldEdit[];
+  body: BodyEdit;
+  attributes: Attribute[];
+}
+export type RequestOutcome = { tag: "proceed"; val: RequestEdits } | { tag: "respond"; val: FullResponse };
+/** Exported as `requestTransform`. */
+export interface RequestTransform {
+  transformRequest(input: RequestInput): RequestOutcome;
+}
+
+export interface ResponseInput {
+  exchange: Exchange;
+  request: RequestHead;
+  response: ResponseHead;
+  body?: Bytes | null;
+}
+export interface ResponseEdits {
+  status?: number;
+  fields: FieldEdit[];
+  body: BodyEdit;
+  attributes: Attribute[];
+}
+export type ResponseOutcome = { tag: "proceed"; val: ResponseEdits } | { tag: "replace"; val: FullResponse };
+/** Exported as `responseTransform`. */
+export interface ResponseTransform {
+  transformResponse(input: ResponseInput): ResponseOutcome;
+}
+
+export interface IntegrationInput {
+  exchange: Exchange;
+  request: RequestHead;
+  body: Bytes;
+}
+/** Exported as `integration`. */
+export interface Integration {
+  handle(input: IntegrationInput): FullResponse;
+}
+
+export interface Description {
+  name: string;
+  version: string;
+  description: string;
+  configSchema?: object;
+  requestFields?: string[] | "all";
+  responseFields?: string[] | "all";
+  requestBody?: boolean;
+  responseBody?: boolean;
+}
+type Headers = Record<string, string | Bytes>;
+
+export function info(description: Description): PluginInfo;
+export function header(head: { fields: Field[] }, name: string): string | undefined;
+export function response(status: number, text?: string | Bytes, headers?: Headers): FullResponse;
+export function json(status: number, value: unknown, headers?: Headers): FullResponse;
+export function allow(principal: string, more?: Partial<Omit<Grant, "principal" | "context">> & { context?: Record<string, string> }): Decision;
+export function deny(status: number, text: string, more?: { reason?: string; headers?: Headers; ttl?: number }): Decision;
+export function abstain(): Decision;
+export function proceedRequest(edits?: { method?: string; path?: string; query?: string | null; authority?: string; fields?: FieldEdit[]; body?: string | Bytes; attributes?: Attribute[] }): RequestOutcome;
+export function answer(response: FullResponse): RequestOutcome;
+export function proceedResponse(edits?: { status?: number; fields?: FieldEdit[]; body?: string | Bytes; attributes?: Attribute[] }): ResponseOutcome;
+export function replace(response: FullResponse): ResponseOutcome;
+export function setField(name: string, value: string | Bytes): FieldEdit;
+export function appendField(name: string, value: string | Bytes): FieldEdit;
+export function removeField(name: string): FieldEdit;
+export function encode(text: string | Bytes): Bytes;
+export function decode(bytes: Bytes): string;

@@ -1,0 +1,3 @@
+module gatewright
+
+go 1.25

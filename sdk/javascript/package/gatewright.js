@@ -1,0 +1,136 @@
+// Short ways to say what the plugin interface says at length. Everything here is plain data, as `wit/` describes it: names
+// in camelCase, variants as `{ tag, val }`, bytes as Uint8Array.
+
+/** What `describe` answers. Fields are a list of names, or "all"; a body is wanted or not. */
+export function info({ name, version, description, configSchema, requestFields = [], responseFields = [], requestBody = false, responseBody = false }) {
+  return {
+    name,
+    version,
+    description,
+    configSchema: configSchema && JSON.stringify(configSchema),
+    needs: {
+      requestFields: selection(requestFields),
+      responseFields: selection(responseFields),
+      requestBody: requestBody ? "buffered" : "none",
+      responseBody: responseBody ? "buffered" : "none",
+      clientCertificate: false,
+    },
+    capabilities: {},
+    // An interpreter is expensive to start: let the operator keep it for many calls.
+    reuse: "serial",
+  };
+}
+
+function selection(names) {
+  if (names === "all") return { tag: "all" };
+  return names.length ? { tag: "named", val: names } : { tag: "none" };
+}
+
+/** The value of a header field; undefined when it is absent, there more than once, or not UTF-8. */
+export function header(head, name) {
+  const values = head.fields.filter(([field]) => field === name.toLowerCase());
+  if (values.length !== 1) return undefined;
+  try {
+    return decode(values[0][1]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A whole response. */
+export function response(status, text = "", headers = {}) {
+  const fields = Object.entries(headers).map(([name, value]) => [name, encode(value)]);
+  return { head: { status, fields }, body: encode(text) };
+}
+
+/** A whole response with a JSON body. */
+export function json(status, value, headers = {}) {
+  return response(status, JSON.stringify(value), { "content-type": "application/json", ...headers });
+}
+
+/** Yes: who the caller is, and what follows from it. `context` becomes `auth.NAME`, as text. */
+export function allow(principal, { context = {}, usageKey, scopes = [], policy = [], upstreamEdits = [], ttl } = {}) {
+  const attributes = Object.entries(context).map(([name, val]) => [name, { tag: "text", val }]);
+  return { tag: "allow", val: { principal, context: attributes, usageKey, scopes, policy, upstreamEdits, ttl } };
+}
+
+/** No: what the client is told, and what the access log is (`reason`). */
+export function deny(status, text, { reason = text, headers = {}, ttl } = {}) {
+  return { tag: "deny", val: { response: response(status, text, headers), reason, ttl } };
+}
+
+/** The next authorizer of the route decides. */
+export function abstain() {
+  return { tag: "abstain" };
+}
+
+/** The request goes on, with these changes. What is not named stays as it is. */
+export function proceedRequest({ method, path, query, authority, fields = [], body, attributes = [] } = {}) {
+  const val = { method: text(method), path: text(path), query: text(query), authority: text(authority), fields, body: bytes(body), attributes };
+  return { tag: "proceed", val };
+}
+
+/** The request does not go on; this is the response. */
+export function answer(response) {
+  return { tag: "respond", val: response };
+}
+
+/** The response goes on, with these changes. What is not named stays as it is. */
+export function proceedResponse({ status, fields = [], body, attributes = [] } = {}) {
+  return { tag: "proceed", val: { status, fields, body: bytes(body), attributes } };
+}
+
+/** This response goes on instead. */
+export function replace(response) {
+  return { tag: "replace", val: response };
+}
+
+/** Replaces every value of a header field by this one. */
+export function setField(name, value) {
+  return { tag: "set", val: [name, encode(value)] };
+}
+
+/** Adds a value to a header field. */
+export function appendField(name, value) {
+  return { tag: "append", val: [name, encode(value)] };
+}
+
+/** Takes a header field away. */
+export function removeField(name) {
+  return { tag: "remove", val: name };
+}
+
+/** UTF-8 of a text; what is bytes already stays as it is. QuickJS has no TextEncoder. */
+export function encode(text) {
+  if (typeof text !== "string") return text;
+  // Escaping turns everything but ASCII into `%XX`, a byte each.
+  const escaped = encodeURIComponent(text.toWellFormed());
+  const bytes = [];
+  for (let at = 0; at < escaped.length; at += 1) {
+    if (escaped[at] === "%") {
+      bytes.push(parseInt(escaped.slice(at + 1, at + 3), 16));
+      at += 2;
+    } else {
+      bytes.push(escaped.charCodeAt(at));
+    }
+  }
+  return Uint8Array.from(bytes);
+}
+
+/** Text of UTF-8; throws when it is none. */
+export function decode(bytes) {
+  let escaped = "";
+  for (const byte of bytes) {
+    const plain = byte < 0x80 && byte !== 0x25;
+    escaped += plain ? String.fromCharCode(byte) : `%${byte.toString(16).padStart(2, "0")}`;
+  }
+  return decodeURIComponent(escaped);
+}
+
+function text(value) {
+  return value === undefined ? { tag: "keep" } : { tag: "set", val: value };
+}
+
+function bytes(value) {
+  return value === undefined ? { tag: "keep" } : { tag: "replace", val: encode(value) };
+}
