@@ -278,6 +278,7 @@ fn kinds(language: &str, kinds: &[&str]) {
             succeeded(&build.output().unwrap()).trim(),
             format!("{name}/{name}.wasm")
         );
+        succeeded(&own_test(language, &folder.path().join(&name)).output().unwrap());
         let gateway = in_folder(&folder.path().join(&name), &name);
         let get = |target: &str, headers: &[(&str, &str)]| http(gateway.addr("public"), "GET", target, headers, b"");
         let said = |word: &str| get("/", &[("authorization", &format!("Bearer {word}"))]).status;
@@ -295,6 +296,21 @@ fn kinds(language: &str, kinds: &[&str]) {
             }
         }
     }
+}
+
+/// The test that a new plugin has, run as its page says.
+fn own_test(language: &str, folder: &Path) -> Command {
+    let test = match language {
+        "c" => "python-zig cc -std=c23 -g -fsanitize=undefined -I build/bindings test.c -o build/test && build/test",
+        "go" => "go test .",
+        "javascript" | "typescript" => "node --test",
+        "python" => "python3 -m unittest",
+        _ => "cargo test --quiet",
+    };
+    let mut command = Command::new("sh");
+    with_tools(command.args(["-c", test]).current_dir(folder))
+        .env("CARGO_TARGET_DIR", root().join("target/guests-native"));
+    command
 }
 
 /// The gateway of a new plugin, at another address.

@@ -30,6 +30,7 @@ plugin!(Tag: response_transform);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gatewright_sdk::FieldEdit;
     use gatewright_sdk::testing::{self, TestResponse};
 
     #[test]
