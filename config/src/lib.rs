@@ -4,6 +4,7 @@
 //! once, each with its line, column, key and a hint. Nothing is opened or bound here except the file itself.
 #![warn(missing_docs)]
 
+pub mod cases;
 mod document;
 mod error;
 pub mod file;

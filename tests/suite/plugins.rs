@@ -3,6 +3,7 @@
 
 mod setup;
 
+mod cases;
 mod commands;
 mod compiling;
 mod compiling_apart;

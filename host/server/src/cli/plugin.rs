@@ -2,18 +2,22 @@
 
 mod build;
 mod inspect;
+mod test;
+mod trial;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
-/// Builds plugins and looks into them.
+/// Builds plugins, tests them and looks into them.
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
     /// Build a plugin written in Rust, and put its `.wasm` into a folder.
     Build(build::Build),
     /// Show what a plugin is: kinds, needs, services, configuration schema, and what a call costs.
     Inspect(inspect::Inspect),
+    /// Run a plugin against cases: requests in, and what must come of them.
+    Test(test::Test),
 }
 
 impl Plugin {
@@ -22,6 +26,7 @@ impl Plugin {
         match self {
             Self::Build(build) => build.execute(),
             Self::Inspect(inspect) => inspect.execute(),
+            Self::Test(test) => test.execute(),
         }
     }
 }
