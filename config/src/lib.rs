@@ -22,6 +22,7 @@ pub use error::{ConfigError, ConfigErrors};
 pub use gateway::*;
 pub use keys::{ApiKeyEntry, load_keys, parse_keys};
 pub use place::{FileReference, Place};
+pub use report::suggestion;
 pub use schema::schema;
 pub use units::{ByteSize, Rate};
 

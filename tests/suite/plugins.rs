@@ -3,6 +3,7 @@
 
 mod setup;
 
+mod bodies;
 mod cases;
 mod commands;
 mod compiling;
