@@ -1,6 +1,8 @@
 //! `gatewright plugin`: one file a subcommand.
 
+mod bench;
 mod build;
+mod files;
 mod inspect;
 mod test;
 mod trial;
@@ -9,13 +11,15 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-/// Builds plugins, tests them and looks into them.
+/// Builds plugins, tests and measures them, and looks into them.
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
     /// Build a plugin written in Rust, and put its `.wasm` into a folder.
     Build(build::Build),
     /// Show what a plugin is: kinds, needs, services, configuration schema, and what a call costs.
     Inspect(inspect::Inspect),
+    /// Measure what calls of a plugin cost: first, with new instances and with reused ones.
+    Bench(bench::Bench),
     /// Run a plugin against cases: requests in, and what must come of them.
     Test(test::Test),
 }
@@ -26,6 +30,7 @@ impl Plugin {
         match self {
             Self::Build(build) => build.execute(),
             Self::Inspect(inspect) => inspect.execute(),
+            Self::Bench(bench) => bench.execute(),
             Self::Test(test) => test.execute(),
         }
     }

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use gatewright_config::cases::{PluginCase, load_cases};
+use gatewright_config::cases::PluginCase;
 use serde::Serialize;
 use serde_json::json;
 
 use self::compare::{Difference, compare};
 use self::observe::observe;
+use super::files::{FILE_BYTES, case_files, load, wasm};
 use super::trial::Trial;
 use crate::cli::output::{failure, mistake, print};
 use crate::cli::run::log_messages;
@@ -86,18 +87,7 @@ impl Test {
 
     async fn test(&self) -> Result<Vec<Verdict>, String> {
         let wasm = wasm(&self.plugin)?;
-        // All files first: a mistake in the last one must not cost the run of the others.
-        let mut files = Vec::new();
-        let mut mistakes = Vec::new();
-        for file in case_files(&wasm, &self.cases)? {
-            match load_cases(&file) {
-                Ok(cases) => files.push((file, cases)),
-                Err(errors) => mistakes.push(errors.to_string()),
-            }
-        }
-        if !mistakes.is_empty() {
-            return Err(mistakes.join("\n"));
-        }
+        let files = load(case_files(&wasm, &self.cases)?)?;
         let text = |error: gatewright_wasm::PluginError| error.to_string();
         let trial = Trial::new(self.store.as_deref(), FILE_BYTES).map_err(text)?;
         let mut verdicts = Vec::new();
@@ -138,9 +128,6 @@ impl Test {
     }
 }
 
-/// The largest file that is read; larger than what a gateway reads unless it is told to.
-pub(super) const FILE_BYTES: u64 = 256 << 20;
-
 impl Verdict {
     fn of(file: &Path, case: &PluginCase, differences: Vec<Difference>, microseconds: u128) -> Self {
         Self {
@@ -177,65 +164,4 @@ impl Verdict {
         }
         text
     }
-}
-
-/// The plugin's file.
-pub(super) fn wasm(plugin: &Path) -> Result<PathBuf, String> {
-    if !plugin.is_dir() {
-        return Ok(plugin.to_owned());
-    }
-    let mut found = files_in(plugin, "wasm")?;
-    match (found.pop(), found.len()) {
-        (Some(file), 0) => Ok(file),
-        (None, _) => Err(format!(
-            "there is no .wasm file in {0}; `gatewright plugin build {0}` makes one of a plugin in Rust",
-            plugin.display()
-        )),
-        (Some(_), more) => Err(format!(
-            "there are {} .wasm files in {}; name one of them",
-            more + 1,
-            plugin.display()
-        )),
-    }
-}
-
-/// Files of cases: those that are named, or those in `tests` beside the plugin.
-pub(super) fn case_files(wasm: &Path, named: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
-    let beside = wasm.parent().unwrap_or(Path::new("")).join("tests");
-    if named.is_empty() && !beside.is_dir() {
-        return Err(format!(
-            "there is no folder {}; name files of cases with --cases",
-            beside.display()
-        ));
-    }
-    let mut files = Vec::new();
-    for path in if named.is_empty() {
-        std::slice::from_ref(&beside)
-    } else {
-        named
-    } {
-        if !path.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
-        let found = files_in(path, "toml")?;
-        if found.is_empty() {
-            return Err(format!("there is no .toml file in {}", path.display()));
-        }
-        files.extend(found);
-    }
-    Ok(files)
-}
-
-fn files_in(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, String> {
-    let unreadable = |error: std::io::Error| format!("cannot read {}: {error}", folder.display());
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|known| known == ending) && path.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }
