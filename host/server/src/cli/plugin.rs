@@ -18,9 +18,7 @@ pub(super) enum Plugin {
     Build(build::Build),
     /// Show what a plugin is: kinds, needs, services, configuration schema, and what a call costs.
     Inspect(inspect::Inspect),
-    /// Measure what calls of a plugin cost: first, with new instances and with reused ones.
     Bench(bench::Bench),
-    /// Run a plugin against cases: requests in, and what must come of them.
     Test(test::Test),
 }
 

@@ -17,7 +17,7 @@ use super::trial::{Trial, Used, exchange, response, sees_response};
 use crate::cli::output::{failure, mistake, print};
 use crate::cli::run::log_messages;
 
-/// Measures what calls of a plugin cost: the first one, with a new instance each, and with reused instances.
+/// Measure what calls of a plugin cost: the first one, with a new instance each, and with reused instances.
 ///
 /// The plugin runs in the host that a gateway has, with all limits on; connections, routing and the upstream are not
 /// part of what is measured. The input are the cases of `gatewright plugin test`, those that expect a failure excepted;

@@ -19,7 +19,7 @@ use super::trial::Trial;
 use crate::cli::output::{failure, mistake, print};
 use crate::cli::run::log_messages;
 
-/// Runs a plugin against cases: requests in, and what must come of them.
+/// Run a plugin against cases: requests in, and what must come of them
 ///
 /// The plugin runs in the host that a gateway has, with the same limits and the same checks of what leaves it; only the
 /// client and the upstream are made up. A case is a few lines of TOML:
