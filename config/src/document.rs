@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::file::{File, Section};
+use crate::file::{Cases, File, Section};
 use crate::report::{Mistake, Report, suggestion};
 
 pub(crate) use section::Readable;
@@ -57,6 +57,20 @@ pub(crate) fn gateway(root: &DeTable<'_>, report: &mut Report) -> File {
         }
     }
     file
+}
+
+/// Reads a whole file of cases.
+pub(crate) fn cases(root: &DeTable<'_>, report: &mut Report) -> Cases {
+    let mut cases = Cases::default();
+    for (key, node) in root {
+        match key.get_ref().as_ref() {
+            "plugin" => cases.plugin = section::read(node, report).unwrap_or_default(),
+            "config" => cases.config = section::read(node, report).unwrap_or_default(),
+            "case" => cases.case = listed("case", node, report),
+            _ => unknown(key, &Cases::KEYS, report),
+        }
+    }
+    cases
 }
 
 /// Reads an array of tables, `[[NAME]]`.

@@ -6,7 +6,9 @@
 
 mod access_log;
 mod admin;
+mod case;
 mod chain;
+mod fields;
 mod integration;
 mod key;
 mod listener;
@@ -28,7 +30,9 @@ use schemars::JsonSchema;
 
 pub use access_log::AccessLog;
 pub use admin::Admin;
+pub use case::{Case, CaseFailure, CaseRequest, CaseResponse, Cases, Decision, Expect, ExpectRequest, Role};
 pub use chain::{Chain, ChainEntry, STAGES};
+pub use fields::{FieldExpectation, FieldValues};
 pub use integration::{HttpIntegration, Integration, PluginIntegration, RespondIntegration};
 pub use key::Key;
 pub use listener::{Limits, Listener, Protocol, Tls, TlsVersion};
@@ -40,7 +44,7 @@ pub use predicate::Predicate;
 pub use quantity::{Count, Delay, Timeout};
 pub use route::Route;
 pub use server::Server;
-pub use settings::Settings;
+pub use settings::{Json, Settings};
 pub use stage::{ApiKeyStage, PluginStage, ThrottleStage};
 pub use upstream::{Target, Upstream};
 

@@ -4,6 +4,7 @@
 //! once, each with its line, column, key and a hint. Nothing is opened or bound here except the file itself.
 #![warn(missing_docs)]
 
+pub mod cases;
 mod document;
 mod error;
 pub mod file;
@@ -21,6 +22,7 @@ pub use error::{ConfigError, ConfigErrors};
 pub use gateway::*;
 pub use keys::{ApiKeyEntry, load_keys, parse_keys};
 pub use place::{FileReference, Place};
+pub use report::suggestion;
 pub use schema::schema;
 pub use units::{ByteSize, Rate};
 

@@ -179,8 +179,8 @@ impl Report {
     }
 }
 
-/// Appends the nearest name as a hint, or all of them when none is near.
-pub(crate) fn suggestion<'n>(name: &str, valid: impl IntoIterator<Item = &'n str>, what: &str) -> String {
+/// A hint for who wrote `name`: the nearest of those that are valid, or all of them when none is near.
+pub fn suggestion<'n>(name: &str, valid: impl IntoIterator<Item = &'n str>, what: &str) -> String {
     let valid: Vec<&str> = valid.into_iter().collect();
     let near = valid
         .iter()

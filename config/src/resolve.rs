@@ -5,6 +5,7 @@
 
 mod access_log;
 mod admin;
+mod case;
 mod chain;
 mod conflict;
 mod header;
@@ -23,7 +24,8 @@ mod upstream;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::file::{File, Located, Section};
+use crate::cases::{CaseFile, CaseLines};
+use crate::file::{Cases, File, Located, Section};
 use crate::gateway::{GatewayConfig, StageConfig};
 use crate::place::FileReference;
 use crate::report::{Mistake, Report, Span, suggestion};
@@ -58,6 +60,31 @@ pub(crate) fn resolve(file: &File, path: &Path, report: &mut Report) -> Option<G
         upstreams,
         routes,
     })
+}
+
+/// Resolves a file of cases. What it says of the plugin means what it would mean in a gateway's configuration.
+pub(crate) fn cases(cases: Cases, path: &Path, report: &mut Report) -> CaseFile {
+    const NAME: &str = "plugin";
+    let Cases { plugin, config, case } = cases;
+    let file = File {
+        plugin: BTreeMap::from([(NAME.to_owned(), plugin)]),
+        ..File::default()
+    };
+    let mut resolver = Resolver {
+        file: &file,
+        directory: path.parent().unwrap_or(Path::new("")).to_owned(),
+        report,
+        chains: BTreeMap::new(),
+        directory_missed: false,
+    };
+    let plugin = resolver.plugin().remove(NAME).unwrap_or_default();
+    let config = serde_json::Value::Object(config.value.0);
+    let mut lines = CaseLines::new();
+    let cases = case.iter().filter_map(|case| resolver.case(case, &config, &mut lines));
+    CaseFile {
+        plugin,
+        cases: cases.collect(),
+    }
 }
 
 /// What every part needs to be resolved.

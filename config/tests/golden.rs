@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use gatewright_config::cases::parse_cases;
 use gatewright_config::{load, load_keys, parse, parse_keys, schema};
 use serde_json::Value;
 
@@ -33,6 +34,7 @@ fn a_wrong_configuration_is_answered_with_its_golden_text() {
     for file in files("tests/errors") {
         let text = fs::read_to_string(&file).unwrap();
         let errors = match file.file_stem().unwrap().to_str().unwrap() {
+            name if name.starts_with("cases-") => parse_cases(&text, Path::new("cases.toml")).map(|_| ()),
             name if name.starts_with("keys-") => parse_keys(&text, Path::new("keys.toml")).map(|_| ()),
             _ => parse(&text, Path::new("gateway.toml")).map(|_| ()),
         };

@@ -110,6 +110,57 @@ fn check_says_where_the_file_names_what_cannot_be_used() {
 }
 
 #[test]
+fn check_explains_a_route_with_its_chain_its_bodies_and_their_memory() {
+    let files = TestFiles::default().with_guests(&["rewrites", "decides"]);
+    let config = files.write_config(&format!(
+        "{GOOD}[plugins]\ndirectory = \"plugins\"\n[[route]]\nname = \"chained\"\npath = \"/b/{{id}}\"\nmethods = [\"POST\"]\n\
+         chain = [{{ use = \"throttle\", rate = \"5/s\" }}, {{ plugin = \"decides\", identity = [\"path:id\"], config = {{ secret = \"opensesame\" }} }}, {{ plugin = \"rewrites\", body = \"2MiB\" }}]\n\
+         integration = {{ respond = 200 }}\n"
+    ));
+    let config = config.to_str().unwrap();
+    let output = gatewright(&["check", "--explain", "chained", config]);
+    let shown = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for words in [
+        "route `chained`, line 9",
+        "/b/{id}",
+        "1. throttle, line 13",
+        "5/s",
+        "2. plugin:decides, line 13",
+        "authorizer",
+        "path:id",
+        "config        secret",
+        "3. plugin:rewrites, line 13",
+        "request body, at most 10MiB",
+        "rewrites            waits for all of it, at most 2MiB; a copy goes into its instance; 413 above",
+        "respond:200         makes one of at most 0B",
+        "at most 20 MiB for one request",
+        "bodies over 2MiB are answered 413 because of plugin `rewrites`",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    assert!(
+        !shown.contains("opensesame"),
+        "the configuration of a plugin may hold secrets: {shown}"
+    );
+
+    let output = gatewright(&["check", "--explain", "chained", "--format", "json", config]);
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown["chain"][2]["stage"], "plugin:rewrites", "{shown:#}");
+    assert_eq!(shown["bodies"]["memory"]["bytes"], 20 << 20, "{shown:#}");
+    assert_eq!(shown["matches"]["path"], "/b/{id}");
+    assert!(!shown.to_string().contains("opensesame"), "{shown:#}");
+
+    let output = gatewright(&["check", "--explain", "chaned", config]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("did you mean `chained`?"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
 fn check_leaves_nothing_behind_and_disturbs_nobody() {
     let files = TestFiles::default();
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -54,8 +54,11 @@ fn golden_errors() -> Vec<(PathBuf, PathBuf)> {
         .map(|entry| entry.unwrap().path())
         .collect();
     files.retain(|path| path.extension().is_some_and(|it| it == "toml"));
-    // Files of keys are not configurations.
-    files.retain(|path| !path.file_name().unwrap().to_str().unwrap().starts_with("keys-"));
+    // Files of keys and of cases are no configurations.
+    files.retain(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        !name.starts_with("keys-") && !name.starts_with("cases-")
+    });
     files.sort();
     files
         .into_iter()

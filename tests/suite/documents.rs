@@ -100,6 +100,11 @@ fn every_configuration_on_the_pages_is_one() {
                     assert!(keys.is_ok(), "{}: {keys:?}", block.place);
                     continue;
                 }
+                "toml cases" => {
+                    let cases = gatewright_config::cases::parse_cases(text, Path::new("cases.toml"));
+                    assert!(cases.is_ok(), "{}: {}", block.place, cases.unwrap_err());
+                    continue;
+                }
                 "toml cargo" => continue,
                 other => {
                     assert!(!other.starts_with("toml"), "{}: unknown mark {other:?}", block.place);

@@ -3,6 +3,8 @@
 
 mod setup;
 
+mod bodies;
+mod cases;
 mod commands;
 mod compiling;
 mod compiling_apart;

@@ -8,16 +8,20 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Node, Readable};
-use crate::file::{AccessLog, Admin, Chain, Key, Listener, Plugin, Plugins, Route, STAGES, Server, Upstream};
+use crate::file::{
+    AccessLog, Admin, Case, Chain, Key, Listener, Plugin, Plugins, Route, STAGES, Server, Settings, Upstream,
+};
 use crate::report::{Mistake, suggestion};
 
 impl Readable for AccessLog {}
 impl Readable for Admin {}
+impl Readable for Case {}
 impl Readable for Key {}
 impl Readable for Listener {}
 impl Readable for Plugin {}
 impl Readable for Plugins {}
 impl Readable for Server {}
+impl Readable for Settings {}
 impl Readable for Upstream {}
 
 impl Readable for Chain {

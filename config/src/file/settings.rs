@@ -1,4 +1,4 @@
-//! A plugin's own configuration: any TOML table, as JSON.
+//! A plugin's own configuration: any TOML table, as JSON; and single values in the same way.
 
 use std::borrow::Cow;
 
@@ -17,6 +17,19 @@ impl<'de> Deserialize<'de> for Settings {
         object(table)
             .map(Self)
             .map_err(|number| D::Error::custom(format_args!("{number} cannot be given to a plugin")))
+    }
+}
+
+/// Any value as JSON; dates and times become strings.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Json(pub Value);
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = toml::Value::deserialize(deserializer)?;
+        json(value)
+            .map(Self)
+            .map_err(|number| D::Error::custom(format_args!("{number} is not JSON")))
     }
 }
 

@@ -144,7 +144,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn identity(&mut self, source: &Located<String>) -> Option<IdentitySource> {
+    pub(super) fn identity(&mut self, source: &Located<String>) -> Option<IdentitySource> {
         let span = &source.span;
         match source.value.split_once(':') {
             Some(("header", name)) => self.header_name(name, span).map(IdentitySource::Header),

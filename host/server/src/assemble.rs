@@ -21,6 +21,7 @@ use crate::gateway::{Gateway, Route, Service};
 use crate::integrations::http::Http;
 use crate::integrations::respond::Respond;
 use crate::integrations::unavailable::Unavailable as UnavailableIntegration;
+use crate::plan::{BodyPlan, Impossible, plan};
 use crate::router::{Router, RouterError};
 use crate::stages::api_key::ApiKey;
 use crate::stages::throttle::Throttle;
@@ -53,6 +54,8 @@ pub struct Generation {
     pub plugins: BTreeMap<String, Result<Arc<Plugin>, String>>,
     /// Upstreams by name.
     pub upstreams: HashMap<String, Arc<Upstream>>,
+    /// What becomes of bodies, for each route of the configuration.
+    pub plans: Vec<BodyPlan>,
 }
 
 /// Why a configuration cannot serve.
@@ -78,6 +81,14 @@ pub enum AssembleError {
         /// Why.
         reason: String,
     },
+    /// The chain cannot work, whatever comes.
+    #[error("route `{route}`: {source}")]
+    Chain {
+        /// The route.
+        route: String,
+        /// Why.
+        source: Impossible,
+    },
     /// A file of API keys has mistakes.
     #[error("route `{route}`: {source}")]
     Keys {
@@ -101,6 +112,7 @@ impl AssembleError {
     pub fn line(&self) -> Option<usize> {
         match self {
             Self::Plugin { line, .. } | Self::Missing { line, .. } | Self::Keys { line, .. } => Some(*line),
+            Self::Chain { source, .. } => Some(source.line),
             Self::Upstream(_) | Self::Router(_) => None,
         }
     }
@@ -118,10 +130,12 @@ pub async fn assemble(
 ) -> Result<(Gateway, Generation), AssembleError> {
     let upstreams = upstreams(&config, foundation, before)?;
     let plugins = load_plugins(&config, foundation).await;
+    let plans = plans(&config, &plugins)?;
     let generation = Generation {
         config,
         plugins,
         upstreams,
+        plans,
     };
     let mut routes = Vec::with_capacity(generation.config.routes.len());
     for route in &generation.config.routes {
@@ -158,6 +172,21 @@ pub async fn assemble(
         },
         generation,
     ))
+}
+
+/// A chain that cannot work is refused here.
+fn plans(
+    config: &GatewayConfig,
+    plugins: &BTreeMap<String, Result<Arc<Plugin>, String>>,
+) -> Result<Vec<BodyPlan>, AssembleError> {
+    let loaded = |name: &str| Some(plugins.get(name)?.as_ref().ok()?.summary());
+    let plan = |route: &RouteConfig| {
+        plan(route, config, loaded).map_err(|source| AssembleError::Chain {
+            route: route.name.clone(),
+            source,
+        })
+    };
+    config.routes.iter().map(plan).collect()
 }
 
 fn service(

@@ -23,6 +23,7 @@ pub mod gateway;
 pub mod integrations;
 pub mod listener;
 pub mod live;
+pub mod plan;
 pub mod process;
 pub mod reload;
 pub mod router;

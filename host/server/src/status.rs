@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
-use gatewright_config::{GatewayConfig, IntegrationConfig, RouteConfig, StageKind};
+use gatewright_config::{IntegrationConfig, RouteConfig, StageKind};
 use gatewright_wasm::Plugin;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::assemble::Generation;
 use crate::drain::Phase;
+use crate::plan::BodyPlan;
 
 /// What the admin address shows.
 #[derive(Default)]
@@ -50,7 +51,7 @@ impl Status {
             generation: number,
             file,
             since: SystemTime::now(),
-            routes: routes(&generation.config),
+            routes: routes(generation),
             plugins: generation
                 .plugins
                 .iter()
@@ -124,11 +125,12 @@ impl Status {
     }
 }
 
-fn routes(config: &GatewayConfig) -> Vec<Value> {
-    config.routes.iter().map(route).collect()
+fn routes(generation: &Generation) -> Vec<Value> {
+    let routes = generation.config.routes.iter().zip(&generation.plans);
+    routes.map(|(config, plan)| route(config, plan)).collect()
 }
 
-fn route(route: &RouteConfig) -> Value {
+fn route(route: &RouteConfig, plan: &BodyPlan) -> Value {
     let stage = |kind: &StageKind| match kind {
         StageKind::ApiKey(_) => "api-key".to_owned(),
         StageKind::Throttle(_) => "throttle".to_owned(),
@@ -148,5 +150,6 @@ fn route(route: &RouteConfig) -> Value {
         "methods": route.methods,
         "chain": route.chain.iter().map(|one| stage(&one.kind)).collect::<Vec<_>>(),
         "integration": integration,
+        "bodies": plan.summary(),
     })
 }

@@ -1,4 +1,4 @@
-//! `gatewright plugin inspect` and `gatewright plugin build`, with the real program.
+//! `gatewright plugin inspect`, `bench` and `build`, with the real program.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -62,6 +62,50 @@ fn inspect_says_what_is_wrong_with_what_is_no_plugin() {
     }
     let output = inspect(&folder.path().join("missing.wasm"));
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn bench_says_what_calls_cost_first_fresh_and_reused() {
+    let folder = TestFiles::default().with(
+        "cases.toml",
+        format!(
+            "[plugin]\n{PATIENT}\n[config]\ncurrency = \"EUR\"\nunit_price_cents = 1\n[[case]]\nname = \"a price\"\n\
+             request = {{ path = \"/?quantity=1\" }}\n[[case]]\nname = \"refused\"\nconfig = {{}}\nexpect = {{ failure = \"config\" }}\n"
+        ),
+    );
+    let cases = folder.dir().join("cases.toml").display().to_string();
+    let file = guests::root().join("target/plugins/quote.wasm").display().to_string();
+    let bench = |further: &[&str]| {
+        let arguments = [&["bench", &file, "--cases", &cases, "--seconds", "1"], further].concat();
+        let output = run(&arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let shown: Value = serde_json::from_str(&bench(&["--format", "json"])).unwrap();
+    let rows = shown["cases"].as_array().unwrap();
+    assert_eq!(rows.len(), 1, "a failure is no measure of anything: {shown:#}");
+    for instances in ["fresh", "reused"] {
+        let cost = &rows[0][instances];
+        assert!(cost["calls"].as_u64().unwrap() >= 10, "{shown:#}");
+        for number in ["first_microseconds", "median_microseconds", "p99_microseconds"] {
+            assert!(cost[number].as_f64().unwrap() > 0.0, "{number}: {shown:#}");
+        }
+    }
+    assert!(shown["memory_high_water_bytes"].as_u64().unwrap() > 1000, "{shown:#}");
+    assert!(shown["plugin"]["compiled_bytes"].as_u64().unwrap() > 1000, "{shown:#}");
+    let shown: Value = serde_json::from_str(&bench(&["--format", "json", "--instances", "fresh"])).unwrap();
+    assert!(shown["cases"][0]["reused"].is_null(), "{shown:#}");
+    let table = bench(&[]);
+    assert!(table.contains("a price") && table.contains("new instance"), "{table}");
+}
+
+#[test]
+fn bench_measures_no_plugin_that_fails() {
+    let folder = TestFiles::default().with_guests(&["traps"]);
+    let output = run(&["bench", &folder.dir().join("plugins/traps.wasm").display().to_string()]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("case `GET /`: plugin `traps`: it trapped"), "{said}");
 }
 
 #[test]

@@ -1,4 +1,6 @@
-//! `gatewright check`
+//! `gatewright check`; [`explain`] shows what one route is.
+
+mod explain;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,6 +25,10 @@ pub(super) struct Check {
     /// Check the file alone, not the plugins, certificates and keys that it names.
     #[arg(long)]
     file_only: bool,
+    /// Show a route: its conditions and chain with all settings, where bodies stream and where they are collected, and the
+    /// most memory that one request may take.
+    #[arg(long, value_name = "ROUTE", conflicts_with = "file_only")]
+    explain: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -37,13 +43,26 @@ impl Check {
     /// Does it.
     pub(super) fn execute(self) -> ExitCode {
         let result = check(&self.config, self.file_only, &compile_plugin::in_child());
+        if let (Some(route), Ok(Some(generation))) = (&self.explain, &result) {
+            return match explain::explain(generation, route) {
+                Ok(explained) if self.format == Format::Json => {
+                    print(format_args!("{:#}\n", explained.json()));
+                    ExitCode::SUCCESS
+                }
+                Ok(explained) => {
+                    print(explained);
+                    ExitCode::SUCCESS
+                }
+                Err(unknown) => mistake(format_args!("{}: {unknown}", self.config.display())),
+            };
+        }
         match (self.format, result) {
-            (Format::Human, Ok(())) => {
+            (Format::Human, Ok(_)) => {
                 print(format_args!("{}: ok\n", self.config.display()));
                 ExitCode::SUCCESS
             }
             (Format::Human, Err(error)) => mistake(error),
-            (Format::Json, Ok(())) => {
+            (Format::Json, Ok(_)) => {
                 print(format_args!(
                     "{:#}\n",
                     json!({ "file": self.config, "ok": true, "errors": [] })

@@ -1,8 +1,12 @@
 //! `gatewright plugin`: one file a subcommand.
 
+mod bench;
 mod build;
+mod files;
 mod inspect;
 mod new;
+mod test;
+mod trial;
 
 use std::process::ExitCode;
 
@@ -11,7 +15,7 @@ use gatewright_authoring::Error;
 
 use crate::cli::output::{failure, mistake};
 
-/// Starts plugins, builds them, and looks into them.
+/// Starts plugins, builds them, tests and measures them, and looks into them.
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
     /// Start a plugin: a folder with sources, a test, and a gateway to try it in.
@@ -20,6 +24,8 @@ pub(super) enum Plugin {
     Build(build::Build),
     /// Show what a plugin is: kinds, needs, services, configuration schema, and what a call costs.
     Inspect(inspect::Inspect),
+    Bench(bench::Bench),
+    Test(test::Test),
 }
 
 impl Plugin {
@@ -29,6 +35,8 @@ impl Plugin {
             Self::New(new) => new.execute(),
             Self::Build(build) => build.execute(),
             Self::Inspect(inspect) => inspect.execute(),
+            Self::Bench(bench) => bench.execute(),
+            Self::Test(test) => test.execute(),
         }
     }
 }

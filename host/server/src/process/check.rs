@@ -9,19 +9,20 @@ use gatewright_wasm::Compiler;
 use super::StartError;
 use super::foundation::foundation;
 use crate::admin::AdminError;
-use crate::assemble::assemble;
+use crate::assemble::{Generation, assemble};
 use crate::listener::Settings;
 use crate::secret;
 use crate::telemetry::Metrics;
 
-/// Checks a configuration file and, unless `file_only`, everything that it names. Opens no listener.
+/// Checks a configuration file and, unless `file_only`, everything that it names. Opens no listener. What it would serve,
+/// as far as it was looked at.
 ///
 /// # Errors
 /// Everything that is wrong with the file, or the first thing that is wrong with what it names.
-pub fn check(file: &Path, file_only: bool, compiler: &Compiler) -> Result<(), StartError> {
+pub fn check(file: &Path, file_only: bool, compiler: &Compiler) -> Result<Option<Generation>, StartError> {
     let config = gatewright_config::load(file)?;
     if file_only {
-        return Ok(());
+        return Ok(None);
     }
     for (name, listener) in &config.listeners {
         Settings::new(name, listener).map_err(|error| StartError::tls(file, &error))?;
@@ -40,6 +41,6 @@ pub fn check(file: &Path, file_only: bool, compiler: &Compiler) -> Result<(), St
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime
         .block_on(assemble(config, 1, &foundation, None))
-        .map(drop)
+        .map(|(_, generation)| Some(generation))
         .map_err(|error| StartError::assemble(file, error))
 }

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use gatewright_config::PluginConfig;
-use gatewright_wasm::{CompileLimits, Compiler, HostSettings, PluginError, PluginHost, measure};
+use gatewright_wasm::{PluginError, measure};
 use serde_json::{Value, json};
 
+use super::trial::Trial;
 use crate::cli::output::{failure, mistake, print};
 
 /// Shows what a plugin is: kinds, version, needs, services, configuration schema, sizes, how long it takes to compile,
@@ -42,28 +43,9 @@ impl Inspect {
 
     async fn inspect(&self) -> Result<Value, PluginError> {
         // A store of its own: what compiling costs is one of the facts.
-        let store = std::env::temp_dir().join(format!("gatewright-inspect-{}", std::process::id()));
-        let settings = HostSettings {
-            store: store.clone(),
-            instances: 8,
-            file_bytes: self.file_bytes,
-            workers: 1,
-            compiler: Compiler::InProcess,
-            compile: CompileLimits::default(),
-        };
-        let name = self
-            .file
-            .file_stem()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        let facts = async {
-            let host = PluginHost::new(settings)?;
-            let plugin = host.load(&name, &self.file, &PluginConfig::default()).await?;
-            let cost = measure(&plugin, self.rounds.max(1)).await?;
-            Ok(json!({ "plugin": plugin.summary(), "new_instance_microseconds": cost.as_secs_f64() * 1e6 }))
-        };
-        let facts = facts.await;
-        let _ = std::fs::remove_dir_all(store);
-        facts
+        let trial = Trial::new(None, self.file_bytes)?;
+        let plugin = trial.load(&self.file, &PluginConfig::default()).await?;
+        let cost = measure(&plugin, self.rounds.max(1)).await?;
+        Ok(json!({ "plugin": plugin.summary(), "new_instance_microseconds": cost.as_secs_f64() * 1e6 }))
     }
 }

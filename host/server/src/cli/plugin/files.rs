@@ -1,0 +1,90 @@
+//! Which plugin is meant, and which cases.
+
+use std::path::{Path, PathBuf};
+
+use gatewright_config::cases::{CaseFile, load_cases};
+
+/// The largest file that is read; larger than what a gateway reads unless it is told to.
+pub(super) const FILE_BYTES: u64 = 256 << 20;
+
+/// The plugin's file.
+pub(super) fn wasm(plugin: &Path) -> Result<PathBuf, String> {
+    if !plugin.is_dir() {
+        return Ok(plugin.to_owned());
+    }
+    let mut found = files_in(plugin, "wasm")?;
+    match (found.pop(), found.len()) {
+        (Some(file), 0) => Ok(file),
+        (None, _) => Err(format!(
+            "there is no .wasm file in {0}; `gatewright plugin build {0}` makes one of a plugin in Rust",
+            plugin.display()
+        )),
+        (Some(_), more) => Err(format!(
+            "there are {} .wasm files in {}; name one of them",
+            more + 1,
+            plugin.display()
+        )),
+    }
+}
+
+/// Reads all files of cases, before anything runs: a mistake in the last one must not cost the run of the others.
+pub(super) fn load(files: Vec<PathBuf>) -> Result<Vec<(PathBuf, CaseFile)>, String> {
+    let mut loaded = Vec::with_capacity(files.len());
+    let mut mistakes = Vec::new();
+    for file in files {
+        match load_cases(&file) {
+            Ok(cases) => loaded.push((file, cases)),
+            Err(errors) => mistakes.push(errors.to_string()),
+        }
+    }
+    match mistakes.is_empty() {
+        true => Ok(loaded),
+        false => Err(mistakes.join("\n")),
+    }
+}
+
+/// Where cases are when nobody says so.
+pub(super) fn beside(wasm: &Path) -> PathBuf {
+    wasm.parent().unwrap_or(Path::new("")).join("tests")
+}
+
+/// Files of cases: those that are named, or those in `tests` beside the plugin.
+pub(super) fn case_files(wasm: &Path, named: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let beside = beside(wasm);
+    if named.is_empty() && !beside.is_dir() {
+        return Err(format!(
+            "there is no folder {}; name files of cases with --cases",
+            beside.display()
+        ));
+    }
+    let mut files = Vec::new();
+    for path in if named.is_empty() {
+        std::slice::from_ref(&beside)
+    } else {
+        named
+    } {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let found = files_in(path, "toml")?;
+        if found.is_empty() {
+            return Err(format!("there is no .toml file in {}", path.display()));
+        }
+        files.extend(found);
+    }
+    Ok(files)
+}
+
+fn files_in(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, String> {
+    let unreadable = |error: std::io::Error| format!("cannot read {}: {error}", folder.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|known| known == ending) && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

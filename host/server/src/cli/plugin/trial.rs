@@ -1,0 +1,225 @@
+//! A plugin outside of a gateway: loaded into the real host, with the real limits, and given exchanges of which only
+//! the client and the upstream are made up. What `plugin test`, `bench` and `inspect` share.
+
+use std::future::Future;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gatewright_config::cases::{CaseRequest, CaseResponse, PluginCase, Role};
+use gatewright_config::{ByteSize, OnFault, PluginConfig, PluginIntegrationConfig, PluginStageConfig};
+use gatewright_core::{
+    AccessRecord, Attributes, Body, Client, ClientAddress, Exchange, ExchangeId, Integration, Parameters, Recorder,
+    Request, Response, RouteName, Stage, Value,
+};
+use gatewright_wasm::{CompileLimits, Compiler, HostSettings, Plugin, PluginError, PluginHost, PluginKind, StageUse};
+use http::Version;
+use serde_json::Value as Json;
+
+/// The largest body that a plugin gets, as in a route that says nothing of it.
+const BODY: ByteSize = ByteSize(1 << 20);
+/// How long an exchange may take: longer than the plugin, whose own limits are to be seen.
+const EXCHANGE: Duration = Duration::from_secs(3600);
+/// Who waits longer than this is told what for.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// The real host, with compiled code in a folder of its own.
+pub(super) struct Trial {
+    host: PluginHost,
+    /// Removed in the end.
+    temporary: Option<PathBuf>,
+}
+
+/// A plugin with the configuration of one case.
+pub(super) enum Used {
+    /// In a chain.
+    Stage(Arc<dyn Stage>),
+    /// As what answers.
+    Integration(Arc<dyn Integration>),
+}
+
+impl Trial {
+    /// Starts the host. Compiled code is kept in `store`, or nowhere.
+    pub(super) fn new(store: Option<&Path>, file_bytes: u64) -> Result<Self, PluginError> {
+        let temporary = std::env::temp_dir().join(format!("gatewright-plugin-{}", std::process::id()));
+        let host = PluginHost::new(HostSettings {
+            store: store.unwrap_or(&temporary).to_owned(),
+            instances: 16,
+            file_bytes,
+            workers: 1,
+            compiler: Compiler::InProcess,
+            compile: CompileLimits::default(),
+        })?;
+        Ok(Self {
+            host,
+            temporary: store.is_none().then_some(temporary),
+        })
+    }
+
+    /// Loads a plugin, and says so when that takes long.
+    pub(super) async fn load(&self, file: &Path, config: &PluginConfig) -> Result<Arc<Plugin>, PluginError> {
+        let name = file
+            .file_stem()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let what = format!("compiling {}", file.display());
+        patiently(&what, self.host.load(&name, file, config)).await
+    }
+
+    /// Uses a plugin as a case says. No decision of before is known.
+    pub(super) async fn used(&self, plugin: &Arc<Plugin>, case: &PluginCase) -> Result<Used, PluginError> {
+        self.host.purge_decisions();
+        let name = plugin.summary().name.clone();
+        let role = case.role.unwrap_or_else(|| match plugin.summary().kinds.as_slice() {
+            [PluginKind::Integration] => Role::Integration,
+            _ => Role::Stage,
+        });
+        Ok(match role {
+            Role::Stage => {
+                let config = PluginStageConfig {
+                    plugin: name,
+                    identity: case.identity.clone(),
+                    cache: case.cache,
+                    on_fault: OnFault::Deny,
+                    body_bytes: BODY,
+                    config: case.config.clone(),
+                };
+                let route: RouteName = case.route.as_str().into();
+                let stage = plugin.stage(StageUse {
+                    config: &config,
+                    route: &route,
+                    // Otherwise nobody could tell an abstention from a denial.
+                    last_authorizer: false,
+                });
+                Used::Stage(stage.await?)
+            }
+            Role::Integration => {
+                let config = PluginIntegrationConfig {
+                    line: case.line,
+                    plugin: name,
+                    body_bytes: BODY,
+                    config: case.config.clone(),
+                };
+                Used::Integration(plugin.integration(&config).await?)
+            }
+        })
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        if let Some(store) = &self.temporary {
+            let _ = std::fs::remove_dir_all(store);
+        }
+    }
+}
+
+/// Waits, and says on standard error what for when it takes long.
+async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    match tokio::time::timeout(SILENCE, work.as_mut()).await {
+        Ok(done) => done,
+        Err(_) => {
+            let _ = writeln!(std::io::stderr(), "{what} …");
+            work.await
+        }
+    }
+}
+
+struct Nowhere;
+
+impl Recorder for Nowhere {
+    fn record(&self, _: &AccessRecord) {}
+}
+
+/// The exchange of a case.
+pub(super) fn exchange(case: &PluginCase) -> Exchange {
+    let CaseRequest {
+        method,
+        target,
+        authority,
+        host,
+        headers,
+        body,
+        client,
+        tls,
+        parameters,
+        attributes: known,
+    } = &case.request;
+    let id = ExchangeId { process: 0, number: 1 };
+    let client = Client {
+        peer: ClientAddress::Tcp(SocketAddr::new(*client, 40_000)),
+        address: Some(*client),
+        tls: *tls,
+    };
+    let mut attributes = Attributes::default();
+    for (name, value) in known {
+        attributes.set(name.as_str(), attribute(value));
+    }
+    let recorder: Arc<dyn Recorder> = Arc::new(Nowhere);
+    let (version, listener) = (Version::HTTP_11, "test".into());
+    let now = Instant::now();
+    Exchange {
+        id,
+        now,
+        deadline: now + EXCHANGE,
+        client: client.clone(),
+        request: Request {
+            method: method.clone(),
+            secure: *tls,
+            authority: authority.clone(),
+            host: host.clone(),
+            target: target.clone(),
+            version,
+            headers: headers.clone(),
+        },
+        body: Body::full(body.clone()),
+        route: case.route.as_str().into(),
+        parameters: self::parameters(parameters),
+        attributes,
+        rate_limit: None,
+        record: AccessRecord::new(id, listener, client, method.clone(), version, recorder),
+    }
+}
+
+fn parameters(parameters: &[(String, String)]) -> Parameters {
+    let names: Arc<[Arc<str>]> = parameters.iter().map(|(name, _)| Arc::from(name.as_str())).collect();
+    let bytes = parameters.iter().map(|(_, value)| value.len() + 1).sum();
+    Parameters::new(&names, parameters.iter().map(|(_, value)| value.as_str()), bytes)
+}
+
+fn attribute(value: &Json) -> Value {
+    match value {
+        Json::String(text) => Value::Text(text.clone()),
+        Json::Bool(truth) => Value::Truth(*truth),
+        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(integer), _) => Value::Integer(integer),
+            (None, float) => Value::Number(float.unwrap_or_default()),
+        },
+        other => Value::Json(other.to_string()),
+    }
+}
+
+/// The upstream's response of a case; an empty 200 when it says nothing of one.
+pub(super) fn response(case: Option<&CaseResponse>) -> Response {
+    let Some(CaseResponse { status, headers, body }) = case else {
+        return Response::new(Body::empty());
+    };
+    let mut response = Response::new(Body::full(body.clone()));
+    *response.status_mut() = *status;
+    *response.headers_mut() = headers.clone();
+    response
+}
+
+/// Whether a case has an upstream's response to be changed; `asks` is whether the plugin sees requests too.
+pub(super) fn sees_response(stage: &dyn Stage, plugin: &Plugin, case: &PluginCase) -> bool {
+    let sees_requests = plugin
+        .summary()
+        .kinds
+        .iter()
+        .any(|kind| matches!(kind, PluginKind::Authorizer | PluginKind::RequestTransform));
+    stage.sees_responses() && (case.response.is_some() || !sees_requests)
+}

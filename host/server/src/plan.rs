@@ -1,0 +1,125 @@
+//! The body plan of a route: where bodies stream, where they wait as a whole and for whom, and what one exchange may
+//! take of memory for it. Made when a configuration is assembled, from its limits and from what plugins say they read.
+//!
+//! A chain that cannot work whatever comes is refused here, before anybody waits for it to fail.
+
+mod bodies;
+mod route;
+
+use std::fmt;
+
+use gatewright_config::ByteSize;
+use serde::Serialize;
+
+pub use self::route::plan;
+
+/// The plan of one route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BodyPlan {
+    /// The largest body that a client may send.
+    pub request_limit_bytes: u64,
+    /// Who does something with the request's body, in the order of the chain, the integration last.
+    pub request: Vec<BodyStep>,
+    /// Who does something with the response's body: the integration, and then the chain in reverse.
+    pub response: Vec<BodyStep>,
+    /// The most that one exchange takes, beside what its connections have.
+    pub memory: Peak,
+    /// What works, and may surprise.
+    pub notes: Vec<String>,
+}
+
+/// What one of them does with a body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BodyStep {
+    /// A plugin's name, or what the integration is.
+    pub by: String,
+    /// What it does with it.
+    pub body: Handling,
+}
+
+/// What becomes of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "does", rename_all = "kebab-case")]
+pub enum Handling {
+    /// It goes through chunk by chunk.
+    Streams,
+    /// It has been collected before, and is sent as it is.
+    SendsCollected,
+    /// It is not read.
+    Ignores,
+    /// All of it is waited for and kept, and a copy goes into the plugin's instance.
+    Collects {
+        /// The longest that it takes.
+        most_bytes: u64,
+        /// What the client is told of a longer one; none when nobody can send one.
+        status_above: Option<u16>,
+    },
+    /// It makes one.
+    Makes {
+        /// The longest that it makes.
+        most_bytes: u64,
+    },
+}
+
+/// When an exchange takes the most memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Peak {
+    /// Bytes of bodies, of the instance that runs, and of what it hands out.
+    pub bytes: u64,
+    /// Who has it then.
+    pub at: String,
+}
+
+/// Why a chain cannot work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Impossible {
+    /// Line in the configuration file.
+    pub line: usize,
+    /// What does not fit, with plugin and what to change.
+    pub reason: String,
+}
+
+impl BodyPlan {
+    /// In a few words for `/routes`.
+    pub fn summary(&self) -> serde_json::Value {
+        serde_json::json!({
+            "request": summary(&self.request),
+            "response": summary(&self.response),
+            "memory_bytes": self.memory.bytes,
+        })
+    }
+}
+
+fn summary(steps: &[BodyStep]) -> String {
+    let collecting = steps
+        .iter()
+        .filter(|step| matches!(step.body, Handling::Collects { .. }));
+    let names: Vec<_> = collecting.map(|step| step.by.as_str()).collect();
+    match names.as_slice() {
+        [] => "streams".to_owned(),
+        names => format!("collected by {}", names.join(", ")),
+    }
+}
+
+impl fmt::Display for Handling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Streams => f.write_str("streams"),
+            Self::SendsCollected => f.write_str("sends what was collected"),
+            Self::Ignores => f.write_str("does not read it"),
+            Self::Collects {
+                most_bytes,
+                status_above,
+            } => {
+                let most = ByteSize(*most_bytes);
+                write!(f, "waits for all of it, at most {most}; a copy goes into its instance")?;
+                status_above.map_or(Ok(()), |status| write!(f, "; {status} above"))
+            }
+            Self::Makes { most_bytes } => write!(f, "makes one of at most {}", ByteSize(*most_bytes)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

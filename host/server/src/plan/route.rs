@@ -1,0 +1,260 @@
+//! The plan of one route, and why there is none.
+
+use gatewright_config::{
+    ByteSize, GatewayConfig, IntegrationConfig, PluginConfig, PluginIntegrationConfig, PluginStageConfig, RouteConfig,
+    StageKind,
+};
+use gatewright_wasm::{PluginKind, PluginSummary};
+
+use super::bodies::{Guest, OnItsWay, Walk, step};
+use super::{BodyPlan, Handling, Impossible};
+
+/// Makes the plan of a route. `plugin` knows the plugins that are loaded; one that is not answers nothing and holds
+/// nothing.
+///
+/// # Errors
+/// When the chain cannot work.
+pub fn plan<'a>(
+    route: &RouteConfig,
+    config: &GatewayConfig,
+    plugin: impl Fn(&str) -> Option<&'a PluginSummary>,
+) -> Result<BodyPlan, Impossible> {
+    let mut planning = Planning {
+        route,
+        config,
+        limit: request_limit(route, config),
+        walk: Walk::new(),
+        notes: Vec::new(),
+    };
+    let stages: Vec<_> = route
+        .chain
+        .iter()
+        .filter_map(|stage| match &stage.kind {
+            StageKind::Plugin(use_) => Some((use_, stage.line, plugin(&use_.plugin)?)),
+            StageKind::ApiKey(_) | StageKind::Throttle(_) => None,
+        })
+        .collect();
+    for (use_, line, summary) in &stages {
+        planning.request(use_, *line, summary)?;
+    }
+    match &route.integration {
+        IntegrationConfig::Http(http) => planning.http(&format!("http:{}", http.upstream)),
+        IntegrationConfig::Respond(respond) => {
+            planning.respond(&format!("respond:{}", respond.status), respond.body.len())
+        }
+        IntegrationConfig::Plugin(use_) => planning.integration(use_, plugin(&use_.plugin))?,
+    }
+    for (use_, line, summary) in stages.iter().rev() {
+        planning.response(use_, *line, summary)?;
+    }
+    Ok(planning.done())
+}
+
+/// The largest body that any of its listeners lets in.
+fn request_limit(route: &RouteConfig, config: &GatewayConfig) -> ByteSize {
+    let serves = |name: &String| route.listeners.is_empty() || route.listeners.contains(name);
+    let listeners = config.listeners.iter().filter(|(name, _)| serves(name));
+    let largest = listeners.map(|(_, listener)| listener.limits.body_bytes).max();
+    route.body_bytes.or(largest).unwrap_or_default()
+}
+
+struct Planning<'a> {
+    route: &'a RouteConfig,
+    config: &'a GatewayConfig,
+    limit: ByteSize,
+    walk: Walk,
+    notes: Vec<String>,
+}
+
+impl Planning<'_> {
+    /// A plugin of the chain sees the request.
+    fn request(&mut self, use_: &PluginStageConfig, line: usize, plugin: &PluginSummary) -> Result<(), Impossible> {
+        let name = use_.plugin.as_str();
+        let limits = self.limits(name);
+        let has = |kind| plugin.kinds.contains(&kind);
+        if !has(PluginKind::Authorizer) && !has(PluginKind::RequestTransform) {
+            return Ok(());
+        }
+        if plugin.needs.request_body {
+            self.fits(name, line, use_.body_bytes, &limits)?;
+            self.collect(name, line, use_.body_bytes)?;
+        }
+        self.walk.runs(name, guest(&limits));
+        if plugin.needs.request_body && has(PluginKind::RequestTransform) {
+            self.walk.request_body = replaced(self.walk.request_body, &limits);
+            self.walk.holds(name);
+        }
+        Ok(())
+    }
+
+    fn http(&mut self, name: &str) {
+        let does = match self.walk.request_body {
+            OnItsWay::Streaming => Handling::Streams,
+            OnItsWay::Held(_) => Handling::SendsCollected,
+        };
+        // An upstream may answer before it has read what was collected, so that is held until the end.
+        self.walk.request.push(step(name, does));
+        self.walk.response_body = OnItsWay::Streaming;
+        self.walk.response.push(step(name, Handling::Streams));
+    }
+
+    fn respond(&mut self, name: &str, length: usize) {
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        self.walk.request.push(step(name, Handling::Ignores));
+        self.walk.response_body = OnItsWay::Held(length);
+        self.walk
+            .response
+            .push(step(name, Handling::Makes { most_bytes: length }));
+        self.walk.holds(name);
+    }
+
+    fn integration(
+        &mut self,
+        use_: &PluginIntegrationConfig,
+        plugin: Option<&PluginSummary>,
+    ) -> Result<(), Impossible> {
+        let name = use_.plugin.as_str();
+        let Some(plugin) = plugin else { return Ok(()) };
+        let limits = self.limits(name);
+        // It gets the body whether it reads it or not.
+        if plugin.needs.request_body {
+            self.fits(name, use_.line, use_.body_bytes, &limits)?;
+        }
+        self.collect(name, use_.line, use_.body_bytes)?;
+        self.walk.runs(name, guest(&limits));
+        self.walk.request_body = OnItsWay::Held(0);
+        let most_bytes = limits.output_bytes.0.min(limits.host_call_bytes.0);
+        self.walk.response_body = OnItsWay::Held(most_bytes);
+        self.walk.response.push(step(name, Handling::Makes { most_bytes }));
+        Ok(())
+    }
+
+    /// A plugin of the chain sees the response.
+    fn response(&mut self, use_: &PluginStageConfig, line: usize, plugin: &PluginSummary) -> Result<(), Impossible> {
+        let name = use_.plugin.as_str();
+        if !plugin.kinds.contains(&PluginKind::ResponseTransform) {
+            return Ok(());
+        }
+        let limits = self.limits(name);
+        if plugin.needs.response_body {
+            let most = use_.body_bytes;
+            self.fits(name, line, most, &limits)?;
+            self.fixed_answer_fits(name, line, most)?;
+            let longer = match self.walk.response_body {
+                OnItsWay::Streaming => true,
+                OnItsWay::Held(bytes) => bytes > most.0,
+            };
+            if matches!(self.walk.response_body, OnItsWay::Streaming) {
+                self.notes.push(format!(
+                    "what the upstream streams, such as server-sent events, reaches the client only after its end: \
+                     plugin `{name}` reads the whole body"
+                ));
+            }
+            let does = Handling::Collects {
+                most_bytes: self.walk.response_body.collect(most.0),
+                status_above: longer.then_some(502),
+            };
+            self.walk.response.push(step(name, does));
+        }
+        self.walk.runs(name, guest(&limits));
+        if plugin.needs.response_body {
+            self.walk.response_body = replaced(self.walk.response_body, &limits);
+            self.walk.holds(name);
+        }
+        Ok(())
+    }
+
+    /// A plugin waits for the whole body of the request.
+    fn collect(&mut self, name: &str, line: usize, most: ByteSize) -> Result<(), Impossible> {
+        let longest = match self.walk.request_body {
+            OnItsWay::Streaming => self.limit.0,
+            OnItsWay::Held(bytes) => bytes,
+        };
+        let status_above = (longest > most.0).then_some(413);
+        if let Some(allowed) = self
+            .route
+            .body_bytes
+            .filter(|allowed| *allowed > most && longest > most.0)
+        {
+            return Err(Impossible {
+                line,
+                reason: format!(
+                    "the route lets in bodies of {allowed}, but plugin `{name}` reads the whole body and takes at most \
+                     {most}; set `body = \"{allowed}\"` where the plugin is used, or a lower `body` of the route"
+                ),
+            });
+        }
+        if status_above.is_some() && matches!(self.walk.request_body, OnItsWay::Streaming) {
+            self.notes.push(format!(
+                "bodies over {most} are answered 413 because of plugin `{name}`, though the listener lets in {}",
+                self.limit
+            ));
+        }
+        let most_bytes = self.walk.request_body.collect(most.0.min(self.limit.0));
+        let does = Handling::Collects {
+            most_bytes,
+            status_above,
+        };
+        self.walk.request.push(step(name, does));
+        Ok(())
+    }
+
+    /// The body is copied into the instance's memory, and cannot be as large as all of it.
+    fn fits(&self, name: &str, line: usize, most: ByteSize, limits: &PluginConfig) -> Result<(), Impossible> {
+        if most < limits.memory {
+            return Ok(());
+        }
+        let memory = limits.memory;
+        Err(Impossible {
+            line,
+            reason: format!(
+                "plugin `{name}` may be given bodies of {most}, which do not fit into its memory of {memory}; set `memory` \
+                 of `[plugin.{name}]` to a multiple of it, or a lower `body` where the plugin is used"
+            ),
+        })
+    }
+
+    /// An answer that never changes is too large for the plugin always or never.
+    fn fixed_answer_fits(&self, name: &str, line: usize, most: ByteSize) -> Result<(), Impossible> {
+        match &self.route.integration {
+            IntegrationConfig::Respond(respond) if respond.body.len() as u64 > most.0 => Err(Impossible {
+                line,
+                reason: format!(
+                    "the route answers with a body of {} bytes, but plugin `{name}` reads the whole body and takes at most \
+                     {most}; set a higher `body` where the plugin is used",
+                    respond.body.len()
+                ),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn limits(&self, name: &str) -> PluginConfig {
+        self.config.plugin.get(name).cloned().unwrap_or_default()
+    }
+
+    fn done(self) -> BodyPlan {
+        BodyPlan {
+            request_limit_bytes: self.limit.0,
+            request: self.walk.request,
+            response: self.walk.response,
+            memory: self.walk.peak,
+            notes: self.notes,
+        }
+    }
+}
+
+fn guest(limits: &PluginConfig) -> Guest {
+    Guest {
+        memory_bytes: limits.memory.0,
+        host_call_bytes: limits.host_call_bytes.0,
+    }
+}
+
+/// A plugin may have put another body there, as long as its answers may be.
+fn replaced(body: OnItsWay, limits: &PluginConfig) -> OnItsWay {
+    match body {
+        OnItsWay::Streaming => body,
+        OnItsWay::Held(bytes) => OnItsWay::Held(bytes.max(limits.output_bytes.0)),
+    }
+}

@@ -1,0 +1,186 @@
+//! Plans of chains, and chains of which there is none.
+
+use std::path::{Path, PathBuf};
+
+use gatewright_config::parse;
+use gatewright_wasm::{FieldsSummary, NeedsSummary, PluginKind, PluginSummary};
+
+use super::*;
+
+const MIB: u64 = 1 << 20;
+
+fn plugin(name: &str, kinds: &[PluginKind], request_body: bool, response_body: bool) -> PluginSummary {
+    let none = || FieldsSummary::Named(Vec::new());
+    PluginSummary {
+        name: name.to_owned(),
+        file: PathBuf::new(),
+        declared_name: name.to_owned(),
+        version: "1".to_owned(),
+        description: String::new(),
+        digest: String::new(),
+        file_bytes: 0,
+        kinds: kinds.to_vec(),
+        needs: NeedsSummary {
+            request_fields: none(),
+            response_fields: none(),
+            request_body,
+            response_body,
+            client_certificate: false,
+        },
+        capabilities: Vec::new(),
+        imports: Vec::new(),
+        reusable: false,
+        config_schema: None,
+        compile_ms: None,
+        compiled_bytes: 0,
+    }
+}
+
+/// The plan of the route `it`, whose keys these are.
+fn of(keys: &str, sections: &str) -> Result<BodyPlan, Impossible> {
+    use PluginKind::{Authorizer, Integration, RequestTransform, ResponseTransform};
+    let plugins = [
+        plugin("decides", &[Authorizer], false, false),
+        plugin("signs", &[Authorizer], true, false),
+        plugin("rewrites", &[RequestTransform, ResponseTransform], true, true),
+        plugin("masks", &[ResponseTransform], false, true),
+        plugin("answers", &[Integration], true, false),
+    ];
+    let text = format!(
+        "[listener.public]\naddress = \"127.0.0.1:0\"\n[plugins]\ndirectory = \"plugins\"\n[upstream.app]\n\
+         targets = [{{ url = \"http://127.0.0.1:1\" }}]\n{sections}\n[[route]]\nname = \"it\"\npath = \"/\"\n{keys}\n"
+    );
+    let config = parse(&text, Path::new("gateway.toml")).unwrap_or_else(|errors| panic!("{errors}"));
+    plan(&config.routes[0], &config, |name| {
+        plugins.iter().find(|plugin| plugin.name == name)
+    })
+}
+
+const HTTP: &str = "integration = { http = \"app\" }";
+
+fn words(steps: &[BodyStep]) -> Vec<String> {
+    steps
+        .iter()
+        .map(|BodyStep { by, body }| format!("{by} {body}"))
+        .collect()
+}
+
+#[test]
+fn without_plugins_everything_streams_and_nothing_is_held() {
+    let plan = of(
+        &format!("chain = [{{ use = \"throttle\", rate = \"1/s\" }}]\n{HTTP}"),
+        "",
+    )
+    .unwrap();
+    assert_eq!(words(&plan.request), ["http:app streams"]);
+    assert_eq!(words(&plan.response), ["http:app streams"]);
+    assert_eq!((plan.memory.bytes, plan.request_limit_bytes), (0, 10 * MIB));
+    assert_eq!(plan.summary()["request"], "streams");
+}
+
+#[test]
+fn a_plugin_that_reads_no_body_lets_it_stream() {
+    let plan = of(&format!("chain = [{{ plugin = \"decides\" }}]\n{HTTP}"), "").unwrap();
+    assert_eq!(words(&plan.request), ["http:app streams"]);
+    // Its memory, and what it may hand out.
+    assert_eq!((plan.memory.bytes, plan.memory.at.as_str()), (18 * MIB, "decides"));
+}
+
+#[test]
+fn a_body_is_collected_once_and_the_smallest_limit_counts_from_there() {
+    let chain = "chain = [{ plugin = \"signs\", body = \"2MiB\" }, { plugin = \"rewrites\" }]";
+    let plan = of(&format!("{chain}\n{HTTP}"), "").unwrap();
+    assert_eq!(plan.request.len(), 3);
+    assert_eq!(
+        plan.request[0].body,
+        Handling::Collects {
+            most_bytes: 2 * MIB,
+            status_above: Some(413)
+        }
+    );
+    assert_eq!(plan.request[2].body, Handling::SendsCollected);
+    assert_eq!(plan.memory.bytes, (2 + 16 + 2) * MIB);
+    assert!(plan.notes.iter().any(|note| note.contains("413")), "{:?}", plan.notes);
+    assert_eq!(plan.summary()["request"], "collected by signs, rewrites");
+}
+
+#[test]
+fn a_stream_that_is_collected_on_its_way_back_is_worth_a_note() {
+    let plan = of(&format!("chain = [{{ plugin = \"masks\" }}]\n{HTTP}"), "").unwrap();
+    assert_eq!(
+        plan.response[1].body,
+        Handling::Collects {
+            most_bytes: MIB,
+            status_above: Some(502)
+        }
+    );
+    assert!(plan.notes[0].contains("server-sent events"), "{:?}", plan.notes);
+    assert_eq!((plan.memory.bytes, plan.memory.at.as_str()), (19 * MIB, "masks"));
+}
+
+#[test]
+fn what_never_changes_needs_no_surprise() {
+    let plan = of(
+        "chain = [{ plugin = \"masks\" }]\nintegration = { respond = 200, body = \"abc\" }",
+        "",
+    )
+    .unwrap();
+    assert_eq!(
+        plan.response[1].body,
+        Handling::Collects {
+            most_bytes: 3,
+            status_above: None
+        }
+    );
+    assert!(plan.notes.is_empty(), "{:?}", plan.notes);
+}
+
+#[test]
+fn chains_that_cannot_work_are_refused_with_plugin_and_line() {
+    let large = "x".repeat(2048);
+    let cases = [
+        (
+            format!("body = \"4MiB\"\nchain = [{{ plugin = \"signs\" }}]\n{HTTP}"),
+            "",
+            "`signs` reads the whole body",
+            12,
+        ),
+        (
+            format!("chain = [{{ plugin = \"masks\", body = \"16MiB\" }}]\n{HTTP}"),
+            "",
+            "do not fit into its memory of 16MiB",
+            11,
+        ),
+        (
+            format!("chain = [{{ plugin = \"signs\" }}]\n{HTTP}"),
+            "[plugin.signs]\nmemory = \"1MiB\"",
+            "[plugin.signs]",
+            12,
+        ),
+        (
+            "body = \"2MiB\"\nintegration = { plugin = \"answers\" }".to_owned(),
+            "",
+            "`answers` reads the whole body",
+            12,
+        ),
+        (
+            format!(
+                "chain = [{{ plugin = \"masks\", body = \"1KiB\" }}]\nintegration = {{ respond = 200, body = \"{large}\" }}"
+            ),
+            "",
+            "answers with a body of 2048 bytes",
+            11,
+        ),
+    ];
+    for (keys, sections, words, line) in cases {
+        let error = of(&keys, sections).unwrap_err();
+        assert!(error.reason.contains(words), "{words}: {error}");
+        assert_eq!(error.line, line, "{error}");
+    }
+}
+
+#[test]
+fn a_plugin_that_is_not_loaded_holds_nothing() {
+    let plan = of(&format!("chain = [{{ plugin = \"gone\" }}]\n{HTTP}"), "").unwrap();
+    assert_eq!(plan.memory.bytes, 0);
+}
