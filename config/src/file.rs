@@ -17,6 +17,7 @@ mod plugins;
 mod predicate;
 mod quantity;
 mod route;
+mod secrets;
 mod server;
 mod settings;
 mod stage;
@@ -39,6 +40,7 @@ pub use plugins::Plugins;
 pub use predicate::Predicate;
 pub use quantity::{Count, Delay, Timeout};
 pub use route::Route;
+pub use secrets::Secrets;
 pub use server::Server;
 pub use settings::Settings;
 pub use stage::{ApiKeyStage, PluginStage, ThrottleStage};
@@ -61,6 +63,8 @@ pub struct File {
     pub plugins: Section<Plugins>,
     /// Limits and grants of single plugins by name; a plugin that is not named has the defaults.
     pub plugin: BTreeMap<String, Section<Plugin>>,
+    /// Secrets by name, for grants to plugins.
+    pub secrets: Section<Secrets>,
     /// Upstreams by name: where requests are sent.
     pub upstream: BTreeMap<String, Section<Upstream>>,
     /// Named chains: stages that several routes share.
@@ -71,13 +75,14 @@ pub struct File {
 
 impl File {
     /// The keys at the top of the file.
-    pub const KEYS: [&'static str; 9] = [
+    pub const KEYS: [&'static str; 10] = [
         "server",
         "listener",
         "admin",
         "access_log",
         "plugins",
         "plugin",
+        "secrets",
         "upstream",
         "chain",
         "route",

@@ -204,6 +204,18 @@ pub enum InstancePolicy {
 pub struct Grants {
     /// Its own metrics under `gatewright_plugin_custom_*`.
     pub metrics: bool,
+    /// Secrets that it may read, by name.
+    pub secrets: BTreeMap<String, SecretGrant>,
+}
+
+/// A secret that a plugin may read.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SecretGrant {
+    /// Where its value is found.
+    pub reference: SecretReference,
+    /// Where `[secrets]` says so, for messages.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 /// `[upstream.NAME]`

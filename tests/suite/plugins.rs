@@ -9,6 +9,7 @@ mod compiling_apart;
 mod configuring;
 mod decisions;
 mod files;
+mod granted;
 mod hostile_output;
 mod large_output;
 mod loading;

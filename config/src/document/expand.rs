@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Node, Readable};
-use crate::file::{AccessLog, Admin, Chain, Key, Listener, Plugin, Plugins, Route, STAGES, Server, Upstream};
+use crate::file::{AccessLog, Admin, Chain, Key, Listener, Plugin, Plugins, Route, STAGES, Secrets, Server, Upstream};
 use crate::report::{Mistake, suggestion};
 
 impl Readable for AccessLog {}
@@ -17,6 +17,7 @@ impl Readable for Key {}
 impl Readable for Listener {}
 impl Readable for Plugin {}
 impl Readable for Plugins {}
+impl Readable for Secrets {}
 impl Readable for Server {}
 impl Readable for Upstream {}
 

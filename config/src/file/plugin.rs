@@ -77,8 +77,8 @@ pub struct Grants {
     pub metrics: bool,
     /// Origins it may call. Not available in this version. Default `[]`.
     pub http: Located<Vec<String>>,
-    /// Secrets it may read. Not available in this version. Default `[]`.
-    pub secrets: Located<Vec<String>>,
+    /// Secrets it may read, by their names in `[secrets]`. Default `[]`.
+    pub secrets: Vec<Located<String>>,
     /// Key-value stores it may use. Not available in this version. Default `[]`.
     pub kv: Located<Vec<String>>,
     /// Counters it may use. Not available in this version. Default `[]`.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Resolver;
 use crate::file::{Grants, Instances, Located, Plugin, Plugins, Section};
-use crate::gateway::{self, InstancePolicy, PluginConfig, PluginsConfig};
-use crate::report::Span;
+use crate::gateway::{self, InstancePolicy, PluginConfig, PluginsConfig, SecretGrant};
+use crate::report::{Span, quoted, suggestion};
 
 impl From<&Plugin> for PluginConfig {
     fn from(plugin: &Plugin) -> Self {
@@ -22,8 +22,10 @@ impl From<&Plugin> for PluginConfig {
                 Instances::Fresh => InstancePolicy::Fresh,
                 Instances::Reuse(calls) => InstancePolicy::Reuse(calls.0),
             },
+            // What is granted by name is resolved by whoever knows the names.
             grants: gateway::Grants {
                 metrics: plugin.grants.metrics,
+                ..gateway::Grants::default()
             },
         }
     }
@@ -75,25 +77,55 @@ impl Resolver<'_> {
             value: name.to_owned(),
             span: section.span.clone(),
         });
-        self.grants(&section.value.grants);
-        PluginConfig::from(&section.value)
+        PluginConfig {
+            grants: self.grants(&section.value.grants),
+            ..PluginConfig::from(&section.value)
+        }
     }
 
-    /// Refuses what cannot be granted yet.
-    fn grants(&mut self, grants: &Grants) {
+    fn grants(&mut self, grants: &Grants) -> gateway::Grants {
         let Grants {
-            metrics: _,
+            metrics,
             http,
             secrets,
             kv,
             counters,
         } = grants;
-        for (name, list) in [("http", http), ("secrets", secrets), ("kv", kv), ("counters", counters)] {
+        for (name, list) in [("http", http), ("kv", kv), ("counters", counters)] {
             if !list.value.is_empty() {
                 let message = format!("granting `{name}` is not available in this version");
-                self.error(&list.span, message, "leave it out; `metrics` is what can be granted");
+                self.error(&list.span, message, "leave it out");
             }
         }
+        gateway::Grants {
+            metrics: *metrics,
+            secrets: secrets
+                .iter()
+                .filter_map(|name| Some((name.value.clone(), self.granted_secret(name)?)))
+                .collect(),
+        }
+    }
+
+    fn granted_secret(&mut self, name: &Located<String>) -> Option<SecretGrant> {
+        let secrets = &self.file.secrets;
+        let Some(reference) = secrets.value.0.get(&name.value) else {
+            if secrets.whole {
+                let names = secrets.value.0.keys().map(String::as_str);
+                let hint = match names.len() {
+                    0 => "add it to `[secrets]`, such as `NAME = \"env:NAME\"`".to_owned(),
+                    _ => suggestion(&name.value, names, "secrets"),
+                };
+                self.error(&name.span, format!("unknown secret `{}`", name.value), hint);
+            }
+            return None;
+        };
+        Some(SecretGrant {
+            // A wrong one is reported once, where it is: see `secrets`.
+            reference: self.known_secrets.get(name.value.as_str())?.clone(),
+            place: self
+                .report
+                .place(&reference.span, format!("secrets.{}", quoted(&name.value))),
+        })
     }
 
     /// A plugin's name is the name of a file: it must not lead out of the folder.

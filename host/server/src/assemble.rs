@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gatewright_config::{
-    ConfigErrors, GatewayConfig, HttpIntegrationConfig, IntegrationConfig, ListenerConfig, RouteConfig, StageConfig,
-    StageKind, load_keys,
+    ConfigErrors, GatewayConfig, HttpIntegrationConfig, IntegrationConfig, ListenerConfig, Place, PluginConfig,
+    RouteConfig, StageConfig, StageKind, load_keys,
 };
 use gatewright_core::{Integration, Recorder, RouteName, Stage, State};
-use gatewright_wasm::{Plugin, PluginError, PluginHost, StageUse};
+use gatewright_wasm::{Granted, Plugin, PluginError, PluginHost, StageUse};
 use http::HeaderValue;
 
 use crate::admission::Bounds;
@@ -22,6 +22,7 @@ use crate::integrations::http::Http;
 use crate::integrations::respond::Respond;
 use crate::integrations::unavailable::Unavailable as UnavailableIntegration;
 use crate::router::{Router, RouterError};
+use crate::secret::{self, SecretError};
 use crate::stages::api_key::ApiKey;
 use crate::stages::throttle::Throttle;
 use crate::stages::unavailable::Unavailable as UnavailableStage;
@@ -88,6 +89,16 @@ pub enum AssembleError {
         /// The mistakes.
         source: ConfigErrors,
     },
+    /// A secret that is granted to a plugin cannot be read.
+    #[error("cannot grant it to plugin `{plugin}`: {source}")]
+    Secret {
+        /// The plugin.
+        plugin: String,
+        /// Where the configuration names it.
+        place: Place,
+        /// Why.
+        source: SecretError,
+    },
     /// An upstream cannot be set up.
     #[error(transparent)]
     Upstream(#[from] Box<SetupError>),
@@ -101,7 +112,7 @@ impl AssembleError {
     pub fn line(&self) -> Option<usize> {
         match self {
             Self::Plugin { line, .. } | Self::Missing { line, .. } | Self::Keys { line, .. } => Some(*line),
-            Self::Upstream(_) | Self::Router(_) => None,
+            Self::Secret { .. } | Self::Upstream(_) | Self::Router(_) => None,
         }
     }
 }
@@ -117,7 +128,7 @@ pub async fn assemble(
     before: Option<&Generation>,
 ) -> Result<(Gateway, Generation), AssembleError> {
     let upstreams = upstreams(&config, foundation, before)?;
-    let plugins = load_plugins(&config, foundation).await;
+    let plugins = load_plugins(&config, foundation).await?;
     let generation = Generation {
         config,
         plugins,
@@ -227,27 +238,43 @@ pub fn plugin_file(config: &GatewayConfig, name: &str) -> Option<PathBuf> {
         .map(|directory| directory.join(format!("{name}.wasm")))
 }
 
-/// Loads every plugin that a route uses. Why one could not be loaded is said by the route that misses it.
+/// Loads every plugin that a route uses. Why one could not be loaded is said by the route that misses it; what is
+/// granted and is not there is an error of the configuration.
 async fn load_plugins(
     config: &GatewayConfig,
     foundation: &Foundation,
-) -> BTreeMap<String, Result<Arc<Plugin>, String>> {
+) -> Result<BTreeMap<String, Result<Arc<Plugin>, String>>, AssembleError> {
     let mut plugins = BTreeMap::new();
     for name in used_plugins(config) {
         let loaded = match plugin_file(config, name) {
             None => Err(format!("plugin `{name}` is used, but there is no `plugins.directory`")),
             Some(file) => {
                 let limits = config.plugin.get(name).cloned().unwrap_or_default();
+                let granted = granted(name, &limits)?;
                 foundation
                     .plugins
-                    .load(name, &file, &limits)
+                    .load_with(name, &file, &limits, granted)
                     .await
                     .map_err(|error| error.to_string())
             }
         };
         plugins.insert(name.to_owned(), loaded);
     }
-    plugins
+    Ok(plugins)
+}
+
+/// Reads what is granted to a plugin.
+fn granted(plugin: &str, config: &PluginConfig) -> Result<Granted, AssembleError> {
+    let mut granted = Granted::default();
+    for (name, secret) in &config.grants.secrets {
+        let value = secret::read(&secret.reference).map_err(|source| AssembleError::Secret {
+            plugin: plugin.to_owned(),
+            place: secret.place.clone(),
+            source,
+        })?;
+        granted.secrets.insert(name.clone(), value.into());
+    }
+    Ok(granted)
 }
 
 /// One route in the making.

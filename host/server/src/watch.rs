@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use gatewright_config::{GatewayConfig, StageKind};
+use gatewright_config::{GatewayConfig, SecretReference, StageKind};
 
 use crate::assemble::{plugin_file, used_plugins};
 
@@ -60,6 +60,14 @@ pub fn files(config: &GatewayConfig) -> BTreeSet<PathBuf> {
         .into_iter()
         .filter_map(|name| plugin_file(config, name))
         .collect();
+    for name in used_plugins(config) {
+        let secrets = config.plugin.get(name).map(|plugin| &plugin.grants.secrets);
+        for secret in secrets.into_iter().flat_map(|secrets| secrets.values()) {
+            if let SecretReference::File(path) = &secret.reference {
+                files.insert(path.clone());
+            }
+        }
+    }
     files.extend(
         config
             .upstreams

@@ -3,6 +3,7 @@
 //! Everything is linked for every plugin, because some languages import everything whether they use it or not. What
 //! a plugin may not use refuses each call; only what the host does not know at all is an error at load.
 
+mod asked;
 mod clock;
 mod counters;
 mod http_client;

@@ -7,7 +7,9 @@ use wasmtime::UpdateDeadline;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::failure::CpuExceeded;
+use crate::granted::Granted;
 use crate::limits::{Limits, Meter};
+use crate::log_gate::LogGate;
 use crate::metrics::{CustomMetrics, PluginStats};
 use crate::turns::Turns;
 
@@ -21,6 +23,9 @@ pub(crate) struct Caller {
     pub(crate) limits: Limits,
     pub(crate) stats: Arc<PluginStats>,
     pub(crate) custom: Arc<CustomMetrics>,
+    pub(crate) granted: Granted,
+    /// Lets a line about services that are not granted into the log, now and then.
+    pub(crate) refusals: LogGate,
 }
 
 /// The data of a store.

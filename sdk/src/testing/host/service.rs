@@ -141,6 +141,10 @@ pub(crate) fn http_send(request: &HttpRequest) -> Result<Response, HttpError> {
     answer(request)
 }
 
+pub(crate) fn http_send_all(requests: &[HttpRequest]) -> Vec<Result<Response, HttpError>> {
+    requests.iter().map(http_send).collect()
+}
+
 impl Store {
     fn alive(&self, key: &str, now: Duration) -> Option<&Entry> {
         self.entries

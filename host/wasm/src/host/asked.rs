@@ -1,0 +1,56 @@
+//! One call of a service that has to be granted: counted however it ends, and said in the log when it was refused.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::metrics::{Answered, Service, nanos};
+use crate::state::{CallState, Caller};
+use crate::text::escaped;
+
+/// Longest name of what was not granted in the log.
+const LONGEST_NAME: usize = 256;
+
+/// A call of a service.
+pub(super) struct Asked {
+    caller: Arc<Caller>,
+    service: Service,
+    began: Instant,
+    answered: Answered,
+}
+
+impl CallState {
+    /// A plugin calls a service.
+    pub(super) fn asked(&self, service: Service) -> Asked {
+        Asked {
+            caller: Arc::clone(&self.caller),
+            service,
+            began: Instant::now(),
+            answered: Answered::Ok,
+        }
+    }
+}
+
+impl Asked {
+    /// `what` is not granted. The plugin learns no more than that; the operator does, once a second.
+    pub(super) fn refused(mut self, what: &str) {
+        self.answered = Answered::Refused;
+        let Caller { name, refusals, .. } = &*self.caller;
+        if let Some(suppressed) = refusals.open() {
+            let (service, what) = (self.service.as_str(), escaped(what, LONGEST_NAME));
+            tracing::warn!(
+                plugin = %name,
+                service,
+                suppressed,
+                "plugin asked for `{what}`, which it is not granted; if it should have it, name it in `grants` of \
+                 `[plugin.{name}]`, under `{service}`"
+            );
+        }
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let time = nanos(self.began.elapsed());
+        self.caller.stats.services.note(self.service, self.answered, time);
+    }
+}
