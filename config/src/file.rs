@@ -7,6 +7,7 @@
 mod access_log;
 mod admin;
 mod chain;
+mod counters;
 mod integration;
 mod key;
 mod listener;
@@ -30,6 +31,7 @@ use schemars::JsonSchema;
 pub use access_log::AccessLog;
 pub use admin::Admin;
 pub use chain::{Chain, ChainEntry, STAGES};
+pub use counters::Counters;
 pub use integration::{HttpIntegration, Integration, PluginIntegration, RespondIntegration};
 pub use key::Key;
 pub use listener::{Limits, Listener, Protocol, Tls, TlsVersion};
@@ -65,6 +67,8 @@ pub struct File {
     pub plugin: BTreeMap<String, Section<Plugin>>,
     /// Secrets by name, for grants to plugins.
     pub secrets: Section<Secrets>,
+    /// Counters by name, for grants to plugins; those that are not named have the defaults.
+    pub counters: BTreeMap<String, Section<Counters>>,
     /// Upstreams by name: where requests are sent.
     pub upstream: BTreeMap<String, Section<Upstream>>,
     /// Named chains: stages that several routes share.
@@ -75,7 +79,7 @@ pub struct File {
 
 impl File {
     /// The keys at the top of the file.
-    pub const KEYS: [&'static str; 10] = [
+    pub const KEYS: [&'static str; 11] = [
         "server",
         "listener",
         "admin",
@@ -83,6 +87,7 @@ impl File {
         "plugins",
         "plugin",
         "secrets",
+        "counters",
         "upstream",
         "chain",
         "route",

@@ -206,6 +206,15 @@ pub struct Grants {
     pub metrics: bool,
     /// Secrets that it may read, by name.
     pub secrets: BTreeMap<String, SecretGrant>,
+    /// Counters that it may use, by name.
+    pub counters: BTreeMap<String, CounterGrant>,
+}
+
+/// Counters that a plugin may use.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CounterGrant {
+    /// What they may take.
+    pub bytes: ByteSize,
 }
 
 /// A secret that a plugin may read.

@@ -8,11 +8,14 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Node, Readable};
-use crate::file::{AccessLog, Admin, Chain, Key, Listener, Plugin, Plugins, Route, STAGES, Secrets, Server, Upstream};
+use crate::file::{
+    AccessLog, Admin, Chain, Counters, Key, Listener, Plugin, Plugins, Route, STAGES, Secrets, Server, Upstream,
+};
 use crate::report::{Mistake, suggestion};
 
 impl Readable for AccessLog {}
 impl Readable for Admin {}
+impl Readable for Counters {}
 impl Readable for Key {}
 impl Readable for Listener {}
 impl Readable for Plugin {}

@@ -81,6 +81,6 @@ pub struct Grants {
     pub secrets: Vec<Located<String>>,
     /// Key-value stores it may use. Not available in this version. Default `[]`.
     pub kv: Located<Vec<String>>,
-    /// Counters it may use. Not available in this version. Default `[]`.
-    pub counters: Located<Vec<String>>,
+    /// Counters it may use, by name; `[counters.NAME]` has their limits. Default `[]`.
+    pub counters: Vec<Located<String>>,
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Resolver;
-use crate::file::{Grants, Instances, Located, Plugin, Plugins, Section};
-use crate::gateway::{self, InstancePolicy, PluginConfig, PluginsConfig, SecretGrant};
+use super::reference::is_name;
+use crate::file::{Counters, Grants, Instances, Located, Plugin, Plugins, Section};
+use crate::gateway::{self, CounterGrant, InstancePolicy, PluginConfig, PluginsConfig, SecretGrant};
 use crate::report::{Span, quoted, suggestion};
 
 impl From<&Plugin> for PluginConfig {
@@ -91,7 +92,7 @@ impl Resolver<'_> {
             kv,
             counters,
         } = grants;
-        for (name, list) in [("http", http), ("kv", kv), ("counters", counters)] {
+        for (name, list) in [("http", http), ("kv", kv)] {
             if !list.value.is_empty() {
                 let message = format!("granting `{name}` is not available in this version");
                 self.error(&list.span, message, "leave it out");
@@ -102,6 +103,10 @@ impl Resolver<'_> {
             secrets: secrets
                 .iter()
                 .filter_map(|name| Some((name.value.clone(), self.granted_secret(name)?)))
+                .collect(),
+            counters: counters
+                .iter()
+                .filter_map(|name| Some((name.value.clone(), self.granted_counters(name)?)))
                 .collect(),
         }
     }
@@ -126,6 +131,27 @@ impl Resolver<'_> {
                 .report
                 .place(&reference.span, format!("secrets.{}", quoted(&name.value))),
         })
+    }
+
+    fn granted_counters(&mut self, name: &Located<String>) -> Option<CounterGrant> {
+        let file = self.file;
+        self.granted_name(name)?;
+        let Counters { bytes } = file
+            .counters
+            .get(&name.value)
+            .map(|section| section.value.clone())
+            .unwrap_or_default();
+        Some(CounterGrant { bytes })
+    }
+
+    /// What needs no section is granted by any name.
+    fn granted_name(&mut self, name: &Located<String>) -> Option<()> {
+        let valid = is_name(&name.value);
+        if !valid {
+            let hint = "write 1 to 64 letters, digits, `-`, `_` and `.`, such as \"sessions\"";
+            self.error(&name.span, format!("{:?} is not a name", name.value), hint);
+        }
+        valid.then_some(())
     }
 
     /// A plugin's name is the name of a file: it must not lead out of the folder.

@@ -250,7 +250,7 @@ async fn load_plugins(
             None => Err(format!("plugin `{name}` is used, but there is no `plugins.directory`")),
             Some(file) => {
                 let limits = config.plugin.get(name).cloned().unwrap_or_default();
-                let granted = granted(name, &limits)?;
+                let granted = granted(name, &limits, foundation)?;
                 foundation
                     .plugins
                     .load_with(name, &file, &limits, granted)
@@ -263,9 +263,12 @@ async fn load_plugins(
     Ok(plugins)
 }
 
-/// Reads what is granted to a plugin.
-fn granted(plugin: &str, config: &PluginConfig) -> Result<Granted, AssembleError> {
-    let mut granted = Granted::default();
+/// Finds what is granted to a plugin.
+fn granted(plugin: &str, config: &PluginConfig, foundation: &Foundation) -> Result<Granted, AssembleError> {
+    let mut granted = Granted {
+        state: Some(Arc::clone(&foundation.state)),
+        ..Granted::default()
+    };
     for (name, secret) in &config.grants.secrets {
         let value = secret::read(&secret.reference).map_err(|source| AssembleError::Secret {
             plugin: plugin.to_owned(),

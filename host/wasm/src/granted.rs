@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use gatewright_core::{State, StateError};
+
 use crate::digest::Digest;
 
 /// What is read or made for one plugin before it is loaded. A plugin that is granted something else is another one, so
 /// that exchanges that run end with what they began with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Granted {
     /// Secrets that it may read, by name.
     pub secrets: BTreeMap<String, Secret>,
+    /// Keeps its counters.
+    pub state: Option<Arc<dyn State>>,
 }
 
 /// A secret's value. Says nothing of it when it is printed.
@@ -21,11 +25,30 @@ pub struct Secret(Arc<[u8]>);
 impl Granted {
     /// For the digest of a plugin; says nothing of what it is made of.
     pub(crate) fn digest(&self) -> Digest {
-        let Self { secrets } = self;
+        let Self { secrets, state: _ } = self;
         let secrets = secrets
             .iter()
             .flat_map(|(name, value)| [name.as_bytes(), value.bytes()]);
         Digest::of_parts(secrets)
+    }
+}
+
+impl Granted {
+    /// Where state is kept.
+    ///
+    /// # Errors
+    /// When the plugin was loaded without.
+    pub(crate) fn state(&self) -> Result<&dyn State, StateError> {
+        let missing = || StateError::Unavailable("there is none".to_owned());
+        self.state.as_deref().ok_or_else(missing)
+    }
+}
+
+impl fmt::Debug for Granted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Granted")
+            .field("secrets", &self.secrets)
+            .finish_non_exhaustive()
     }
 }
 
@@ -54,6 +77,7 @@ mod tests {
     fn granted(name: &str, value: &str) -> Granted {
         Granted {
             secrets: [(name.to_owned(), value.to_owned().into())].into(),
+            ..Granted::default()
         }
     }
 

@@ -19,6 +19,9 @@ use wasmtime::component::{HasSelf, Linker};
 use crate::api::bindings::{Host_, gatewright};
 use crate::state::CallState;
 
+/// Longest key of counters and stores.
+const KEY_BYTES: usize = 512;
+
 /// The linker that all plugins are linked with.
 ///
 /// # Errors

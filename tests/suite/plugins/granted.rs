@@ -1,6 +1,7 @@
 //! What plugins are granted by name, and nothing else: each service with the guest `uses-services`, which does as it is
 //! told and says what came of it.
 
+mod counters;
 mod secrets;
 
 use gatewright_tests::{TestFiles, TestGateway, http};

@@ -19,18 +19,34 @@ pub(super) struct Asked {
 }
 
 impl CallState {
-    /// A plugin calls a service.
+    /// A plugin calls a service. Dropped before it has ended, it was cancelled.
     pub(super) fn asked(&self, service: Service) -> Asked {
         Asked {
             caller: Arc::clone(&self.caller),
             service,
             began: Instant::now(),
-            answered: Answered::Ok,
+            answered: Answered::Cancelled,
         }
     }
 }
 
 impl Asked {
+    /// It ended so.
+    pub(super) fn ended(mut self, answered: Answered) {
+        self.answered = answered;
+    }
+
+    /// It ended with this result. `failed` says how an error counts.
+    pub(super) fn settled<T, E, F>(self, result: Result<T, E>, failed: impl FnOnce(E, Self) -> F) -> Result<T, F> {
+        match result {
+            Ok(value) => {
+                self.ended(Answered::Ok);
+                Ok(value)
+            }
+            Err(error) => Err(failed(error, self)),
+        }
+    }
+
     /// `what` is not granted. The plugin learns no more than that; the operator does, once a second.
     pub(super) fn refused(mut self, what: &str) {
         self.answered = Answered::Refused;

@@ -1,7 +1,7 @@
 //! Secrets by name, as they were when the plugin was loaded.
 
 use crate::api::bindings::gatewright::plugin::secrets::{Host, SecretError};
-use crate::metrics::Service;
+use crate::metrics::{Answered, Service};
 use crate::state::CallState;
 
 impl Host for CallState {
@@ -11,6 +11,7 @@ impl Host for CallState {
             asked.refused(&name);
             return Ok(Err(SecretError::NotGranted));
         };
+        asked.ended(Answered::Ok);
         Ok(Ok(secret.bytes().to_vec()))
     }
 }

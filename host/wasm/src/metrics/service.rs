@@ -26,6 +26,8 @@ labels! {
     Service {
         /// Secrets by name.
         Secrets = "secrets",
+        /// Counters and token buckets.
+        Counters = "counters",
     }
 }
 
@@ -36,6 +38,12 @@ labels! {
         Ok = "ok",
         /// It is not granted.
         Refused = "refused",
+        /// What was asked for makes no sense, or is more than it may be.
+        Invalid = "invalid",
+        /// Who should have answered did not.
+        Failed = "failed",
+        /// The call was over before there was an answer.
+        Cancelled = "cancelled",
     }
 }
 
