@@ -52,6 +52,7 @@ pub(crate) fn gateway(root: &DeTable<'_>, report: &mut Report) -> File {
             "plugin" => file.plugin = named(node, report),
             "secrets" => file.secrets = section::read(node, report).unwrap_or_else(|| Section::unreadable(node.span())),
             "counters" => file.counters = named(node, report),
+            "kv" => file.kv = named(node, report),
             "upstream" => file.upstream = named(node, report),
             "chain" => file.chain = named(node, report),
             "route" => file.route = listed("route", node, report),

@@ -10,6 +10,7 @@ mod chain;
 mod counters;
 mod integration;
 mod key;
+mod kv;
 mod listener;
 mod located;
 mod on_fault;
@@ -34,6 +35,7 @@ pub use chain::{Chain, ChainEntry, STAGES};
 pub use counters::Counters;
 pub use integration::{HttpIntegration, Integration, PluginIntegration, RespondIntegration};
 pub use key::Key;
+pub use kv::Kv;
 pub use listener::{Limits, Listener, Protocol, Tls, TlsVersion};
 pub use located::{Located, Section};
 pub use on_fault::OnFault;
@@ -69,6 +71,8 @@ pub struct File {
     pub secrets: Section<Secrets>,
     /// Counters by name, for grants to plugins; those that are not named have the defaults.
     pub counters: BTreeMap<String, Section<Counters>>,
+    /// Key-value stores by name, for grants to plugins; those that are not named have the defaults.
+    pub kv: BTreeMap<String, Section<Kv>>,
     /// Upstreams by name: where requests are sent.
     pub upstream: BTreeMap<String, Section<Upstream>>,
     /// Named chains: stages that several routes share.
@@ -79,7 +83,7 @@ pub struct File {
 
 impl File {
     /// The keys at the top of the file.
-    pub const KEYS: [&'static str; 11] = [
+    pub const KEYS: [&'static str; 12] = [
         "server",
         "listener",
         "admin",
@@ -88,6 +92,7 @@ impl File {
         "plugin",
         "secrets",
         "counters",
+        "kv",
         "upstream",
         "chain",
         "route",

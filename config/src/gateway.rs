@@ -206,8 +206,19 @@ pub struct Grants {
     pub metrics: bool,
     /// Secrets that it may read, by name.
     pub secrets: BTreeMap<String, SecretGrant>,
+    /// Key-value stores that it may use, by name.
+    pub kv: BTreeMap<String, KvGrant>,
     /// Counters that it may use, by name.
     pub counters: BTreeMap<String, CounterGrant>,
+}
+
+/// A key-value store that a plugin may use.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct KvGrant {
+    /// Bytes of one value.
+    pub value_bytes: ByteSize,
+    /// What its entries may take.
+    pub bytes: ByteSize,
 }
 
 /// Counters that a plugin may use.

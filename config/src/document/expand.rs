@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Node, Readable};
 use crate::file::{
-    AccessLog, Admin, Chain, Counters, Key, Listener, Plugin, Plugins, Route, STAGES, Secrets, Server, Upstream,
+    AccessLog, Admin, Chain, Counters, Key, Kv, Listener, Plugin, Plugins, Route, STAGES, Secrets, Server, Upstream,
 };
 use crate::report::{Mistake, suggestion};
 
@@ -17,6 +17,7 @@ impl Readable for AccessLog {}
 impl Readable for Admin {}
 impl Readable for Counters {}
 impl Readable for Key {}
+impl Readable for Kv {}
 impl Readable for Listener {}
 impl Readable for Plugin {}
 impl Readable for Plugins {}

@@ -79,8 +79,8 @@ pub struct Grants {
     pub http: Located<Vec<String>>,
     /// Secrets it may read, by their names in `[secrets]`. Default `[]`.
     pub secrets: Vec<Located<String>>,
-    /// Key-value stores it may use. Not available in this version. Default `[]`.
-    pub kv: Located<Vec<String>>,
+    /// Key-value stores it may use, by name; `[kv.NAME]` has their limits. Default `[]`.
+    pub kv: Vec<Located<String>>,
     /// Counters it may use, by name; `[counters.NAME]` has their limits. Default `[]`.
     pub counters: Vec<Located<String>>,
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Resolver;
 use super::reference::is_name;
-use crate::file::{Counters, Grants, Instances, Located, Plugin, Plugins, Section};
-use crate::gateway::{self, CounterGrant, InstancePolicy, PluginConfig, PluginsConfig, SecretGrant};
+use crate::file::{Counters, Grants, Instances, Kv, Located, Plugin, Plugins, Section};
+use crate::gateway::{self, CounterGrant, InstancePolicy, KvGrant, PluginConfig, PluginsConfig, SecretGrant};
 use crate::report::{Span, quoted, suggestion};
 
 impl From<&Plugin> for PluginConfig {
@@ -92,17 +92,19 @@ impl Resolver<'_> {
             kv,
             counters,
         } = grants;
-        for (name, list) in [("http", http), ("kv", kv)] {
-            if !list.value.is_empty() {
-                let message = format!("granting `{name}` is not available in this version");
-                self.error(&list.span, message, "leave it out");
-            }
+        if !http.value.is_empty() {
+            let message = "granting `http` is not available in this version";
+            self.error(&http.span, message, "leave it out");
         }
         gateway::Grants {
             metrics: *metrics,
             secrets: secrets
                 .iter()
                 .filter_map(|name| Some((name.value.clone(), self.granted_secret(name)?)))
+                .collect(),
+            kv: kv
+                .iter()
+                .filter_map(|name| Some((name.value.clone(), self.granted_kv(name)?)))
                 .collect(),
             counters: counters
                 .iter()
@@ -131,6 +133,17 @@ impl Resolver<'_> {
                 .report
                 .place(&reference.span, format!("secrets.{}", quoted(&name.value))),
         })
+    }
+
+    fn granted_kv(&mut self, name: &Located<String>) -> Option<KvGrant> {
+        let file = self.file;
+        self.granted_name(name)?;
+        let Kv { value_bytes, bytes } = file
+            .kv
+            .get(&name.value)
+            .map(|section| section.value.clone())
+            .unwrap_or_default();
+        Some(KvGrant { value_bytes, bytes })
     }
 
     fn granted_counters(&mut self, name: &Located<String>) -> Option<CounterGrant> {

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::{Problem, Step};
 
 /// A token bucket: refilled at a steady rate, up to a burst.
@@ -36,6 +38,26 @@ pub struct Space<'a> {
     pub name: &'a str,
     /// What its entries may take together, keys and a store's own needs included.
     pub bytes: u64,
+}
+
+/// What is kept under a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The value.
+    pub value: Bytes,
+    /// Grows with each change of the key, also when it was deleted in between.
+    pub revision: u64,
+}
+
+/// What must hold for a value to be put under a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Nothing.
+    Anything,
+    /// There is no such key.
+    Absent,
+    /// The key has this revision.
+    Revision(u64),
 }
 
 /// Why an operation was not done. Nothing of it was.
@@ -83,4 +105,30 @@ pub trait State: Send + Sync {
         delta: i64,
         window: Duration,
     ) -> Step<'a, Result<i64, StateError>>;
+
+    /// The entry of a key; none when there is none, or its time is over.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    fn get<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<Option<Entry>, StateError>>;
+
+    /// Puts a value under a key, if what is expected of it holds, for so long or until it is deleted. The new revision,
+    /// or none when it does not hold.
+    ///
+    /// # Errors
+    /// When the space is full of entries whose time is not over, and when the store cannot be asked.
+    fn put<'a>(
+        &'a self,
+        space: Space<'_>,
+        key: &str,
+        expected: Expected,
+        value: Bytes,
+        ttl: Option<Duration>,
+    ) -> Step<'a, Result<Option<u64>, StateError>>;
+
+    /// Deletes a key, if it is there.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    fn delete<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<(), StateError>>;
 }

@@ -14,7 +14,7 @@ use crate::digest::Digest;
 pub struct Granted {
     /// Secrets that it may read, by name.
     pub secrets: BTreeMap<String, Secret>,
-    /// Keeps its counters.
+    /// Keeps its counters and what it puts into stores.
     pub state: Option<Arc<dyn State>>,
 }
 

@@ -2,6 +2,7 @@
 //! told and says what came of it.
 
 mod counters;
+mod kv;
 mod secrets;
 
 use gatewright_tests::{TestFiles, TestGateway, http};

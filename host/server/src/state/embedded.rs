@@ -5,10 +5,12 @@ mod table;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use gatewright_core::{Problem, Space, State, StateError, Step, Taken, TokenBucket};
+use bytes::Bytes;
+use gatewright_core::{Entry, Expected, Problem, Space, State, StateError, Step, Taken, TokenBucket};
 
 use self::table::{Change, Room, Tables};
 
@@ -28,6 +30,9 @@ pub struct Embedded {
     hasher: RandomState,
     shards: Vec<Mutex<Shard>>,
     counters: Tables<Counter>,
+    entries: Tables<Entry>,
+    /// Of all entries: so that a key that was deleted does not get a revision that it had.
+    revision: AtomicU64,
 }
 
 /// What a plugin counts under a key. The number of a bucket is the time at which its entry is gone.
@@ -50,6 +55,8 @@ impl Default for Embedded {
             hasher: RandomState::new(),
             shards: std::iter::repeat_with(Mutex::default).take(SHARDS).collect(),
             counters: Tables::default(),
+            entries: Tables::default(),
+            revision: AtomicU64::new(0),
         }
     }
 }
@@ -77,6 +84,26 @@ impl State for Embedded {
         window: Duration,
     ) -> Step<'a, Result<i64, StateError>> {
         Step::ready(self.add_at(space, key, delta, window, self.started.elapsed()))
+    }
+
+    fn get<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<Option<Entry>, StateError>> {
+        Step::ready(Ok(self.get_at(space, key, self.started.elapsed())))
+    }
+
+    fn put<'a>(
+        &'a self,
+        space: Space<'_>,
+        key: &str,
+        expected: Expected,
+        value: Bytes,
+        ttl: Option<Duration>,
+    ) -> Step<'a, Result<Option<u64>, StateError>> {
+        Step::ready(self.put_at(space, key, expected, &value, ttl, self.started.elapsed()))
+    }
+
+    fn delete<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<(), StateError>> {
+        self.entries.of(space).remove(key);
+        Step::ready(Ok(()))
     }
 }
 
@@ -142,6 +169,45 @@ impl Embedded {
             };
             let count = count.saturating_add(delta);
             (count, Change::Put(Counter::Window(count), 0, until))
+        })
+    }
+
+    fn get_at(&self, space: Space<'_>, key: &str, now: Duration) -> Option<Entry> {
+        self.entries.of(space).find(key, nanoseconds(now), Entry::clone)
+    }
+
+    fn put_at(
+        &self,
+        space: Space<'_>,
+        key: &str,
+        expected: Expected,
+        value: &Bytes,
+        ttl: Option<Duration>,
+        now: Duration,
+    ) -> Result<Option<u64>, StateError> {
+        let now = nanoseconds(now);
+        let until = ttl.map_or(u64::MAX, |ttl| now.saturating_add(nanoseconds(ttl)));
+        let room = Room {
+            bytes: space.bytes,
+            // A session that is lost is worse than one that does not begin.
+            evicts: false,
+        };
+        self.entries.of(space).update(key, now, room, |found| {
+            let found = found.map(|kept| kept.value.revision);
+            let holds = match expected {
+                Expected::Anything => true,
+                Expected::Absent => found.is_none(),
+                Expected::Revision(revision) => found == Some(revision),
+            };
+            if !holds {
+                return (None, Change::None);
+            }
+            let revision = self.revision.fetch_add(1, Ordering::Relaxed) + 1;
+            let entry = Entry {
+                value: value.clone(),
+                revision,
+            };
+            (Some(revision), Change::Put(entry, value.len() as u64, until))
         })
     }
 
@@ -346,6 +412,60 @@ mod tests {
             let taken = state.take_many_at(space, "k", 3, TEN_A_SECOND, Duration::ZERO);
             assert!(taken.unwrap().allowed);
         }
+    }
+
+    #[test]
+    fn a_value_is_changed_by_whoever_knows_its_revision() {
+        let state = Embedded::default();
+        let put = |expected, value: &'static str, ttl: Option<u64>, ms| {
+            let ttl = ttl.map(Duration::from_millis);
+            let now = Duration::from_millis(ms);
+            state.put_at(
+                space("a", "a"),
+                "k",
+                expected,
+                &Bytes::from_static(value.as_bytes()),
+                ttl,
+                now,
+            )
+        };
+        let get = |ms| state.get_at(space("a", "a"), "k", Duration::from_millis(ms));
+        let first = put(Expected::Absent, "a", Some(100), 0).unwrap().unwrap();
+        assert_eq!(put(Expected::Absent, "b", None, 99), Ok(None));
+        assert_eq!(get(99).unwrap().value, "a");
+        assert_eq!(get(100), None);
+        let second = put(Expected::Absent, "b", None, 100).unwrap().unwrap();
+        assert!(second > first);
+        assert_eq!(put(Expected::Revision(first), "c", None, 100), Ok(None));
+        let third = put(Expected::Revision(second), "c", None, 100).unwrap().unwrap();
+        assert!(matches!(state.delete(space("a", "a"), "k"), Step::Ready(Some(Ok(())))));
+        assert_eq!(get(100), None);
+        assert!(put(Expected::Anything, "d", None, 100).unwrap().unwrap() > third);
+        assert_eq!(state.get_at(space("b", "a"), "k", Duration::ZERO), None);
+    }
+
+    #[test]
+    fn a_store_that_is_full_takes_what_has_room_and_forgets_nothing() {
+        let state = Embedded::default();
+        let put = |key: &str, bytes: usize, ttl: Option<u64>, ms| {
+            let (ttl, now) = (ttl.map(Duration::from_millis), Duration::from_millis(ms));
+            let value = Bytes::from(vec![0; bytes]);
+            state.put_at(space("a", "a"), key, Expected::Anything, &value, ttl, now)
+        };
+        put("kept", 30 << 10, None, 0).unwrap();
+        put("short", 30 << 10, Some(200), 0).unwrap();
+        assert_eq!(put("more", 30 << 10, None, 0), Err(StateError::Full));
+        // What is there may change within its room.
+        put("kept", 29 << 10, None, 100).unwrap();
+        assert_eq!(put("more", 30 << 10, None, 100), Err(StateError::Full));
+        put("more", 30 << 10, None, 200).unwrap();
+        assert!(
+            state
+                .get_at(space("a", "a"), "kept", Duration::from_millis(200))
+                .is_some()
+        );
+        assert_eq!(put("huge", 1 << 20, None, 1_000), Err(StateError::Full));
+        assert!(state.entries.of(space("a", "a")).bytes() <= 64 << 10);
     }
 
     #[test]

@@ -28,6 +28,8 @@ labels! {
         Secrets = "secrets",
         /// Counters and token buckets.
         Counters = "counters",
+        /// Key-value stores.
+        Kv = "kv",
     }
 }
 

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatewright_core::{Body, Problem, ProblemKind, Space, State, StateError, Step, Taken, TokenBucket};
+use bytes::Bytes;
+use gatewright_core::{
+    Body, Entry, Expected, Problem, ProblemKind, Space, State, StateError, Step, Taken, TokenBucket,
+};
 use serde_json::{Value, json};
 
 use gatewright_config::ByteSize;
-use gatewright_config::gateway::{CounterGrant, PluginConfig};
+use gatewright_config::gateway::{CounterGrant, KvGrant, PluginConfig};
 
 use crate::Granted;
 use crate::testing::{exchange, guest, host, integration, text};
@@ -34,6 +37,25 @@ impl State for Away {
     fn add<'a>(&'a self, _: Space<'_>, _: &str, _: i64, _: Duration) -> Step<'a, Result<i64, StateError>> {
         away()
     }
+
+    fn get<'a>(&'a self, _: Space<'_>, _: &str) -> Step<'a, Result<Option<Entry>, StateError>> {
+        away()
+    }
+
+    fn put<'a>(
+        &'a self,
+        _: Space<'_>,
+        _: &str,
+        _: Expected,
+        _: Bytes,
+        _: Option<Duration>,
+    ) -> Step<'a, Result<Option<u64>, StateError>> {
+        away()
+    }
+
+    fn delete<'a>(&'a self, _: Space<'_>, _: &str) -> Step<'a, Result<(), StateError>> {
+        away()
+    }
 }
 
 /// What `uses-services` says came of these calls.
@@ -44,6 +66,8 @@ async fn ask(name: &str, granted: Granted, calls: Value) -> Value {
     };
     let bytes = ByteSize(1 << 20);
     config.grants.counters.insert("c".to_owned(), CounterGrant { bytes });
+    let value_bytes = ByteSize(1 << 10);
+    config.grants.kv.insert("c".to_owned(), KvGrant { value_bytes, bytes });
     let file = guest("uses-services");
     let plugin = host().load_with(name, &file, &config, granted).await.unwrap();
     let mut exchange = exchange();
@@ -56,6 +80,10 @@ fn state_calls() -> Value {
     json!([
         { "call": "add", "store": "c", "key": "k", "window": 1 },
         { "call": "take", "store": "c", "key": "k", "tokens": 1, "capacity": 1, "rate": 1 },
+        { "call": "get", "store": "c", "key": "k" },
+        { "call": "set", "store": "c", "key": "k", "value": "v" },
+        { "call": "cas", "store": "c", "key": "k", "value": "v" },
+        { "call": "delete", "store": "c", "key": "k" },
     ])
 }
 

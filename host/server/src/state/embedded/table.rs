@@ -134,6 +134,20 @@ impl<V> Table<V> {
         Err(StateError::Full)
     }
 
+    /// What there is to see of an entry, if there is one whose time is not over.
+    pub(super) fn find<T>(&self, key: &str, now: u64, see: impl FnOnce(&V) -> T) -> Option<T> {
+        let shard = self.shard(key)?;
+        let kept = shard.get(key).filter(|kept| kept.until > now)?;
+        Some(see(&kept.value))
+    }
+
+    /// Takes an entry away.
+    pub(super) fn remove(&self, key: &str) {
+        if let Some(kept) = self.shard(key).and_then(|mut shard| shard.remove(key)) {
+            self.bytes.fetch_sub(kept.bytes, Ordering::Relaxed);
+        }
+    }
+
     /// What the entries take.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> u64 {
