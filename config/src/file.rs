@@ -39,7 +39,7 @@ pub use kv::Kv;
 pub use listener::{Limits, Listener, Protocol, Tls, TlsVersion};
 pub use located::{Located, Section};
 pub use on_fault::OnFault;
-pub use plugin::{Grants, Instances, Plugin};
+pub use plugin::{Grants, HttpClient, Instances, Plugin};
 pub use plugins::Plugins;
 pub use predicate::Predicate;
 pub use quantity::{Count, Delay, Timeout};

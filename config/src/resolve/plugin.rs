@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 
 use super::Resolver;
 use super::reference::is_name;
+use super::upstream::{Url, parse_url};
 use crate::file::{Counters, Grants, Instances, Kv, Located, Plugin, Plugins, Section};
-use crate::gateway::{self, CounterGrant, InstancePolicy, KvGrant, PluginConfig, PluginsConfig, SecretGrant};
+use crate::gateway::{
+    self, CounterGrant, HttpClientConfig, InstancePolicy, KvGrant, OriginGrant, PluginConfig, PluginsConfig,
+    SecretGrant,
+};
 use crate::report::{Span, quoted, suggestion};
 
 impl From<&Plugin> for PluginConfig {
@@ -27,6 +31,14 @@ impl From<&Plugin> for PluginConfig {
             grants: gateway::Grants {
                 metrics: plugin.grants.metrics,
                 ..gateway::Grants::default()
+            },
+            http: HttpClientConfig {
+                requests: plugin.http.requests.as_usize(),
+                parallel: plugin.http.parallel.as_usize(),
+                response_bytes: plugin.http.response_bytes,
+                connect_timeout: plugin.http.connect_timeout.0,
+                allow_private: plugin.http.allow_private,
+                ca: None,
             },
         }
     }
@@ -78,13 +90,18 @@ impl Resolver<'_> {
             value: name.to_owned(),
             span: section.span.clone(),
         });
-        PluginConfig {
-            grants: self.grants(&section.value.grants),
+        let key = format!("plugin.{}", quoted(name));
+        let ca = section.value.http.ca.as_ref();
+        let ca = ca.and_then(|file| self.file_reference(file, format!("{key}.http.ca")));
+        let mut config = PluginConfig {
+            grants: self.grants(&section.value.grants, &key),
             ..PluginConfig::from(&section.value)
-        }
+        };
+        config.http.ca = ca;
+        config
     }
 
-    fn grants(&mut self, grants: &Grants) -> gateway::Grants {
+    fn grants(&mut self, grants: &Grants, key: &str) -> gateway::Grants {
         let Grants {
             metrics,
             http,
@@ -92,15 +109,16 @@ impl Resolver<'_> {
             kv,
             counters,
         } = grants;
-        if !http.value.is_empty() {
-            let message = "granting `http` is not available in this version";
-            self.error(&http.span, message, "leave it out");
-        }
         gateway::Grants {
             metrics: *metrics,
             secrets: secrets
                 .iter()
                 .filter_map(|name| Some((name.value.clone(), self.granted_secret(name)?)))
+                .collect(),
+            http: http
+                .iter()
+                .enumerate()
+                .filter_map(|(index, url)| self.granted_origin(url, format!("{key}.grants.http[{index}]")))
                 .collect(),
             kv: kv
                 .iter()
@@ -133,6 +151,28 @@ impl Resolver<'_> {
                 .report
                 .place(&reference.span, format!("secrets.{}", quoted(&name.value))),
         })
+    }
+
+    fn granted_origin(&mut self, url: &Located<String>, key: String) -> Option<OriginGrant> {
+        match parse_url(&url.value) {
+            Ok(Url {
+                tls,
+                host,
+                port,
+                base_path,
+            }) => Some(OriginGrant {
+                tls,
+                host,
+                port,
+                path: base_path,
+                place: self.report.place(&url.span, key),
+            }),
+            Err(reason) => {
+                let hint = "write an origin such as \"https://idp.example.com\", or one with a path";
+                self.error(&url.span, reason, hint);
+                None
+            }
+        }
     }
 
     fn granted_kv(&mut self, name: &Located<String>) -> Option<KvGrant> {

@@ -29,6 +29,8 @@ use crate::stages::unavailable::Unavailable as UnavailableStage;
 use crate::telemetry::{Metrics, Telemetry};
 use crate::upstream::Upstream;
 use crate::upstream::connect::SetupError;
+use crate::upstream::plugin_client::PluginClient;
+use crate::upstream::screen::Resolve;
 
 /// What lives as long as the process, whatever the configuration says.
 pub struct Foundation {
@@ -40,6 +42,8 @@ pub struct Foundation {
     pub telemetry: Arc<Telemetry>,
     /// Every number.
     pub metrics: Arc<Metrics>,
+    /// Finds the addresses of origins that plugins call.
+    pub resolver: Arc<dyn Resolve>,
     /// What this process calls itself in `Via`.
     pub via: HeaderValue,
     /// Threads that serve.
@@ -54,6 +58,8 @@ pub struct Generation {
     pub plugins: BTreeMap<String, Result<Arc<Plugin>, String>>,
     /// Upstreams by name.
     pub upstreams: HashMap<String, Arc<Upstream>>,
+    /// Clients of the plugins that may send requests, by the plugin's name.
+    pub clients: HashMap<String, Arc<PluginClient>>,
 }
 
 /// Why a configuration cannot serve.
@@ -128,11 +134,13 @@ pub async fn assemble(
     before: Option<&Generation>,
 ) -> Result<(Gateway, Generation), AssembleError> {
     let upstreams = upstreams(&config, foundation, before)?;
-    let plugins = load_plugins(&config, foundation).await?;
+    let clients = clients(&config, foundation, before)?;
+    let plugins = load_plugins(&config, foundation, &clients).await?;
     let generation = Generation {
         config,
         plugins,
         upstreams,
+        clients,
     };
     let mut routes = Vec::with_capacity(generation.config.routes.len());
     for route in &generation.config.routes {
@@ -213,6 +221,31 @@ fn upstreams(
     Ok(upstreams)
 }
 
+/// Clients that would be the same are taken over, as upstreams are.
+fn clients(
+    config: &GatewayConfig,
+    foundation: &Foundation,
+    before: Option<&Generation>,
+) -> Result<HashMap<String, Arc<PluginClient>>, AssembleError> {
+    let mut clients = HashMap::new();
+    for name in used_plugins(config) {
+        let Some(plugin) = config.plugin.get(name).filter(|plugin| !plugin.grants.http.is_empty()) else {
+            continue;
+        };
+        let same = before
+            .and_then(|before| before.clients.get(name))
+            .filter(|known| known.is_still(plugin));
+        let client = match same {
+            Some(client) => Arc::clone(client),
+            None => PluginClient::new(plugin, foundation.workers, &foundation.resolver)
+                .map(Arc::new)
+                .map_err(Box::new)?,
+        };
+        clients.insert(name.to_owned(), client);
+    }
+    Ok(clients)
+}
+
 /// Names of the plugins that routes use.
 pub fn used_plugins(config: &GatewayConfig) -> BTreeSet<&str> {
     let mut used = BTreeSet::new();
@@ -243,6 +276,7 @@ pub fn plugin_file(config: &GatewayConfig, name: &str) -> Option<PathBuf> {
 async fn load_plugins(
     config: &GatewayConfig,
     foundation: &Foundation,
+    clients: &HashMap<String, Arc<PluginClient>>,
 ) -> Result<BTreeMap<String, Result<Arc<Plugin>, String>>, AssembleError> {
     let mut plugins = BTreeMap::new();
     for name in used_plugins(config) {
@@ -250,7 +284,7 @@ async fn load_plugins(
             None => Err(format!("plugin `{name}` is used, but there is no `plugins.directory`")),
             Some(file) => {
                 let limits = config.plugin.get(name).cloned().unwrap_or_default();
-                let granted = granted(name, &limits, foundation)?;
+                let granted = granted(name, &limits, foundation, clients.get(name))?;
                 foundation
                     .plugins
                     .load_with(name, &file, &limits, granted)
@@ -264,11 +298,20 @@ async fn load_plugins(
 }
 
 /// Finds what is granted to a plugin.
-fn granted(plugin: &str, config: &PluginConfig, foundation: &Foundation) -> Result<Granted, AssembleError> {
+fn granted(
+    plugin: &str,
+    config: &PluginConfig,
+    foundation: &Foundation,
+    client: Option<&Arc<PluginClient>>,
+) -> Result<Granted, AssembleError> {
     let mut granted = Granted {
         state: Some(Arc::clone(&foundation.state)),
         ..Granted::default()
     };
+    if let Some(client) = client {
+        granted.authorities = client.authorities().to_owned();
+        granted.http = Some(Arc::<PluginClient>::clone(client));
+    }
     for (name, secret) in &config.grants.secrets {
         let value = secret::read(&secret.reference).map_err(|source| AssembleError::Secret {
             plugin: plugin.to_owned(),

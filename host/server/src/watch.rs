@@ -61,8 +61,11 @@ pub fn files(config: &GatewayConfig) -> BTreeSet<PathBuf> {
         .filter_map(|name| plugin_file(config, name))
         .collect();
     for name in used_plugins(config) {
-        let secrets = config.plugin.get(name).map(|plugin| &plugin.grants.secrets);
-        for secret in secrets.into_iter().flat_map(|secrets| secrets.values()) {
+        let Some(plugin) = config.plugin.get(name) else {
+            continue;
+        };
+        files.extend(plugin.http.ca.as_ref().map(|file| file.path.clone()));
+        for secret in plugin.grants.secrets.values() {
             if let SecretReference::File(path) = &secret.reference {
                 files.insert(path.clone());
             }

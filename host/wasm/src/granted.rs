@@ -7,6 +7,7 @@ use std::sync::Arc;
 use gatewright_core::{State, StateError};
 
 use crate::digest::Digest;
+use crate::outbound::HttpClient;
 
 /// What is read or made for one plugin before it is loaded. A plugin that is granted something else is another one, so
 /// that exchanges that run end with what they began with.
@@ -16,6 +17,10 @@ pub struct Granted {
     pub secrets: BTreeMap<String, Secret>,
     /// Keeps its counters and what it puts into stores.
     pub state: Option<Arc<dyn State>>,
+    /// Sends its requests.
+    pub http: Option<Arc<dyn HttpClient>>,
+    /// The certificate authorities that it was made with.
+    pub authorities: Vec<u8>,
 }
 
 /// A secret's value. Says nothing of it when it is printed.
@@ -25,11 +30,16 @@ pub struct Secret(Arc<[u8]>);
 impl Granted {
     /// For the digest of a plugin; says nothing of what it is made of.
     pub(crate) fn digest(&self) -> Digest {
-        let Self { secrets, state: _ } = self;
+        let Self {
+            secrets,
+            state: _,
+            http: _,
+            authorities,
+        } = self;
         let secrets = secrets
             .iter()
             .flat_map(|(name, value)| [name.as_bytes(), value.bytes()]);
-        Digest::of_parts(secrets)
+        Digest::of_parts(secrets.chain([authorities.as_slice()]))
     }
 }
 

@@ -2,10 +2,11 @@
 //! told and says what came of it.
 
 mod counters;
+mod http;
 mod kv;
 mod secrets;
 
-use gatewright_tests::{TestFiles, TestGateway, http};
+use gatewright_tests::{TestFiles, TestGateway};
 use serde_json::{Value, json};
 
 use super::setup::{PATIENT, base, route};
@@ -33,7 +34,7 @@ fn ask(gateway: &TestGateway, call: &Value) -> Value {
 
 fn ask_as(gateway: &TestGateway, guest: &str, call: &Value) -> Value {
     let path = format!("/{guest}");
-    let answer = http(gateway.addr("public"), "POST", &path, &[], call.to_string().as_bytes());
+    let answer = gatewright_tests::http(gateway.addr("public"), "POST", &path, &[], call.to_string().as_bytes());
     assert_eq!(
         answer.status,
         200,

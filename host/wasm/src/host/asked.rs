@@ -48,7 +48,25 @@ impl Asked {
     }
 
     /// `what` is not granted. The plugin learns no more than that; the operator does, once a second.
-    pub(super) fn refused(mut self, what: &str) {
+    pub(super) fn refused(self, what: &str) {
+        let advice = format!(
+            "name it in `grants` of `[plugin.{}]`, under `{}`",
+            self.caller.name,
+            self.service.as_str()
+        );
+        self.refuse(what, "it is not granted", &advice);
+    }
+
+    /// A host that is granted has no address but one that a name may not stand for.
+    pub(super) fn refused_address(self, host: &str, address: &str) {
+        let advice = format!(
+            "set `allow_private = true` under `[plugin.{}.http]`, or grant the address itself",
+            self.caller.name
+        );
+        self.refuse(host, &format!("its address is private: {address}"), &advice);
+    }
+
+    fn refuse(mut self, what: &str, reason: &str, advice: &str) {
         self.answered = Answered::Refused;
         let Caller { name, refusals, .. } = &*self.caller;
         if let Some(suppressed) = refusals.open() {
@@ -57,8 +75,7 @@ impl Asked {
                 plugin = %name,
                 service,
                 suppressed,
-                "plugin asked for `{what}`, which it is not granted; if it should have it, name it in `grants` of \
-                 `[plugin.{name}]`, under `{service}`"
+                "plugin asked for `{what}`, which it may not have: {reason}; if it should have it, {advice}"
             );
         }
     }

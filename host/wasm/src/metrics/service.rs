@@ -30,6 +30,8 @@ labels! {
         Counters = "counters",
         /// Key-value stores.
         Kv = "kv",
+        /// Outbound requests.
+        Http = "http",
     }
 }
 
