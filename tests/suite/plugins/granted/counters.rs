@@ -11,7 +11,7 @@ fn add(counter: &str, key: &str, window: u64) -> Value {
     json!({ "call": "add", "store": counter, "key": key, "window": window })
 }
 
-fn take(tokens: u64, capacity: u64, rate: Value) -> Value {
+fn take(tokens: u64, capacity: u64, rate: &Value) -> Value {
     json!({ "call": "take", "store": "logins", "key": "k", "tokens": tokens, "capacity": capacity, "rate": rate })
 }
 
@@ -24,8 +24,8 @@ fn counts_are_shared_by_the_calls_of_a_plugin_and_survive_a_reload() {
     gateway.rewrite_config(&config(&format!("{GRANT}\nlog_bytes = \"1KiB\""), ""));
     gateway.reload().unwrap();
     assert_eq!(ask(&gateway, &add("logins", "k", 60_000)), ok(3));
-    assert_eq!(ask(&gateway, &take(2, 3, json!(0.001))), ok(json!([true, 1, 0])));
-    let refused = ask(&gateway, &take(2, 3, json!(0.001)));
+    assert_eq!(ask(&gateway, &take(2, 3, &json!(0.001))), ok(json!([true, 1, 0])));
+    let refused = ask(&gateway, &take(2, 3, &json!(0.001)));
     assert_eq!((&refused["ok"][0], &refused["ok"][1]), (&json!(false), &json!(1)));
     assert!(refused["ok"][2].as_u64().is_some_and(|ms| ms > 900_000), "{refused}");
 }
@@ -53,11 +53,11 @@ fn a_counter_that_is_not_granted_and_a_question_that_makes_no_sense_are_refused(
     for wrong in [
         add("logins", "k", 0),
         add("logins", &long, 1),
-        take(1, 0, json!(1)),
-        take(4, 3, json!(1)),
-        take(1, 1, json!(0)),
-        take(1, 1, json!(-1)),
-        take(1, 1, Value::Null),
+        take(1, 0, &json!(1)),
+        take(4, 3, &json!(1)),
+        take(1, 1, &json!(0)),
+        take(1, 1, &json!(-1)),
+        take(1, 1, &Value::Null),
     ] {
         let answer = ask(&gateway, &wrong);
         assert!(
