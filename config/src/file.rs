@@ -8,9 +8,11 @@ mod access_log;
 mod admin;
 mod case;
 mod chain;
+mod counters;
 mod fields;
 mod integration;
 mod key;
+mod kv;
 mod listener;
 mod located;
 mod on_fault;
@@ -19,6 +21,7 @@ mod plugins;
 mod predicate;
 mod quantity;
 mod route;
+mod secrets;
 mod server;
 mod settings;
 mod stage;
@@ -32,17 +35,20 @@ pub use access_log::AccessLog;
 pub use admin::Admin;
 pub use case::{Case, CaseFailure, CaseRequest, CaseResponse, Cases, Decision, Expect, ExpectRequest, Role};
 pub use chain::{Chain, ChainEntry, STAGES};
+pub use counters::Counters;
 pub use fields::{FieldExpectation, FieldValues};
 pub use integration::{HttpIntegration, Integration, PluginIntegration, RespondIntegration};
 pub use key::Key;
+pub use kv::Kv;
 pub use listener::{Limits, Listener, Protocol, Tls, TlsVersion};
 pub use located::{Located, Section};
 pub use on_fault::OnFault;
-pub use plugin::{Grants, Instances, Plugin};
+pub use plugin::{Grants, HttpClient, Instances, Plugin};
 pub use plugins::Plugins;
 pub use predicate::Predicate;
 pub use quantity::{Count, Delay, Timeout};
 pub use route::Route;
+pub use secrets::Secrets;
 pub use server::Server;
 pub use settings::{Json, Settings};
 pub use stage::{ApiKeyStage, PluginStage, ThrottleStage};
@@ -65,6 +71,12 @@ pub struct File {
     pub plugins: Section<Plugins>,
     /// Limits and grants of single plugins by name; a plugin that is not named has the defaults.
     pub plugin: BTreeMap<String, Section<Plugin>>,
+    /// Secrets by name, for grants to plugins.
+    pub secrets: Section<Secrets>,
+    /// Counters by name, for grants to plugins; those that are not named have the defaults.
+    pub counters: BTreeMap<String, Section<Counters>>,
+    /// Key-value stores by name, for grants to plugins; those that are not named have the defaults.
+    pub kv: BTreeMap<String, Section<Kv>>,
     /// Upstreams by name: where requests are sent.
     pub upstream: BTreeMap<String, Section<Upstream>>,
     /// Named chains: stages that several routes share.
@@ -75,13 +87,16 @@ pub struct File {
 
 impl File {
     /// The keys at the top of the file.
-    pub const KEYS: [&'static str; 9] = [
+    pub const KEYS: [&'static str; 12] = [
         "server",
         "listener",
         "admin",
         "access_log",
         "plugins",
         "plugin",
+        "secrets",
+        "counters",
+        "kv",
         "upstream",
         "chain",
         "route",

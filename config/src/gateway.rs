@@ -188,6 +188,25 @@ pub struct PluginConfig {
     pub instances: InstancePolicy,
     /// What it may use beyond log, clock and random numbers.
     pub grants: Grants,
+    /// Limits of its own requests.
+    pub http: HttpClientConfig,
+}
+
+/// `[plugin.NAME.http]`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HttpClientConfig {
+    /// Requests of one call.
+    pub requests: usize,
+    /// Those of them that are under way at once.
+    pub parallel: usize,
+    /// Bytes of a response's body.
+    pub response_bytes: ByteSize,
+    /// TCP connect and TLS handshake.
+    pub connect_timeout: Duration,
+    /// A granted host name may stand for a private, loopback or link-local address.
+    pub allow_private: bool,
+    /// PEM file of certificate authorities instead of the system's.
+    pub ca: Option<FileReference>,
 }
 
 /// Whether an instance serves one call or several.
@@ -204,6 +223,56 @@ pub enum InstancePolicy {
 pub struct Grants {
     /// Its own metrics under `gatewright_plugin_custom_*`.
     pub metrics: bool,
+    /// Secrets that it may read, by name.
+    pub secrets: BTreeMap<String, SecretGrant>,
+    /// Origins that it may call.
+    pub http: Vec<OriginGrant>,
+    /// Key-value stores that it may use, by name.
+    pub kv: BTreeMap<String, KvGrant>,
+    /// Counters that it may use, by name.
+    pub counters: BTreeMap<String, CounterGrant>,
+}
+
+/// An origin that a plugin may call.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OriginGrant {
+    /// TLS is spoken to it.
+    pub tls: bool,
+    /// Host name or address, lower case, without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// What the path of a request must be or be below: empty or `/a/b`, normalised, no trailing slash.
+    pub path: String,
+    /// Where it is granted, for messages.
+    #[serde(skip)]
+    pub place: Place,
+}
+
+/// A key-value store that a plugin may use.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct KvGrant {
+    /// Bytes of one value.
+    pub value_bytes: ByteSize,
+    /// What its entries may take.
+    pub bytes: ByteSize,
+}
+
+/// Counters that a plugin may use.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CounterGrant {
+    /// What they may take.
+    pub bytes: ByteSize,
+}
+
+/// A secret that a plugin may read.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SecretGrant {
+    /// Where its value is found.
+    pub reference: SecretReference,
+    /// Where `[secrets]` says so, for messages.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 /// `[upstream.NAME]`

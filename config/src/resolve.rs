@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cases::{CaseFile, CaseLines};
 use crate::file::{Cases, File, Located, Section};
-use crate::gateway::{GatewayConfig, StageConfig};
+use crate::gateway::{GatewayConfig, SecretReference, StageConfig};
 use crate::place::FileReference;
 use crate::report::{Mistake, Report, Span, suggestion};
 
@@ -39,12 +39,14 @@ pub(crate) fn resolve(file: &File, path: &Path, report: &mut Report) -> Option<G
         report,
         chains: BTreeMap::new(),
         directory_missed: false,
+        known_secrets: BTreeMap::new(),
     };
     let server = resolver.server();
     let listeners = resolver.listeners();
     let admin = resolver.admin();
     let access_log = resolver.access_log();
     let plugins = resolver.plugins();
+    resolver.secrets();
     let plugin = resolver.plugin();
     let upstreams = resolver.upstreams();
     resolver.chains();
@@ -97,6 +99,8 @@ struct Resolver<'f> {
     chains: BTreeMap<&'f str, Option<Vec<StageConfig>>>,
     /// It has been said that plugins need a directory; once is enough.
     directory_missed: bool,
+    /// What `[secrets]` says, without what is wrong.
+    known_secrets: BTreeMap<&'f str, SecretReference>,
 }
 
 impl Resolver<'_> {

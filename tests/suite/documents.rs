@@ -243,11 +243,13 @@ fn every_histogram_ends_with_a_bucket_for_everything() {
     }
 }
 
-/// A gateway that has served, refused and not found something, and whose plugin has trapped.
+/// A gateway that has served, refused and not found something, and whose plugins have trapped and asked for what they may not have.
 fn busy() -> (TestGateway, Origin) {
     let origin = Origin::saying("hello");
-    let gateway = TestFiles::default().with_guests(&["traps"]).start(&format!(
-        r#"
+    let gateway = TestFiles::default()
+        .with_guests(&["traps", "uses-services"])
+        .start(&format!(
+            r#"
         [listener.public]
         address = "127.0.0.1:0"
 
@@ -264,18 +266,25 @@ fn busy() -> (TestGateway, Origin) {
         integration = {{ respond = 200 }}
 
         [[route]]
+        name = "asks"
+        path = "/asks"
+        integration = {{ plugin = "uses-services" }}
+
+        [[route]]
         name = "app"
         path = "/app"
         chain = [{{ use = "throttle", rate = "100/s" }}]
         integration = {{ http = "app" }}
         "#,
-        origin.url()
-    ));
+            origin.url()
+        ));
     let address = gateway.addr("public");
     assert_eq!(http(address, "GET", "/traps", &[], b"").status, 500);
+    let asked = http(address, "POST", "/asks", &[], br#"{"call": "secret"}"#);
+    assert_eq!(asked.status, 200, "{asked:?}");
     assert_eq!(http(address, "POST", "/app?secret=1", &[], b"some").status, 200);
     assert_eq!(http(address, "GET", "/nowhere", &[], b"").status, 404);
-    gateway.wait_for_records(3);
+    gateway.wait_for_records(4);
     (gateway, origin)
 }
 

@@ -9,17 +9,21 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Node, Readable};
 use crate::file::{
-    AccessLog, Admin, Case, Chain, Key, Listener, Plugin, Plugins, Route, STAGES, Server, Settings, Upstream,
+    AccessLog, Admin, Case, Chain, Counters, Key, Kv, Listener, Plugin, Plugins, Route, STAGES, Secrets, Server,
+    Settings, Upstream,
 };
 use crate::report::{Mistake, suggestion};
 
 impl Readable for AccessLog {}
 impl Readable for Admin {}
 impl Readable for Case {}
+impl Readable for Counters {}
 impl Readable for Key {}
+impl Readable for Kv {}
 impl Readable for Listener {}
 impl Readable for Plugin {}
 impl Readable for Plugins {}
+impl Readable for Secrets {}
 impl Readable for Server {}
 impl Readable for Settings {}
 impl Readable for Upstream {}

@@ -36,6 +36,8 @@ pub struct Plugin {
     pub instances: Instances,
     /// What it may use beyond log, clock and random numbers. Default: nothing.
     pub grants: Grants,
+    /// Limits of its own requests to the origins that it is granted.
+    pub http: HttpClient,
 }
 
 impl Default for Plugin {
@@ -51,6 +53,45 @@ impl Default for Plugin {
             queue_timeout: Delay(Timeout::milliseconds(100).0),
             instances: Instances::Fresh,
             grants: Grants::default(),
+            http: HttpClient::default(),
+        }
+    }
+}
+
+/// Limits of a plugin's own requests.
+///
+/// ```toml
+/// [plugin.tenant-authorizer.http]
+/// requests = 2
+/// response_bytes = "64KiB"
+/// ```
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpClient {
+    /// Requests of one call. Default 16.
+    pub requests: Count,
+    /// Those of them that are under way at once. Default 4.
+    pub parallel: Count,
+    /// Bytes of a response's body. Default `"1MiB"`.
+    pub response_bytes: ByteSize,
+    /// TCP connect and TLS handshake. Default `"2s"`.
+    pub connect_timeout: Timeout,
+    /// Whether a granted host name may stand for a private, loopback or link-local address. An origin that is granted
+    /// as an address may be one. Default `false`.
+    pub allow_private: bool,
+    /// PEM file of certificate authorities instead of the system's.
+    pub ca: Option<Located<String>>,
+}
+
+impl Default for HttpClient {
+    fn default() -> Self {
+        Self {
+            requests: Count(16),
+            parallel: Count(4),
+            response_bytes: ByteSize(1 << 20),
+            connect_timeout: Timeout::seconds(2),
+            allow_private: false,
+            ca: None,
         }
     }
 }
@@ -75,12 +116,13 @@ pub enum Instances {
 pub struct Grants {
     /// Its own metrics under `gatewright_plugin_custom_*`. Default `false`.
     pub metrics: bool,
-    /// Origins it may call. Not available in this version. Default `[]`.
-    pub http: Located<Vec<String>>,
-    /// Secrets it may read. Not available in this version. Default `[]`.
-    pub secrets: Located<Vec<String>>,
-    /// Key-value stores it may use. Not available in this version. Default `[]`.
-    pub kv: Located<Vec<String>>,
-    /// Counters it may use. Not available in this version. Default `[]`.
-    pub counters: Located<Vec<String>>,
+    /// Origins it may call, as URLs: scheme, host, port, and a path that the path of a request must be or be below.
+    /// Default `[]`.
+    pub http: Vec<Located<String>>,
+    /// Secrets it may read, by their names in `[secrets]`. Default `[]`.
+    pub secrets: Vec<Located<String>>,
+    /// Key-value stores it may use, by name; `[kv.NAME]` has their limits. Default `[]`.
+    pub kv: Vec<Located<String>>,
+    /// Counters it may use, by name; `[counters.NAME]` has their limits. Default `[]`.
+    pub counters: Vec<Located<String>>,
 }

@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::Resolver;
-use crate::file::{Grants, Instances, Located, Plugin, Plugins, Section};
-use crate::gateway::{self, InstancePolicy, PluginConfig, PluginsConfig};
-use crate::report::Span;
+use super::reference::is_name;
+use super::upstream::{Url, parse_url};
+use crate::file::{Counters, Grants, Instances, Kv, Located, Plugin, Plugins, Section};
+use crate::gateway::{
+    self, CounterGrant, HttpClientConfig, InstancePolicy, KvGrant, OriginGrant, PluginConfig, PluginsConfig,
+    SecretGrant,
+};
+use crate::report::{Span, quoted, suggestion};
 
 impl From<&Plugin> for PluginConfig {
     fn from(plugin: &Plugin) -> Self {
@@ -22,8 +27,18 @@ impl From<&Plugin> for PluginConfig {
                 Instances::Fresh => InstancePolicy::Fresh,
                 Instances::Reuse(calls) => InstancePolicy::Reuse(calls.0),
             },
+            // What is granted by name is resolved by whoever knows the names.
             grants: gateway::Grants {
                 metrics: plugin.grants.metrics,
+                ..gateway::Grants::default()
+            },
+            http: HttpClientConfig {
+                requests: plugin.http.requests.as_usize(),
+                parallel: plugin.http.parallel.as_usize(),
+                response_bytes: plugin.http.response_bytes,
+                connect_timeout: plugin.http.connect_timeout.0,
+                allow_private: plugin.http.allow_private,
+                ca: None,
             },
         }
     }
@@ -75,25 +90,121 @@ impl Resolver<'_> {
             value: name.to_owned(),
             span: section.span.clone(),
         });
-        self.grants(&section.value.grants);
-        PluginConfig::from(&section.value)
+        let key = format!("plugin.{}", quoted(name));
+        let ca = section.value.http.ca.as_ref();
+        let ca = ca.and_then(|file| self.file_reference(file, format!("{key}.http.ca")));
+        let mut config = PluginConfig {
+            grants: self.grants(&section.value.grants, &key),
+            ..PluginConfig::from(&section.value)
+        };
+        config.http.ca = ca;
+        config
     }
 
-    /// Refuses what cannot be granted yet.
-    fn grants(&mut self, grants: &Grants) {
+    fn grants(&mut self, grants: &Grants, key: &str) -> gateway::Grants {
         let Grants {
-            metrics: _,
+            metrics,
             http,
             secrets,
             kv,
             counters,
         } = grants;
-        for (name, list) in [("http", http), ("secrets", secrets), ("kv", kv), ("counters", counters)] {
-            if !list.value.is_empty() {
-                let message = format!("granting `{name}` is not available in this version");
-                self.error(&list.span, message, "leave it out; `metrics` is what can be granted");
+        gateway::Grants {
+            metrics: *metrics,
+            secrets: secrets
+                .iter()
+                .filter_map(|name| Some((name.value.clone(), self.granted_secret(name)?)))
+                .collect(),
+            http: http
+                .iter()
+                .enumerate()
+                .filter_map(|(index, url)| self.granted_origin(url, format!("{key}.grants.http[{index}]")))
+                .collect(),
+            kv: kv
+                .iter()
+                .filter_map(|name| Some((name.value.clone(), self.granted_kv(name)?)))
+                .collect(),
+            counters: counters
+                .iter()
+                .filter_map(|name| Some((name.value.clone(), self.granted_counters(name)?)))
+                .collect(),
+        }
+    }
+
+    fn granted_secret(&mut self, name: &Located<String>) -> Option<SecretGrant> {
+        let secrets = &self.file.secrets;
+        let Some(reference) = secrets.value.0.get(&name.value) else {
+            if secrets.whole {
+                let names = secrets.value.0.keys().map(String::as_str);
+                let hint = match names.len() {
+                    0 => "add it to `[secrets]`, such as `NAME = \"env:NAME\"`".to_owned(),
+                    _ => suggestion(&name.value, names, "secrets"),
+                };
+                self.error(&name.span, format!("unknown secret `{}`", name.value), hint);
+            }
+            return None;
+        };
+        Some(SecretGrant {
+            // A wrong one is reported once, where it is: see `secrets`.
+            reference: self.known_secrets.get(name.value.as_str())?.clone(),
+            place: self
+                .report
+                .place(&reference.span, format!("secrets.{}", quoted(&name.value))),
+        })
+    }
+
+    fn granted_origin(&mut self, url: &Located<String>, key: String) -> Option<OriginGrant> {
+        match parse_url(&url.value) {
+            Ok(Url {
+                tls,
+                host,
+                port,
+                base_path,
+            }) => Some(OriginGrant {
+                tls,
+                host,
+                port,
+                path: base_path,
+                place: self.report.place(&url.span, key),
+            }),
+            Err(reason) => {
+                let hint = "write an origin such as \"https://idp.example.com\", or one with a path";
+                self.error(&url.span, reason, hint);
+                None
             }
         }
+    }
+
+    fn granted_kv(&mut self, name: &Located<String>) -> Option<KvGrant> {
+        let file = self.file;
+        self.granted_name(name)?;
+        let Kv { value_bytes, bytes } = file
+            .kv
+            .get(&name.value)
+            .map(|section| section.value.clone())
+            .unwrap_or_default();
+        Some(KvGrant { value_bytes, bytes })
+    }
+
+    fn granted_counters(&mut self, name: &Located<String>) -> Option<CounterGrant> {
+        let file = self.file;
+        self.granted_name(name)?;
+        let Counters { bytes } = file
+            .counters
+            .get(&name.value)
+            .map(|section| section.value.clone())
+            .unwrap_or_default();
+        Some(CounterGrant { bytes })
+    }
+
+    /// What needs no section is granted by any name.
+    fn granted_name(&mut self, name: &Located<String>) -> Option<()> {
+        let valid = is_name(&name.value);
+        if !valid {
+            let hint = "write 1 to 64 letters, digits, `-`, `_` and `.`, such as \"sessions\"";
+            self.error(&name.span, format!("{:?} is not a name", name.value), hint);
+        }
+        valid.then_some(())
     }
 
     /// A plugin's name is the name of a file: it must not lead out of the folder.

@@ -1,4 +1,4 @@
-//! References to secrets: `env:NAME`, `file:PATH`.
+//! References to secrets: `env:NAME`, `file:PATH`; and `[secrets]`, which gives them names.
 
 use super::Resolver;
 use crate::file::Located;
@@ -7,6 +7,20 @@ use crate::gateway::SecretReference;
 const HINT: &str = "write \"env:NAME\" for an environment variable or \"file:PATH\" for a file that holds it";
 
 impl Resolver<'_> {
+    /// Resolves `[secrets]`, granted or not.
+    pub(super) fn secrets(&mut self) {
+        let file = self.file;
+        for (name, reference) in &file.secrets.value.0 {
+            if !is_name(name) {
+                let hint = "write 1 to 64 letters, digits, `-`, `_` and `.`";
+                self.error(&reference.span, format!("{name:?} is not the name of a secret"), hint);
+            }
+            if let Some(reference) = self.secret(reference) {
+                self.known_secrets.insert(name, reference);
+            }
+        }
+    }
+
     /// A literal is refused, and not repeated in the message: messages end up in logs.
     pub(super) fn secret(&mut self, reference: &Located<String>) -> Option<SecretReference> {
         if let Some(name) = reference.value.strip_prefix("env:") {
@@ -39,4 +53,10 @@ impl Resolver<'_> {
             }
         }
     }
+}
+
+/// Whether a text can be the name of something that is granted.
+pub(super) fn is_name(text: &str) -> bool {
+    let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=64).contains(&text.len()) && text.chars().all(valid)
 }

@@ -79,15 +79,16 @@ impl Resolver<'_> {
     }
 }
 
+/// A URL without what has no meaning for whoever connects there.
 #[derive(Debug, PartialEq)]
-struct Url {
-    tls: bool,
-    host: String,
-    port: u16,
-    base_path: String,
+pub(super) struct Url {
+    pub(super) tls: bool,
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) base_path: String,
 }
 
-fn parse_url(text: &str) -> Result<Url, String> {
+pub(super) fn parse_url(text: &str) -> Result<Url, String> {
     // `Uri` cuts a fragment off in silence.
     if text.contains('#') {
         return Err(format!("the URL `{text}` has a fragment"));

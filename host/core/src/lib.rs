@@ -29,6 +29,6 @@ pub use parameters::Parameters;
 pub use problem::{Fault, Problem, ProblemKind};
 pub use record::{AccessRecord, Outcome, Recorder};
 pub use stage::{Flow, Stage};
-pub use state::{State, Taken, TokenBucket};
+pub use state::{Entry, Expected, Space, State, StateError, Taken, TokenBucket};
 pub use step::Step;
 pub use worker::PerWorker;

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::{Problem, Step};
 
 /// A token bucket: refilled at a steady rate, up to a burst.
@@ -27,7 +29,50 @@ pub struct Taken {
     pub reset: Duration,
 }
 
-/// Keeps state for stages.
+/// Where the entries of one owner are kept. Nobody else's operations see them, whatever keys they use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Space<'a> {
+    /// Whose it is: a plugin's name.
+    pub owner: &'a str,
+    /// Its name among the owner's.
+    pub name: &'a str,
+    /// What its entries may take together, keys and a store's own needs included.
+    pub bytes: u64,
+}
+
+/// What is kept under a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The value.
+    pub value: Bytes,
+    /// Grows with each change of the key, also when it was deleted in between.
+    pub revision: u64,
+}
+
+/// What must hold for a value to be put under a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Nothing.
+    Anything,
+    /// There is no such key.
+    Absent,
+    /// The key has this revision.
+    Revision(u64),
+}
+
+/// Why an operation was not done. Nothing of it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// The space has no room for it.
+    #[error("no room is left")]
+    Full,
+    /// The store cannot be asked.
+    #[error("the state store does not answer: {0}")]
+    Unavailable(String),
+}
+
+/// Keeps state for stages and plugins. Each operation is one atomic step: what it answers is what it did, and no other
+/// operation comes in between.
 pub trait State: Send + Sync {
     /// Takes one token from the bucket of `key` in `limit`. Buckets of different limits have nothing in common, and
     /// one that has not been used for as long as it takes to fill it is as good as new.
@@ -35,4 +80,55 @@ pub trait State: Send + Sync {
     /// # Errors
     /// When the store cannot be asked, and its policy is to refuse then.
     fn take<'a>(&'a self, limit: &str, key: &str, bucket: TokenBucket) -> Step<'a, Result<Taken, Problem>>;
+
+    /// Takes so many tokens, all or none, from a bucket of an owner's. With 0 it only looks.
+    ///
+    /// # Errors
+    /// When the store cannot be asked. A space that is full forgets the bucket that is nearest to full.
+    fn take_many<'a>(
+        &'a self,
+        space: Space<'_>,
+        key: &str,
+        tokens: u64,
+        bucket: TokenBucket,
+    ) -> Step<'a, Result<Taken, StateError>>;
+
+    /// Adds to a count and returns its new value. The first one begins a window, at whose end the count is gone. What
+    /// does not fit into a number stays at its bound.
+    ///
+    /// # Errors
+    /// When the store cannot be asked. A space that is full forgets the count that is nearest to its end.
+    fn add<'a>(
+        &'a self,
+        space: Space<'_>,
+        key: &str,
+        delta: i64,
+        window: Duration,
+    ) -> Step<'a, Result<i64, StateError>>;
+
+    /// The entry of a key; none when there is none, or its time is over.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    fn get<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<Option<Entry>, StateError>>;
+
+    /// Puts a value under a key, if what is expected of it holds, for so long or until it is deleted. The new revision,
+    /// or none when it does not hold.
+    ///
+    /// # Errors
+    /// When the space is full of entries whose time is not over, and when the store cannot be asked.
+    fn put<'a>(
+        &'a self,
+        space: Space<'_>,
+        key: &str,
+        expected: Expected,
+        value: Bytes,
+        ttl: Option<Duration>,
+    ) -> Step<'a, Result<Option<u64>, StateError>>;
+
+    /// Deletes a key, if it is there.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    fn delete<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<(), StateError>>;
 }

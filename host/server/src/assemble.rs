@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gatewright_config::{
-    ConfigErrors, GatewayConfig, HttpIntegrationConfig, IntegrationConfig, ListenerConfig, RouteConfig, StageConfig,
-    StageKind, load_keys,
+    ConfigErrors, GatewayConfig, HttpIntegrationConfig, IntegrationConfig, ListenerConfig, Place, PluginConfig,
+    RouteConfig, StageConfig, StageKind, load_keys,
 };
 use gatewright_core::{Integration, Recorder, RouteName, Stage, State};
-use gatewright_wasm::{Plugin, PluginError, PluginHost, StageUse};
+use gatewright_wasm::{Granted, Plugin, PluginError, PluginHost, StageUse};
 use http::HeaderValue;
 
 use crate::admission::Bounds;
@@ -23,12 +23,15 @@ use crate::integrations::respond::Respond;
 use crate::integrations::unavailable::Unavailable as UnavailableIntegration;
 use crate::plan::{BodyPlan, Impossible, plan};
 use crate::router::{Router, RouterError};
+use crate::secret::{self, SecretError};
 use crate::stages::api_key::ApiKey;
 use crate::stages::throttle::Throttle;
 use crate::stages::unavailable::Unavailable as UnavailableStage;
 use crate::telemetry::{Metrics, Telemetry};
 use crate::upstream::Upstream;
 use crate::upstream::connect::SetupError;
+use crate::upstream::plugin_client::PluginClient;
+use crate::upstream::screen::Resolve;
 
 /// What lives as long as the process, whatever the configuration says.
 pub struct Foundation {
@@ -40,6 +43,8 @@ pub struct Foundation {
     pub telemetry: Arc<Telemetry>,
     /// Every number.
     pub metrics: Arc<Metrics>,
+    /// Finds the addresses of origins that plugins call.
+    pub resolver: Arc<dyn Resolve>,
     /// What this process calls itself in `Via`.
     pub via: HeaderValue,
     /// Threads that serve.
@@ -56,6 +61,8 @@ pub struct Generation {
     pub upstreams: HashMap<String, Arc<Upstream>>,
     /// What becomes of bodies, for each route of the configuration.
     pub plans: Vec<BodyPlan>,
+    /// Clients of the plugins that may send requests, by the plugin's name.
+    pub clients: HashMap<String, Arc<PluginClient>>,
 }
 
 /// Why a configuration cannot serve.
@@ -99,6 +106,16 @@ pub enum AssembleError {
         /// The mistakes.
         source: ConfigErrors,
     },
+    /// A secret that is granted to a plugin cannot be read.
+    #[error("cannot grant it to plugin `{plugin}`: {source}")]
+    Secret {
+        /// The plugin.
+        plugin: String,
+        /// Where the configuration names it.
+        place: Place,
+        /// Why.
+        source: SecretError,
+    },
     /// An upstream cannot be set up.
     #[error(transparent)]
     Upstream(#[from] Box<SetupError>),
@@ -113,7 +130,7 @@ impl AssembleError {
         match self {
             Self::Plugin { line, .. } | Self::Missing { line, .. } | Self::Keys { line, .. } => Some(*line),
             Self::Chain { source, .. } => Some(source.line),
-            Self::Upstream(_) | Self::Router(_) => None,
+            Self::Secret { .. } | Self::Upstream(_) | Self::Router(_) => None,
         }
     }
 }
@@ -129,13 +146,15 @@ pub async fn assemble(
     before: Option<&Generation>,
 ) -> Result<(Gateway, Generation), AssembleError> {
     let upstreams = upstreams(&config, foundation, before)?;
-    let plugins = load_plugins(&config, foundation).await;
+    let clients = clients(&config, foundation, before)?;
+    let plugins = load_plugins(&config, foundation, &clients).await?;
     let plans = plans(&config, &plugins)?;
     let generation = Generation {
         config,
         plugins,
         upstreams,
         plans,
+        clients,
     };
     let mut routes = Vec::with_capacity(generation.config.routes.len());
     for route in &generation.config.routes {
@@ -231,6 +250,31 @@ fn upstreams(
     Ok(upstreams)
 }
 
+/// Clients that would be the same are taken over, as upstreams are.
+fn clients(
+    config: &GatewayConfig,
+    foundation: &Foundation,
+    before: Option<&Generation>,
+) -> Result<HashMap<String, Arc<PluginClient>>, AssembleError> {
+    let mut clients = HashMap::new();
+    for name in used_plugins(config) {
+        let Some(plugin) = config.plugin.get(name).filter(|plugin| !plugin.grants.http.is_empty()) else {
+            continue;
+        };
+        let same = before
+            .and_then(|before| before.clients.get(name))
+            .filter(|known| known.is_still(plugin));
+        let client = match same {
+            Some(client) => Arc::clone(client),
+            None => PluginClient::new(plugin, foundation.workers, &foundation.resolver)
+                .map(Arc::new)
+                .map_err(Box::new)?,
+        };
+        clients.insert(name.to_owned(), client);
+    }
+    Ok(clients)
+}
+
 /// Names of the plugins that routes use.
 pub fn used_plugins(config: &GatewayConfig) -> BTreeSet<&str> {
     let mut used = BTreeSet::new();
@@ -256,27 +300,56 @@ pub fn plugin_file(config: &GatewayConfig, name: &str) -> Option<PathBuf> {
         .map(|directory| directory.join(format!("{name}.wasm")))
 }
 
-/// Loads every plugin that a route uses. Why one could not be loaded is said by the route that misses it.
+/// Loads every plugin that a route uses. Why one could not be loaded is said by the route that misses it; what is
+/// granted and is not there is an error of the configuration.
 async fn load_plugins(
     config: &GatewayConfig,
     foundation: &Foundation,
-) -> BTreeMap<String, Result<Arc<Plugin>, String>> {
+    clients: &HashMap<String, Arc<PluginClient>>,
+) -> Result<BTreeMap<String, Result<Arc<Plugin>, String>>, AssembleError> {
     let mut plugins = BTreeMap::new();
     for name in used_plugins(config) {
         let loaded = match plugin_file(config, name) {
             None => Err(format!("plugin `{name}` is used, but there is no `plugins.directory`")),
             Some(file) => {
                 let limits = config.plugin.get(name).cloned().unwrap_or_default();
+                let granted = granted(name, &limits, foundation, clients.get(name))?;
                 foundation
                     .plugins
-                    .load(name, &file, &limits)
+                    .load_with(name, &file, &limits, granted)
                     .await
                     .map_err(|error| error.to_string())
             }
         };
         plugins.insert(name.to_owned(), loaded);
     }
-    plugins
+    Ok(plugins)
+}
+
+/// Finds what is granted to a plugin.
+fn granted(
+    plugin: &str,
+    config: &PluginConfig,
+    foundation: &Foundation,
+    client: Option<&Arc<PluginClient>>,
+) -> Result<Granted, AssembleError> {
+    let mut granted = Granted {
+        state: Some(Arc::clone(&foundation.state)),
+        ..Granted::default()
+    };
+    if let Some(client) = client {
+        granted.authorities = client.authorities().to_owned();
+        granted.http = Some(Arc::<PluginClient>::clone(client));
+    }
+    for (name, secret) in &config.grants.secrets {
+        let value = secret::read(&secret.reference).map_err(|source| AssembleError::Secret {
+            plugin: plugin.to_owned(),
+            place: secret.place.clone(),
+            source,
+        })?;
+        granted.secrets.insert(name.clone(), value.into());
+    }
+    Ok(granted)
 }
 
 /// One route in the making.

@@ -1,6 +1,13 @@
 //! Secrets, read where the configuration points to.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
 use gatewright_config::SecretReference;
+
+/// Bytes of a secret. What is longer is another file.
+const LONGEST: u64 = 64 << 10;
 
 /// Why there is no secret. Says where it should have been, never what was there.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +26,9 @@ pub enum SecretError {
     /// There is nothing in it.
     #[error("the secret is empty")]
     Empty,
+    /// It cannot be a secret.
+    #[error("the secret is longer than {LONGEST} bytes")]
+    TooLong,
 }
 
 /// Reads a secret.
@@ -31,10 +41,13 @@ pub fn read(reference: &SecretReference) -> Result<String, SecretError> {
             std::env::var(name).map_err(|_| SecretError::Environment(name.clone()))?
         }
         SecretReference::File(path) => {
-            let text = std::fs::read_to_string(path).map_err(|source| SecretError::File {
+            let text = read_file(path).map_err(|source| SecretError::File {
                 path: path.clone(),
                 source,
             })?;
+            if text.len() as u64 > LONGEST {
+                return Err(SecretError::TooLong);
+            }
             text.strip_suffix('\n').map(str::to_owned).unwrap_or(text)
         }
     };
@@ -43,4 +56,10 @@ pub fn read(reference: &SecretReference) -> Result<String, SecretError> {
     } else {
         Ok(secret)
     }
+}
+
+fn read_file(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
+    Ok(text)
 }

@@ -3,7 +3,9 @@
 pub mod balance;
 pub mod connect;
 pub mod guard;
+pub mod plugin_client;
 pub mod pool;
+pub mod screen;
 pub mod target;
 
 use std::error::Error;
@@ -127,7 +129,9 @@ fn unreachable(target: &Target, error: &ConnectError) -> Problem {
     let kind = match error {
         ConnectError::TimedOut => ProblemKind::IntegrationTimeout,
         ConnectError::Tls(_) | ConnectError::Http(_) => ProblemKind::IntegrationFailure,
-        ConnectError::Resolve(_) | ConnectError::Connect(_) => ProblemKind::UpstreamUnavailable,
+        ConnectError::Resolve(_) | ConnectError::Connect(_) | ConnectError::Private(_) => {
+            ProblemKind::UpstreamUnavailable
+        }
     };
     let problem = Problem::new(kind).with_cause(format_args!("{}: {error}", target.name));
     match kind {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use gatewright_config::{GatewayConfig, StageKind};
+use gatewright_config::{GatewayConfig, SecretReference, StageKind};
 
 use crate::assemble::{plugin_file, used_plugins};
 
@@ -60,6 +60,17 @@ pub fn files(config: &GatewayConfig) -> BTreeSet<PathBuf> {
         .into_iter()
         .filter_map(|name| plugin_file(config, name))
         .collect();
+    for name in used_plugins(config) {
+        let Some(plugin) = config.plugin.get(name) else {
+            continue;
+        };
+        files.extend(plugin.http.ca.as_ref().map(|file| file.path.clone()));
+        for secret in plugin.grants.secrets.values() {
+            if let SecretReference::File(path) = &secret.reference {
+                files.insert(path.clone());
+            }
+        }
+    }
     files.extend(
         config
             .upstreams

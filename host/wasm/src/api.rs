@@ -26,10 +26,21 @@ pub(crate) use response_transform::{ResponseEdits, ResponseOutcome, TransformRes
 
 use std::time::Duration;
 
-use crate::failure::{Failure, Fault};
+use http::HeaderMap;
+
+use crate::failure::{Failure, Fault, OutputError};
 use crate::instance::Instance;
 use crate::kind::PluginKind;
 use bindings::gatewright::plugin::types;
+
+/// Header fields of a request that a plugin sends on its own.
+pub(crate) fn request_fields(fields: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, OutputError> {
+    fields::section(
+        fields,
+        fields::Message::Request,
+        &mut allowance::Allowance::new(usize::MAX),
+    )
+}
 
 /// One call of a guest: what it is given, and how its answer is checked.
 pub(crate) trait Hook: Sync {

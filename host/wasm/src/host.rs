@@ -3,6 +3,7 @@
 //! Everything is linked for every plugin, because some languages import everything whether they use it or not. What
 //! a plugin may not use refuses each call; only what the host does not know at all is an error at load.
 
+mod asked;
 mod clock;
 mod counters;
 mod http_client;
@@ -17,6 +18,9 @@ use wasmtime::component::{HasSelf, Linker};
 
 use crate::api::bindings::{Host_, gatewright};
 use crate::state::CallState;
+
+/// Longest key of counters and stores.
+const KEY_BYTES: usize = 512;
 
 /// The linker that all plugins are linked with.
 ///

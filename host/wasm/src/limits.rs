@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use gatewright_config::gateway::{Grants, InstancePolicy, PluginConfig};
+use gatewright_config::gateway::{Grants, HttpClientConfig, InstancePolicy, PluginConfig};
 use wasmtime::ResourceLimiter;
 
 use crate::ticker::TICK;
@@ -27,6 +27,7 @@ pub(crate) struct Limits {
     pub(crate) queue_timeout: Duration,
     pub(crate) instances: InstancePolicy,
     pub(crate) grants: Grants,
+    pub(crate) http: HttpClientConfig,
 }
 
 impl From<&PluginConfig> for Limits {
@@ -42,6 +43,7 @@ impl From<&PluginConfig> for Limits {
             queue_timeout,
             instances,
             grants,
+            http,
         } = config;
         Self {
             memory_bytes: bytes(memory.0),
@@ -54,6 +56,7 @@ impl From<&PluginConfig> for Limits {
             queue_timeout: *queue_timeout,
             instances: *instances,
             grants: grants.clone(),
+            http: http.clone(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod collector;
 mod custom;
+mod service;
 mod stats;
 
 use std::collections::BTreeMap;
@@ -12,8 +13,9 @@ use std::time::Duration;
 
 pub(crate) use collector::PluginCollector;
 pub(crate) use custom::{CustomMetrics, Sample};
+pub(crate) use service::{Answered, Service};
 pub use stats::{CallStats, RuntimeStats};
-pub(crate) use stats::{Outcome, PluginStats};
+pub(crate) use stats::{Outcome, PluginStats, nanos};
 
 /// The numbers of all plugins of the process. They live as long as the host: a plugin that is replaced goes on
 /// counting where the version before stopped.

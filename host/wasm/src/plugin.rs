@@ -13,6 +13,7 @@ use crate::api::Needs;
 use crate::configuration::{self, Schema};
 use crate::digest::Digest;
 use crate::failure::Failure;
+use crate::granted::Granted;
 use crate::instance::{Component, Instance};
 use crate::integration::PluginIntegration;
 use crate::kind::{Kinds, PluginKind};
@@ -64,6 +65,7 @@ impl Plugin {
         file: PluginFile,
         compiled: Compiled,
         config: &PluginConfig,
+        granted: Granted,
         shared: Arc<Shared>,
     ) -> Result<Self, PluginError> {
         let limits = Limits::from(config);
@@ -75,6 +77,8 @@ impl Plugin {
             limits,
             stats,
             custom: Arc::clone(&shared.metrics.custom),
+            granted,
+            refusals: LogGate::new(),
         });
         let description = describing::describe(&file, &component, &caller, &shared).await?;
         if matches!(caller.limits.instances, InstancePolicy::Reuse(_)) && !description.reusable {
@@ -162,6 +166,8 @@ impl Plugin {
             self.digest.bytes().as_slice(),
             self.caller.name.as_bytes(),
             config.as_bytes(),
+            // Decisions are cached under this: what was decided with another secret is no decision.
+            self.caller.granted.digest().bytes(),
         ]);
         if let Some(known) = self.known_runtime(&digest) {
             return Ok(known);

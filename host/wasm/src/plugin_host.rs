@@ -13,6 +13,7 @@ use crate::artifacts::Artifacts;
 use crate::compiler::{CompileLimits, Compiler};
 use crate::decision_cache::DecisionCache;
 use crate::digest::Digest;
+use crate::granted::Granted;
 use crate::metrics::{HostMetrics, PluginCollector};
 use crate::plugin::Plugin;
 use crate::pool::Runtimes;
@@ -93,14 +94,28 @@ impl PluginHost {
         registry.register_collector(Box::new(PluginCollector(Arc::clone(&self.0.metrics))));
     }
 
+    /// Loads a plugin to which nothing is granted but what its configuration holds: see [`PluginHost::load_with`].
+    ///
+    /// # Errors
+    /// When the file is not a plugin that this gateway can run; the message says why and what to do.
+    pub async fn load(&self, name: &str, file: &Path, config: &PluginConfig) -> Result<Arc<Plugin>, PluginError> {
+        self.load_with(name, file, config, Granted::default()).await
+    }
+
     /// Reads a plugin's file once, checks it, compiles it or takes it from the store, links it and asks what it is.
-    /// The same bytes with the same name and limits are the same plugin, as long as somebody has it.
+    /// The same bytes with the same name, limits and grants are the same plugin, as long as somebody has it.
     ///
     /// Takes seconds for large components, on a thread of its own; the calling task needs tokio's timers.
     ///
     /// # Errors
     /// When the file is not a plugin that this gateway can run; the message says why and what to do.
-    pub async fn load(&self, name: &str, file: &Path, config: &PluginConfig) -> Result<Arc<Plugin>, PluginError> {
+    pub async fn load_with(
+        &self,
+        name: &str,
+        file: &Path,
+        config: &PluginConfig,
+        granted: Granted,
+    ) -> Result<Arc<Plugin>, PluginError> {
         let shared = &self.0;
         let turn = Arc::clone(&shared.loading).lock_owned().await;
         let plugin = PluginFile {
@@ -109,12 +124,12 @@ impl PluginHost {
         };
         let (turn, source) = loading::read(turn, plugin.clone(), shared.settings.file_bytes).await;
         let source = source?;
-        let key = key(&source.digest, name, config);
+        let key = key(&source.digest, name, config, &granted);
         if let Some(known) = self.known(&key) {
             return Ok(known);
         }
         let (turn, compiled) = loading::compile(turn, plugin.clone(), source, Arc::clone(shared)).await;
-        let loaded = Arc::new(Plugin::link(plugin, compiled?, config, Arc::clone(shared)).await?);
+        let loaded = Arc::new(Plugin::link(plugin, compiled?, config, granted, Arc::clone(shared)).await?);
         shared.metrics.loaded(loaded.compile_time());
         let mut plugins = shared.plugins.lock().unwrap_or_else(PoisonError::into_inner);
         plugins.retain(|_, plugin| plugin.strong_count() > 0);
@@ -135,7 +150,12 @@ impl PluginHost {
 }
 
 /// What makes a plugin another: its bytes, its name, what it may use.
-fn key(file: &Digest, name: &str, config: &PluginConfig) -> Digest {
+fn key(file: &Digest, name: &str, config: &PluginConfig, granted: &Granted) -> Digest {
     let config = serde_json::to_string(config).unwrap_or_else(|_| format!("{config:?}"));
-    Digest::of_parts([file.bytes().as_slice(), name.as_bytes(), config.as_bytes()])
+    Digest::of_parts([
+        file.bytes().as_slice(),
+        name.as_bytes(),
+        config.as_bytes(),
+        granted.digest().bytes(),
+    ])
 }

@@ -7,7 +7,9 @@ use wasmtime::UpdateDeadline;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::failure::CpuExceeded;
+use crate::granted::Granted;
 use crate::limits::{Limits, Meter};
+use crate::log_gate::LogGate;
 use crate::metrics::{CustomMetrics, PluginStats};
 use crate::turns::Turns;
 
@@ -21,6 +23,9 @@ pub(crate) struct Caller {
     pub(crate) limits: Limits,
     pub(crate) stats: Arc<PluginStats>,
     pub(crate) custom: Arc<CustomMetrics>,
+    pub(crate) granted: Granted,
+    /// Lets a line about services that are not granted into the log, now and then.
+    pub(crate) refusals: LogGate,
 }
 
 /// The data of a store.
@@ -29,6 +34,7 @@ pub(crate) struct CallState {
     pub(crate) exchange: Option<ExchangeId>,
     pub(crate) meter: Meter,
     pub(crate) log_bytes_left: usize,
+    pub(crate) http_requests_left: usize,
     ticks_left: u32,
     turns: Turns,
     wasi: Option<Box<Wasi>>,
@@ -45,6 +51,7 @@ impl CallState {
             meter: Meter::new(caller.limits.memory_bytes),
             exchange: None,
             log_bytes_left: caller.limits.log_bytes,
+            http_requests_left: caller.limits.http.requests,
             ticks_left: caller.limits.cpu_ticks,
             turns: Turns::default(),
             wasi: None,
@@ -58,6 +65,7 @@ impl CallState {
         self.ticks_left = cpu_ticks;
         self.turns = Turns::default();
         self.log_bytes_left = self.caller.limits.log_bytes;
+        self.http_requests_left = self.caller.limits.http.requests;
     }
 
     /// A tick came while the guest computed: it lets others run, or has had its time.

@@ -8,4 +8,5 @@ mod loading;
 mod metrics;
 mod outputs;
 mod reuse;
+mod services;
 mod transforms;

@@ -98,15 +98,28 @@ pub(crate) fn counter_take(
 }
 
 pub(crate) fn http_send(request: &HttpRequest) -> Result<Response, HttpError> {
-    let request = wit::http_client::OutboundRequest {
+    wit::http_client::send(&outbound(request))
+        .map(Into::into)
+        .map_err(Into::into)
+}
+
+pub(crate) fn http_send_all(requests: &[HttpRequest]) -> Vec<Result<Response, HttpError>> {
+    let requests: Vec<_> = requests.iter().map(outbound).collect();
+    let answers = wit::http_client::send_all(&requests).into_iter();
+    answers
+        .map(|answer| answer.map(Into::into).map_err(Into::into))
+        .collect()
+}
+
+fn outbound(request: &HttpRequest) -> wit::http_client::OutboundRequest {
+    wit::http_client::OutboundRequest {
         method: request.method.clone(),
         url: request.url.clone(),
         fields: Fields::clone(&request.fields).into(),
         body: request.body.clone(),
         timeout: request.timeout.map(millis),
         max_response_bytes: request.max_response_bytes,
-    };
-    wit::http_client::send(&request).map(Into::into).map_err(Into::into)
+    }
 }
 
 impl From<Level> for wit::log::Level {

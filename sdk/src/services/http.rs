@@ -80,6 +80,12 @@ impl HttpRequest {
     }
 }
 
+/// Sends several requests at once, up to the plugin's limit of parallel requests, and waits for all of them. The
+/// answers come in the order of the requests.
+pub fn send_all(requests: &[HttpRequest]) -> Vec<Result<Response, HttpError>> {
+    host::http_send_all(requests)
+}
+
 /// Why there is no response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HttpError {

@@ -82,6 +82,18 @@ pub fn grant_counter(counter: &str) {
     with(|host| host.counters.insert(counter.to_owned(), Default::default()));
 }
 
+/// From now on, the stores and counters that are granted do not answer, for this reason.
+///
+/// ```
+/// use gatewright_sdk::{kv, testing::host};
+/// host::grant_kv("sessions");
+/// host::state_is_away("connection refused");
+/// assert_eq!(kv::get("sessions", "a"), Err(kv::KvError::Unavailable("connection refused".to_owned())));
+/// ```
+pub fn state_is_away(reason: &str) {
+    with(|host| host.away = Some(reason.to_owned()));
+}
+
 /// Grants outbound HTTP and answers it.
 pub fn answer_http(answer: impl Fn(&HttpRequest) -> Result<Response, HttpError> + 'static) {
     with(|host| host.http = Some(std::rc::Rc::new(answer)));

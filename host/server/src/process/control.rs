@@ -180,6 +180,7 @@ impl Control {
             .upstreams
             .values()
             .for_each(|upstream| upstream.close_idle());
+        self.generation.clients.values().for_each(|client| client.close_idle());
     }
 
     /// Says that it stops, then accepts no more, then waits for what runs, each for as long as configured.

@@ -63,6 +63,7 @@ impl StartError {
     pub(super) fn assemble(file: &Path, error: AssembleError) -> Self {
         match error {
             AssembleError::Upstream(error) => Self::Config(error.place().mistake(file, &error)),
+            AssembleError::Secret { ref place, .. } => Self::Config(place.mistake(file, &error)),
             error => Self::Assemble {
                 file: file.to_owned(),
                 source: Box::new(error),

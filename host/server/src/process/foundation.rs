@@ -12,6 +12,7 @@ use crate::assemble::Foundation;
 use crate::integrations::http::via;
 use crate::state::embedded::Embedded;
 use crate::telemetry::{Metrics, Telemetry};
+use crate::upstream::screen::SystemResolver;
 
 /// Threads that serve requests.
 pub(super) fn worker_count(config: &GatewayConfig) -> usize {
@@ -52,6 +53,7 @@ pub(super) fn foundation(
         state: Arc::new(Embedded::default()),
         telemetry: Telemetry::new(Arc::clone(metrics), access_log),
         metrics: Arc::clone(metrics),
+        resolver: Arc::new(SystemResolver::default()),
         via: via(),
         workers,
     })

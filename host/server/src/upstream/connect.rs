@@ -1,6 +1,7 @@
 //! New connections to a target: name, TCP, TLS, HTTP.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use gatewright_config::{FileReference, Place, TargetConfig, UpstreamConfig};
@@ -16,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::guard::{ResponseGuard, Sent};
+use super::screen::Screen;
 use crate::listener::tls::{TlsError, certificates};
 
 /// hyper's own default; with another number it allocates for every response.
@@ -89,6 +91,9 @@ pub enum ConnectError {
     /// The name has no address.
     #[error("cannot resolve the name: {0}")]
     Resolve(io::Error),
+    /// The name stands for an address that it may not stand for.
+    #[error("its address is private: {0}")]
+    Private(IpAddr),
     /// Nobody answers there.
     #[error("cannot connect: {0}")]
     Connect(io::Error),
@@ -107,6 +112,8 @@ pub struct Connector {
     tls: Option<(TlsConnector, ServerName<'static>)>,
     header_bytes: usize,
     header_count: usize,
+    /// For hosts that somebody else than the operator may have a say in.
+    screen: Option<Screen>,
 }
 
 /// A connection that has not served yet.
@@ -140,7 +147,16 @@ impl Connector {
             tls,
             header_bytes: usize::try_from(upstream.header_bytes.0).unwrap_or(usize::MAX),
             header_count: upstream.header_count,
+            screen: None,
         })
+    }
+
+    /// Connects to addresses only that `screen` lets through.
+    pub fn screened(self, screen: Screen) -> Self {
+        Self {
+            screen: Some(screen),
+            ..self
+        }
     }
 
     /// Connects. The caller keeps the time.
@@ -162,20 +178,13 @@ impl Connector {
     }
 
     async fn connect_tcp(&self) -> Result<TcpStream, ConnectError> {
-        let addresses = tokio::net::lookup_host((self.host.as_str(), self.port))
-            .await
-            .map_err(ConnectError::Resolve)?;
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    stream.set_nodelay(true).map_err(ConnectError::Connect)?;
-                    return Ok(stream);
-                }
-                Err(error) => last = error,
+        match &self.screen {
+            Some(screen) => connect_first(screen.addresses(&self.host, self.port).await?).await,
+            None => {
+                let addresses = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
+                connect_first(addresses.map_err(ConnectError::Resolve)?).await
             }
         }
-        Err(ConnectError::Connect(last))
     }
 
     async fn handshake<S>(&self, stream: S) -> Result<Connected, ConnectError>
@@ -200,6 +209,21 @@ impl Connector {
         });
         Ok(Connected { sender, sent })
     }
+}
+
+/// A connection to the first address that takes one.
+async fn connect_first(addresses: impl IntoIterator<Item = SocketAddr>) -> Result<TcpStream, ConnectError> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                stream.set_nodelay(true).map_err(ConnectError::Connect)?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(ConnectError::Connect(last))
 }
 
 /// TLS towards the targets, if any of them speaks it.

@@ -9,6 +9,7 @@ use rustls::ClientConfig;
 
 use super::connect::{ConnectError, Connector, SetupError};
 use super::pool::{Lease, Pool};
+use super::screen::Screen;
 
 /// One target of an upstream.
 pub struct Target {
@@ -54,6 +55,14 @@ impl Target {
             connector: Connector::new(target, upstream, tls)?,
             connect_timeout: upstream.connect_timeout,
         })
+    }
+
+    /// Connects to addresses only that `screen` lets through.
+    pub fn screened(self, screen: Screen) -> Self {
+        Self {
+            connector: self.connector.screened(screen),
+            ..self
+        }
     }
 
     /// A new connection.

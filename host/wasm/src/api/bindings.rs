@@ -20,6 +20,12 @@ wasmtime::component::bindgen!({
     ",
     world: "gatewright:host/host",
     ownership: Borrowing { duplicate_if_necessary: true },
-    imports: { default: trappable },
+    // What may have to wait is asynchronous, so that the guest holds no thread. The others stay cheap.
+    imports: {
+        "gatewright:plugin/counters": async | trappable,
+        "gatewright:plugin/http-client": async | trappable,
+        "gatewright:plugin/kv": async | trappable,
+        default: trappable,
+    },
     exports: { default: async },
 });

@@ -1,14 +1,181 @@
-//! Outbound requests. Linked, but no configuration grants an origin yet: every call is refused.
+//! Outbound requests: checked here, sent by the server. The guest waits without holding a thread.
 
+mod at_once;
+mod target;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, Uri};
+
+use self::at_once::at_once;
+use self::target::{Misdirected, target};
+use super::asked::Asked;
+use crate::api;
 use crate::api::bindings::gatewright::plugin::http_client::{FullResponse, Host, HttpError, OutboundRequest};
-use crate::state::CallState;
+use crate::api::bindings::gatewright::plugin::types::ResponseHeadResult as ResponseHead;
+use crate::metrics::{Answered, Service};
+use crate::outbound::{Outbound, OutboundError};
+use crate::state::{CallState, Caller};
 
 impl Host for CallState {
-    fn send(&mut self, _request: OutboundRequest) -> wasmtime::Result<Result<FullResponse, HttpError>> {
-        Ok(Err(HttpError::Forbidden))
+    async fn send(&mut self, request: OutboundRequest) -> wasmtime::Result<Result<FullResponse, HttpError>> {
+        let request = self.prepare(request);
+        let caller = Arc::clone(&self.caller);
+        Ok(send(&caller, request).await)
     }
 
-    fn send_all(&mut self, requests: Vec<OutboundRequest>) -> wasmtime::Result<Vec<Result<FullResponse, HttpError>>> {
-        Ok(requests.iter().map(|_| Err(HttpError::Forbidden)).collect())
+    async fn send_all(
+        &mut self,
+        requests: Vec<OutboundRequest>,
+    ) -> wasmtime::Result<Vec<Result<FullResponse, HttpError>>> {
+        let requests: Vec<_> = requests.into_iter().map(|request| self.prepare(request)).collect();
+        let caller = Arc::clone(&self.caller);
+        let sending = requests.into_iter().map(|request| send(&caller, request)).collect();
+        Ok(at_once(sending, caller.limits.http.parallel).await)
+    }
+}
+
+/// A request that has been checked, or why it is not sent.
+struct Prepared {
+    asked: Asked,
+    outbound: Result<Outbound, Refusal>,
+}
+
+impl CallState {
+    fn prepare(&mut self, request: OutboundRequest) -> Prepared {
+        let asked = self.asked(Service::Http);
+        let outbound = match self.http_requests_left.checked_sub(1) {
+            Some(left) => {
+                self.http_requests_left = left;
+                checked(&self.caller, request)
+            }
+            None => Err(Refusal::BadRequest(format!(
+                "more than {} requests in one call; `requests` under `[plugin.{}.http]` is the limit",
+                self.caller.limits.http.requests, self.caller.name
+            ))),
+        };
+        Prepared { asked, outbound }
+    }
+}
+
+async fn send(caller: &Caller, prepared: Prepared) -> Result<FullResponse, HttpError> {
+    let Prepared { asked, outbound } = prepared;
+    let sent = match (outbound, &caller.granted.http) {
+        (Ok(outbound), Some(client)) => {
+            let origin = outbound.origin;
+            let sent = client.send(outbound).await;
+            sent.map_err(|error| Refusal::Failed(error, origin))
+        }
+        (Ok(_), None) => Err(Refusal::NoClient),
+        (Err(refusal), _) => Err(refusal),
+    };
+    asked.settled(sent.map(lowered), |refusal, asked| refusal.into_error(asked, caller))
+}
+
+fn checked(caller: &Caller, request: OutboundRequest) -> Result<Outbound, Refusal> {
+    let limits = &caller.limits;
+    let OutboundRequest {
+        method,
+        url,
+        fields,
+        body,
+        timeout,
+        max_response_bytes,
+    } = request;
+    let (origin, target) = target(&url, &limits.grants.http)?;
+    let method = Method::from_bytes(method.as_bytes())
+        .ok()
+        .filter(|method| !matches!(*method, Method::CONNECT | Method::TRACE))
+        .ok_or_else(|| Refusal::BadRequest("a method that is none, or `CONNECT` or `TRACE`".to_owned()))?;
+    let fields = api::request_fields(fields).map_err(|error| Refusal::BadRequest(error.what))?;
+    let mut request = Request::new(Bytes::from(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = Uri::from(target);
+    *request.headers_mut() = fields;
+    // The call itself ends with its budget, whatever is given here.
+    let patience = timeout.map_or(limits.time, |timeout| {
+        Duration::from_millis(timeout.into()).min(limits.time)
+    });
+    let most = usize::try_from(limits.http.response_bytes.0).unwrap_or(usize::MAX);
+    let wanted = max_response_bytes.map_or(most, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    Ok(Outbound {
+        origin,
+        request,
+        deadline: Instant::now() + patience,
+        max_response_bytes: wanted.min(most),
+    })
+}
+
+fn lowered(response: Response<Bytes>) -> FullResponse {
+    let (parts, body) = response.into_parts();
+    let fields = parts.headers.iter();
+    FullResponse {
+        head: ResponseHead {
+            status: parts.status.as_u16(),
+            fields: fields
+                .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+                .collect(),
+        },
+        body: body.to_vec(),
+    }
+}
+
+/// Why there is no response.
+enum Refusal {
+    /// Scheme, host and port that are not granted.
+    NotGranted(String),
+    BadRequest(String),
+    /// The plugin was loaded by somebody who sends nothing.
+    NoClient,
+    /// From the origin of that number.
+    Failed(OutboundError, usize),
+}
+
+impl From<Misdirected> for Refusal {
+    fn from(misdirected: Misdirected) -> Self {
+        match misdirected {
+            Misdirected::NotGranted(origin) => Self::NotGranted(origin),
+            Misdirected::NoUrl(reason) => Self::BadRequest(reason),
+        }
+    }
+}
+
+impl Refusal {
+    fn into_error(self, asked: Asked, caller: &Caller) -> HttpError {
+        let (error, origin) = match self {
+            Self::NotGranted(origin) => {
+                asked.refused(&origin);
+                return HttpError::Forbidden;
+            }
+            Self::BadRequest(reason) => {
+                asked.ended(Answered::Invalid);
+                return HttpError::BadRequest(reason);
+            }
+            Self::NoClient => {
+                asked.ended(Answered::Failed);
+                return HttpError::Connect("there is nobody to send it".to_owned());
+            }
+            Self::Failed(error, origin) => (error, origin),
+        };
+        if let OutboundError::Private(address) = &error {
+            let host = caller.limits.grants.http.get(origin).map_or("", |origin| &origin.host);
+            asked.refused_address(host, address);
+            return HttpError::Forbidden;
+        }
+        asked.ended(match error {
+            OutboundError::TooLarge => Answered::Invalid,
+            _ => Answered::Failed,
+        });
+        match error {
+            OutboundError::Private(_) => HttpError::Forbidden,
+            OutboundError::Dns(text) => HttpError::Dns(text),
+            OutboundError::Connect(text) => HttpError::Connect(text),
+            OutboundError::Tls(text) => HttpError::Tls(text),
+            OutboundError::Timeout => HttpError::Timeout,
+            OutboundError::TooLarge => HttpError::TooLarge,
+            OutboundError::Protocol(text) => HttpError::Protocol(text),
+        }
     }
 }

@@ -8,6 +8,8 @@ use crate::text::escaped;
 const TARGET: &str = "gatewright::plugin";
 /// What a line costs besides its text, so that a budget of bytes bounds empty lines too.
 const LINE_BYTES: usize = 64;
+/// What a field costs besides its text: there are as many empty ones as fit into a call's bytes.
+const FIELD_BYTES: usize = 2;
 const LONGEST_MESSAGE: usize = 8 << 10;
 const LONGEST_FIELD: usize = 1 << 10;
 
@@ -17,8 +19,7 @@ impl Host for CallState {
     }
 
     fn write(&mut self, level: Level, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
-        let text: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let Some(left) = self.log_bytes_left.checked_sub(LINE_BYTES + message.len() + text) else {
+        let Some(left) = self.log_bytes_left.checked_sub(cost(&message, &fields)) else {
             self.caller.stats.log_line_dropped();
             return Ok(());
         };
@@ -50,6 +51,14 @@ impl CallState {
     }
 }
 
+/// What a line takes of the budget.
+fn cost(message: &str, fields: &[(String, String)]) -> usize {
+    let fields = fields
+        .iter()
+        .map(|(name, value)| FIELD_BYTES + name.len() + value.len());
+    LINE_BYTES + message.len() + fields.sum::<usize>()
+}
+
 fn is_enabled(level: Level) -> bool {
     match level {
         Level::Trace => tracing::enabled!(target: TARGET, tracing::Level::TRACE),
@@ -57,5 +66,18 @@ fn is_enabled(level: Level) -> bool {
         Level::Info => tracing::enabled!(target: TARGET, tracing::Level::INFO),
         Level::Warn => tracing::enabled!(target: TARGET, tracing::Level::WARN),
         Level::Error => tracing::enabled!(target: TARGET, tracing::Level::ERROR),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_lines_and_empty_fields_cost_what_they_take_in_the_log() {
+        assert_eq!(cost("", &[]), 64);
+        assert_eq!(cost("abc", &[("a".to_owned(), "bc".to_owned())]), 64 + 3 + 2 + 3);
+        let empty = vec![Default::default(); 100_000];
+        assert!(cost("", &empty) > 200_000);
     }
 }

@@ -9,6 +9,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
 use super::HostMetrics;
+use super::service::{Answered, Service};
 use super::stats::{BUCKETS, Outcome, PluginStats, Sums};
 use crate::failure::TrapReason;
 use crate::kind::PluginKind;
@@ -59,6 +60,7 @@ impl Collector for PluginCollector {
             }
         }
         cpu(&mut encoder, &rows)?;
+        services(&mut encoder, &rows)?;
         self.host(&mut encoder)?;
         self.0.custom.encode(&mut encoder)
     }
@@ -207,6 +209,43 @@ fn cpu(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
         metric
             .encode_family(&[("plugin", &*row.name)])?
             .encode_counter::<NoLabelSet, _, u64>(&cpu, None)?;
+    }
+    Ok(())
+}
+
+fn services(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
+    let used = || {
+        rows.iter().flat_map(|row| {
+            let services = Service::ALL
+                .iter()
+                .map(|service| (*service, row.stats.services.sums(*service)));
+            services.map(|(service, sums)| (&*row.name, service.as_str(), sums))
+        })
+    };
+    let mut metric = encoder.encode_descriptor(
+        "gatewright_plugin_service_calls",
+        "Calls of services by plugins, by service and outcome",
+        None,
+        MetricType::Counter,
+    )?;
+    for (plugin, service, sums) in used() {
+        for (answered, count) in Answered::ALL.iter().zip(sums.calls).filter(|(_, count)| *count > 0) {
+            let labels: Labels<'_> = [("plugin", plugin), ("service", service), ("outcome", answered.as_str())];
+            metric
+                .encode_family(&labels)?
+                .encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+        }
+    }
+    let mut metric = encoder.encode_descriptor(
+        "gatewright_plugin_service_seconds",
+        "Time that calls of services took",
+        None,
+        MetricType::Counter,
+    )?;
+    for (plugin, service, sums) in used().filter(|(_, _, sums)| sums.calls.iter().any(|count| *count > 0)) {
+        metric
+            .encode_family(&[("plugin", plugin), ("service", service)])?
+            .encode_counter::<NoLabelSet, _, u64>(&seconds(sums.nanos), None)?;
     }
     Ok(())
 }

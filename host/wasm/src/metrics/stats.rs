@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use gatewright_core::PerWorker;
 
+use super::service::ServiceStats;
 use crate::failure::{Failure, TrapReason};
 use crate::kind::PluginKind;
 
@@ -88,6 +89,7 @@ impl From<&Failure> for Outcome {
 pub(crate) struct PluginStats {
     workers: PerWorker<Numbers>,
     memory_high_water: AtomicU64,
+    pub(crate) services: ServiceStats,
 }
 
 macro_rules! numbers {
@@ -184,6 +186,7 @@ impl PluginStats {
         Self {
             workers: PerWorker::new(workers, |_| Numbers::new()),
             memory_high_water: AtomicU64::new(0),
+            services: ServiceStats::new(workers),
         }
     }
 

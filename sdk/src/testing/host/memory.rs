@@ -22,6 +22,8 @@ pub(super) struct Host {
     pub(super) stores: HashMap<String, Store>,
     pub(super) counters: HashMap<String, HashMap<String, Counter>>,
     pub(super) http: Option<HttpAnswer>,
+    /// Why stores and counters do not answer.
+    pub(super) away: Option<String>,
 }
 
 #[derive(Default)]
@@ -50,6 +52,7 @@ impl Host {
             stores: HashMap::new(),
             counters: HashMap::new(),
             http: None,
+            away: None,
         }
     }
 }

@@ -74,7 +74,10 @@ pub(crate) fn kv_get(store: &str, key: &str) -> Result<Option<Entry>, KvError> {
 }
 
 pub(crate) fn kv_set(store: &str, key: &str, value: &[u8], ttl: Option<Duration>) -> Result<u64, KvError> {
-    with_store(store, |store, now| Ok(store.put(key, value, ttl.map(|ttl| now + ttl))))
+    with_store(store, |store, now| {
+        storable(key, ttl)?;
+        Ok(store.put(key, value, ttl.map(|ttl| now + ttl)))
+    })
 }
 
 pub(crate) fn kv_compare_and_set(
@@ -85,6 +88,7 @@ pub(crate) fn kv_compare_and_set(
     ttl: Option<Duration>,
 ) -> Result<Option<u64>, KvError> {
     with_store(store, |store, now| {
+        storable(key, ttl)?;
         let found = store.alive(key, now).map(|entry| entry.revision);
         Ok((found == expected).then(|| store.put(key, value, ttl.map(|ttl| now + ttl))))
     })
@@ -141,6 +145,10 @@ pub(crate) fn http_send(request: &HttpRequest) -> Result<Response, HttpError> {
     answer(request)
 }
 
+pub(crate) fn http_send_all(requests: &[HttpRequest]) -> Vec<Result<Response, HttpError>> {
+    requests.iter().map(http_send).collect()
+}
+
 impl Store {
     fn alive(&self, key: &str, now: Duration) -> Option<&Entry> {
         self.entries
@@ -160,10 +168,22 @@ impl Store {
     }
 }
 
+/// What the gateway refuses whatever the store's limits are.
+fn storable(key: &str, ttl: Option<Duration>) -> Result<(), KvError> {
+    if key.len() > 512 || ttl == Some(Duration::ZERO) {
+        return Err(KvError::TooLarge);
+    }
+    Ok(())
+}
+
 fn with_store<T>(store: &str, act: impl FnOnce(&mut Store, Duration) -> Result<T, KvError>) -> Result<T, KvError> {
     with(|host| {
         let now = host.monotonic;
-        act(host.stores.get_mut(store).ok_or(KvError::NoSuchStore)?, now)
+        let store = host.stores.get_mut(store).ok_or(KvError::NoSuchStore)?;
+        match &host.away {
+            Some(reason) => Err(KvError::Unavailable(reason.clone())),
+            None => act(store, now),
+        }
     })
 }
 
@@ -176,6 +196,9 @@ fn with_counter<T>(
     with(|host| {
         let now = host.monotonic;
         let keys = host.counters.get_mut(counter).ok_or(CounterError::NoSuchCounter)?;
+        if let Some(reason) = &host.away {
+            return Err(CounterError::Unavailable(reason.clone()));
+        }
         Ok(act(
             keys.entry(key.to_owned()).or_insert(Counter {
                 since: now,

@@ -1,0 +1,32 @@
+//! `[kv.NAME]`
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::units::ByteSize;
+
+/// A key-value store that can be granted to plugins. Each plugin has its own under this name.
+///
+/// ```toml
+/// [kv.sessions]
+/// value_bytes = "16KiB"
+/// bytes = "16MiB"
+/// ```
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Kv {
+    /// Bytes of one value. Default `"64KiB"`.
+    pub value_bytes: ByteSize,
+    /// What the entries of one plugin may take, about 150 bytes, key and value each. Beyond that, nothing can be added
+    /// until something is deleted or its time is over. Default `"4MiB"`.
+    pub bytes: ByteSize,
+}
+
+impl Default for Kv {
+    fn default() -> Self {
+        Self {
+            value_bytes: ByteSize(64 << 10),
+            bytes: ByteSize(4 << 20),
+        }
+    }
+}
