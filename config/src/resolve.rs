@@ -78,6 +78,7 @@ pub(crate) fn cases(cases: Cases, path: &Path, report: &mut Report) -> CaseFile 
         report,
         chains: BTreeMap::new(),
         directory_missed: false,
+        known_secrets: BTreeMap::new(),
     };
     let plugin = resolver.plugin().remove(NAME).unwrap_or_default();
     let config = serde_json::Value::Object(config.value.0);

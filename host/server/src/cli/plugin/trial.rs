@@ -157,7 +157,7 @@ pub(super) fn exchange(case: &PluginCase) -> Exchange {
     };
     let mut attributes = Attributes::default();
     for (name, value) in known {
-        attributes.set(name.as_str(), attribute(value));
+        attributes.set(name.clone(), attribute(value));
     }
     let recorder: Arc<dyn Recorder> = Arc::new(Nowhere);
     let (version, listener) = (Version::HTTP_11, "test".into());
