@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use gatewright_config::gateway::{InstancePolicy, PluginConfig, PluginIntegrationConfig, PluginStageConfig};
+use gatewright_config::gateway::{Grants, InstancePolicy, PluginConfig, PluginIntegrationConfig, PluginStageConfig};
 use gatewright_core::{ExchangeId, Integration, RouteName, Stage};
 use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
 
@@ -72,6 +72,18 @@ impl Plugin {
         let (component, kinds) = component::link(&file, &compiled.component, &limits, &shared)?;
         let name: Arc<str> = file.name.as_str().into();
         let stats = shared.metrics.plugin(&name);
+        // What it is it says before it has anything: the interface promises that to operators.
+        let stranger = Arc::new(Caller {
+            name: Arc::clone(&name),
+            limits: Limits {
+                grants: Grants::default(),
+                ..limits.clone()
+            },
+            stats: Arc::clone(&stats),
+            custom: Arc::clone(&shared.metrics.custom),
+            granted: Granted::default(),
+            refusals: LogGate::new(),
+        });
         let caller = Arc::new(Caller {
             name,
             limits,
@@ -80,7 +92,7 @@ impl Plugin {
             granted,
             refusals: LogGate::new(),
         });
-        let description = describing::describe(&file, &component, &caller, &shared).await?;
+        let description = describing::describe(&file, &component, &stranger, &shared).await?;
         if matches!(caller.limits.instances, InstancePolicy::Reuse(_)) && !description.reusable {
             return Err(PluginError::Use {
                 plugin: file,
