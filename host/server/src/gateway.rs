@@ -99,6 +99,7 @@ impl Gateway {
             parts.version,
             Arc::clone(&self.recorder),
         );
+        record.authority = parts.headers.get(header::HOST).cloned();
         record.target = parts.uri.path_and_query().cloned();
         let exchange = Exchange {
             id,
@@ -136,13 +137,8 @@ impl Gateway {
         let service = self
             .service(&connection.listener)
             .ok_or(ProblemKind::ServiceUnavailable)?;
-        let admitted = admission::admit(&mut exchange.request, uri, violation, &service.bounds);
-        exchange.record.authority = match &admitted {
-            Ok(()) => Some(exchange.request.authority.clone()),
-            // As sent, for those who want to know who sends such things.
-            Err(_) => exchange.request.headers.get(header::HOST).cloned(),
-        };
-        admitted?;
+        admission::admit(&mut exchange.request, uri, violation, &service.bounds)?;
+        exchange.record.authority = Some(exchange.request.authority.clone());
         fields::clean_request(&mut exchange.request.headers);
         exchange.client = connection.peer.settle(&mut exchange.request, &service.trusted_proxies);
         exchange.record.client = exchange.client.clone();
@@ -210,13 +206,11 @@ fn take_body(body: Incoming, limit: u64, patience: Duration, record: &mut Access
 /// The response with what the gateway has to say in it, on its way to the client.
 fn finish(response: Response, exchange: Exchange, in_flight: InFlight, connection: &Connection) -> Answer {
     let Exchange {
-        request,
-        rate_limit,
-        mut record,
-        ..
+        rate_limit, mut record, ..
     } = exchange;
     record.status = Some(response.status().as_u16());
-    let expects_body = request.method != Method::HEAD && !matches!(response.status().as_u16(), 204 | 304);
+    // The method as sent: a plugin may have asked the upstream with another.
+    let expects_body = record.method != Method::HEAD && !matches!(response.status().as_u16(), 204 | 304);
     let mut response = response.map(|body| AnswerBody::new(body, record, in_flight, expects_body));
     let headers = response.headers_mut();
     if let Some(rate_limit) = rate_limit {
