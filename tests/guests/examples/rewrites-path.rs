@@ -52,6 +52,8 @@ impl RequestTransform for RewritesPath {
             "query-crlf" => edits.query("a=1\r\nx: y"),
             "query-space" => edits.query("a= 1 HTTP/1.1"),
             "query-fragment" => edits.query("a=1#b"),
+            "method-get" => edits.method("GET"),
+            "method-head" => edits.method("HEAD"),
             "method-crlf" => edits.method("GET / HTTP/1.1\r\nx: y\r\n\r\nGET"),
             "method-empty" => edits.method(""),
             "method-connect" => edits.method("CONNECT"),

@@ -1,6 +1,6 @@
 //! P11, P23: where a request goes is the route's to say, and what one plugin began another's failure does not send.
 
-use gatewright_tests::{Origin, TestFiles, TestGateway, http};
+use gatewright_tests::{Origin, RawClient, TestFiles, TestGateway, empty, full, http};
 
 use super::setup::{PATIENT, base, record, route, upstream};
 
@@ -75,6 +75,34 @@ fn p11_a_new_path_or_authority_stays_with_the_routes_upstream() {
     let sent = origin.requests().pop().unwrap();
     assert_eq!(sent.target, "/all/x?old=1");
     assert_eq!(sent.headers["host"], origin.addr().to_string().as_str());
+}
+
+#[test]
+fn another_method_for_the_upstream_does_not_change_what_the_client_asked() {
+    let origin = Origin::start(|request| async move {
+        let mut response = ::http::Response::new(full("hello"));
+        if request.method() == ::http::Method::HEAD {
+            *response.body_mut() = empty();
+            response
+                .headers_mut()
+                .insert("content-length", ::http::HeaderValue::from_static("5"));
+        }
+        response
+    });
+    let chain = "{ plugin = \"rewrites-path\" }";
+    let config = [base(), upstream(&origin), route("all", chain, "http = \"app\"")].concat();
+    let gateway = TestFiles::default().with_guests(&["rewrites-path"]).start(&config);
+    let mut client = RawClient::connect(gateway.addr("public"));
+    for (method, mode, text) in [
+        ("HEAD", "method-get", ""),
+        ("GET", "method-head", ""),
+        ("GET", "none", "hello"),
+    ] {
+        let path = format!("/all/{method}/{mode}");
+        let answer = client.request(method, &path, &[("x-mode", mode)], b"");
+        assert_eq!((answer.status, answer.text().as_str()), (200, text), "{path}");
+        assert_eq!(record(&gateway, &path)["outcome"], "answered", "{path}");
+    }
 }
 
 #[test]
