@@ -1,14 +1,14 @@
 # Peer: Gatewright, for the side-by-side gateway benchmark. Found with BENCH_PEERS_PATH.
 #
 #   GATEWRIGHT_BINARY   the program (default: target/release/gatewright of this repository)
-#   GATEWRIGHT_GUEST    the guest of the Wasm scenarios (default: made by `cargo xtask bench --guest`)
-#   GATEWRIGHT_INSTANCES  how its instances are used: fresh (default) or reuse
+#   GATEWRIGHT_GUESTS   the folder of the guests of the Wasm scenarios (default: made by `cargo xtask bench --guests`)
+#   GATEWRIGHT_INSTANCES  how their instances are used: fresh (default) or reuse
 #
 # shellcheck shell=bash
 
 GATEWRIGHT_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 GATEWRIGHT=${GATEWRIGHT_BINARY:-$GATEWRIGHT_ROOT/target/release/gatewright}
-GATEWRIGHT_GUEST=${GATEWRIGHT_GUEST:-$GATEWRIGHT_ROOT/target/bench/bearer.wasm}
+GATEWRIGHT_GUESTS=${GATEWRIGHT_GUESTS:-$GATEWRIGHT_ROOT/target/bench}
 GATEWRIGHT_INSTANCES=${GATEWRIGHT_INSTANCES:-fresh}
 
 version() { "$GATEWRIGHT" --version; }
@@ -17,13 +17,14 @@ supports() {
   [ -x "$GATEWRIGHT" ] || return 1
   case $1 in
   plain | auth-native | ratelimit | tls | tls-conn | h2 | h2-tls | big-down | big-up) ;;
-  auth-wasm | wasm-respond) [ -r "$GATEWRIGHT_GUEST" ] || return 1 ;;
+  auth-wasm) [ -r "$GATEWRIGHT_GUESTS/bearer.wasm" ] || return 1 ;;
+  wasm-respond) [ -r "$GATEWRIGHT_GUESTS/responds.wasm" ] || return 1 ;;
   *) return 1 ;;
   esac
 }
 
 start() { # SCENARIO THREADS
-  local scenario=$1 threads=$2 s tls="" chain="" headers="" instances='"fresh"'
+  local scenario=$1 threads=$2 s tls="" chain="" headers="" plugin="" instances='"fresh"'
   [ "$GATEWRIGHT_INSTANCES" = reuse ] && instances='{ reuse = 100000 }'
 
   case $scenario in
@@ -39,14 +40,16 @@ start() { # SCENARIO THREADS
       "$(printf %s "$BENCH_KEY" | sha256sum | cut -d' ' -f1)" >"$BENCH_RUN/keys.toml"
     ;;
   auth-wasm)
+    plugin=bearer
     chain='{ plugin = "bearer" }'
     headers=', headers = { x-principal = "{auth.principal}" }'
     ;;
+  wasm-respond) plugin=responds ;;
   ratelimit) chain="{ use = \"throttle\", rate = \"$BENCH_RATE/s\", burst = $BENCH_BURST, by = \"client\" }" ;;
   esac
-  case $scenario in
-  auth-wasm | wasm-respond) mkdir -p "$BENCH_RUN/plugins" && cp "$GATEWRIGHT_GUEST" "$BENCH_RUN/plugins/bearer.wasm" ;;
-  esac
+  if [ -n "$plugin" ]; then
+    mkdir -p "$BENCH_RUN/plugins" && cp "$GATEWRIGHT_GUESTS/$plugin.wasm" "$BENCH_RUN/plugins/"
+  fi
 
   {
     cat <<TOML
@@ -60,12 +63,16 @@ limits = { connections = 4096, idle_timeout = "300s" }
 enabled = false
 [access_log]
 output = "off"
+TOML
+    if [ -n "$plugin" ]; then
+      cat <<TOML
 [plugins]
 directory = "plugins"
-[plugin.bearer]
+[plugin.$plugin]
 instances = $instances
 concurrency = 256
 TOML
+    fi
     for s in $(bench_services); do
       cat <<TOML
 [upstream.svc$s]
@@ -76,7 +83,7 @@ path = "/svc$s/{rest+}"
 chain = [$chain]
 TOML
       if [ "$scenario" = wasm-respond ]; then
-        echo 'integration = { plugin = "bearer" }'
+        echo 'integration = { plugin = "responds" }'
       else
         echo "integration = { http = \"svc$s\", preserve_host = true$headers }"
       fi

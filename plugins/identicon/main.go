@@ -28,6 +28,7 @@ func init() {
 		Version:      "0.1.0",
 		Description:  "Answers with a picture of a name.",
 		ConfigSchema: schema,
+		Parts:        gatewright.Method | gatewright.Query,
 	}, &config, check)
 	integration.Handle(handle)
 }
@@ -42,7 +43,7 @@ func check() []gatewright.ConfigError {
 }
 
 func handle(input integration.Input) (gatewright.FullResponse, error) {
-	if method := input.Request.Method; method != "GET" && method != "HEAD" {
+	if method := input.Request.Method.SomeOr(""); method != "GET" && method != "HEAD" {
 		return gatewright.Response(405, nil, "allow", "GET, HEAD"), nil
 	}
 	query, err := url.ParseQuery(input.Request.Query.SomeOr(""))

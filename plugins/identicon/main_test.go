@@ -13,7 +13,7 @@ import (
 func ask(t *testing.T, method, query string) gatewright.FullResponse {
 	t.Helper()
 	input := integration.Input{}
-	input.Request.Method, input.Request.Query = method, witTypes.Some(query)
+	input.Request.Method, input.Request.Query = witTypes.Some(method), witTypes.Some(query)
 	response, err := handle(input)
 	if err != nil {
 		t.Fatal(err)

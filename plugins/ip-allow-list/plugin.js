@@ -30,6 +30,7 @@ export const lifecycle = {
       version: "0.1.0",
       description: "Lets clients pass by their address.",
       configSchema,
+      parts: ["peer"],
     });
   },
   configure(text) {

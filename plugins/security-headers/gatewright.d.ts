@@ -14,12 +14,17 @@ export type FieldEdit = { tag: "set" | "append"; val: Field } | { tag: "remove";
 export type TextEdit = { tag: "keep" | "clear" } | { tag: "set"; val: string };
 export type BodyEdit = { tag: "keep" | "clear" } | { tag: "replace"; val: Bytes };
 
+/** What a plugin has to ask for in `info` to read it; else it is undefined. */
+export type Part = "method" | "authority" | "path" | "query" | "parameters" | "route" | "peer" | "certificate" | "attributes" | "traceParent";
 export interface RequestHead {
-  method: string;
-  scheme: string;
-  authority: string;
-  path: string;
-  query?: string | null;
+  method?: string;
+  scheme: "http" | "https";
+  authority?: string;
+  path?: string;
+  /** Also undefined when there is no `?`. */
+  query?: string;
+  /** The variables of the route's path, still percent-encoded. */
+  parameters?: [name: string, value: string][];
   version: "http10" | "http11" | "http2" | "http3";
   fields: Field[];
 }
@@ -31,15 +36,21 @@ export interface FullResponse {
   head: ResponseHead;
   body: Bytes;
 }
+export interface Peer {
+  address: string;
+  port: number;
+  tls: boolean;
+  certificate?: { subject: string; issuer: string; sha256: Bytes; notAfterUnix: number; dnsNames: string[] };
+}
 export interface Exchange {
   id: number;
-  traceParent?: string | null;
-  route: string;
+  traceParent?: string;
+  route?: string;
   receivedUnixMs: number;
   budget: number;
   attempt: number;
-  peer: { address: string; port: number; tls: boolean };
-  attributes: Attribute[];
+  peer?: Peer;
+  attributes?: Attribute[];
 }
 
 /** Thrown in a hook: why it could not answer. */
@@ -153,6 +164,7 @@ export interface Description {
   version: string;
   description: string;
   configSchema?: object;
+  parts?: Part[];
   requestFields?: string[] | "all";
   responseFields?: string[] | "all";
   requestBody?: boolean;

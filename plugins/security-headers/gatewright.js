@@ -1,24 +1,35 @@
 // Short ways to say what the plugin interface says at length. Everything here is plain data, as `wit/` describes it: names
 // in camelCase, variants as `{ tag, val }`, bytes as Uint8Array.
 
-/** What `describe` answers. Fields are a list of names, or "all"; a body is wanted or not. */
-export function info({ name, version, description, configSchema, requestFields = [], responseFields = [], requestBody = false, responseBody = false }) {
+/**
+ * What `describe` answers. Parts are names such as "path": what is not asked for is undefined. Fields are a list of names,
+ * or "all"; a body is wanted or not.
+ */
+export function info({ name, version, description, configSchema, parts = [], requestFields = [], responseFields = [], requestBody = false, responseBody = false }) {
   return {
     name,
     version,
     description,
     configSchema: configSchema && JSON.stringify(configSchema),
     needs: {
+      parts: flags(parts),
       requestFields: selection(requestFields),
       responseFields: selection(responseFields),
       requestBody: requestBody ? "buffered" : "none",
       responseBody: responseBody ? "buffered" : "none",
-      clientCertificate: false,
     },
     capabilities: {},
     // An interpreter is expensive to start: let the operator keep it for many calls.
     reuse: "serial",
   };
+}
+
+const PARTS = ["method", "authority", "path", "query", "parameters", "route", "peer", "certificate", "attributes", "traceParent"];
+
+function flags(parts) {
+  const unknown = parts.find((part) => !PARTS.includes(part));
+  if (unknown) throw new Error(`there is no part \`${unknown}\`; there are ${PARTS.join(", ")}`);
+  return Object.fromEntries(parts.map((part) => [part, true]));
 }
 
 function selection(names) {

@@ -79,11 +79,11 @@ export const responseTransform: ResponseTransform = {
   },
 };
 
-function* careful({ exchange, response }: ResponseInput): Generator<FieldEdit> {
+function* careful({ request, response }: ResponseInput): Generator<FieldEdit> {
   yield setField("x-content-type-options", "nosniff");
   yield setField("referrer-policy", "strict-origin-when-cross-origin");
   yield setField("x-frame-options", config.frames === "deny" ? "DENY" : "SAMEORIGIN");
-  if (exchange.peer.tls && config.hstsSeconds > 0) {
+  if (request.scheme === "https" && config.hstsSeconds > 0) {
     yield setField("strict-transport-security", `max-age=${config.hstsSeconds}`);
   }
   const has = (name: string) => response.fields.some(([field]) => field === name);

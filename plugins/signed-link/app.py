@@ -33,7 +33,11 @@ links = None
 class Lifecycle(wit_world.exports.Lifecycle):
     def describe(self):
         return gatewright.info(
-            "signed-link", "0.1.0", "Checks links that are signed and expire.", config_schema=SCHEMA
+            "signed-link",
+            "0.1.0",
+            "Checks links that are signed and expire.",
+            config_schema=SCHEMA,
+            parts=["method", "path", "query"],
         )
 
     def configure(self, text):

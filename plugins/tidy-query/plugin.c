@@ -13,7 +13,7 @@ static size_t count;
 static bool sort;
 
 void exports_gatewright_plugin_lifecycle_describe(gw_info *info) {
-  gw_describe(info, "tidy-query", "0.1.0", "Takes parameters out of the query.", schema, sizeof schema, NULL);
+  gw_describe(info, "tidy-query", "0.1.0", "Takes parameters out of the query.", schema, sizeof schema, GW_QUERY, NULL);
 }
 
 bool exports_gatewright_plugin_lifecycle_configure(gw_text *config,

@@ -66,9 +66,9 @@ pub use types::*;
 pub mod prelude {
     pub use crate::{
         AuthorizeRequest, Authorizer, BodyEdit, BodyMode, ConfigError, Decision, Denial, Fault, FieldSelection, Fields,
-        Grant, Info, Integration, IntegrationRequest, Plugin, RequestEdits, RequestOutcome, RequestTransform, Response,
-        ResponseEdits, ResponseOutcome, ResponseTransform, Reuse, Service, TransformRequest, TransformResponse, Value,
-        clock, config, counters, http, info, kv, log, metrics, plugin, random, secrets,
+        Grant, Info, Integration, IntegrationRequest, Part, Plugin, RequestEdits, RequestOutcome, RequestTransform,
+        Response, ResponseEdits, ResponseOutcome, ResponseTransform, Reuse, Service, TransformRequest,
+        TransformResponse, Value, clock, config, counters, http, info, kv, log, metrics, plugin, random, secrets,
     };
 }
 

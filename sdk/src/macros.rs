@@ -14,7 +14,7 @@
 ///
 /// impl Plugin for Hello {
 ///     fn info() -> Info {
-///         info!()
+///         info!().parts([Part::Path])
 ///     }
 ///     fn configure(_config: &str) -> Result<Self, Vec<ConfigError>> {
 ///         Ok(Self)
@@ -23,7 +23,7 @@
 ///
 /// impl Integration for Hello {
 ///     fn handle(&self, request: &IntegrationRequest) -> Result<Response, Fault> {
-///         Ok(Response::new(200).text(format!("hello from {}\n", request.path)))
+///         Ok(Response::new(200).text(format!("hello from {}\n", request.path()?)))
 ///     }
 /// }
 ///

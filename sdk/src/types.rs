@@ -15,6 +15,6 @@ pub use edits::{BodyEdit, FieldEdit, TextEdit};
 pub use exchange::{ClientCertificate, Exchange, Peer};
 pub use fault::Fault;
 pub use fields::Fields;
-pub use info::{BodyMode, ConfigError, FieldSelection, Info, Reuse, Service};
-pub use request::{HttpVersion, RequestHead};
+pub use info::{BodyMode, ConfigError, FieldSelection, Info, Part, Reuse, Service};
+pub use request::{HttpVersion, RequestHead, Scheme};
 pub use response::{Response, ResponseHead};

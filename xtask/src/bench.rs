@@ -11,9 +11,9 @@ use crate::{guests, languages};
 pub(crate) struct Bench {
     /// Only benchmarks whose name has this in it.
     filter: Option<String>,
-    /// Build the guest for the side-by-side benchmark, and run nothing.
+    /// Build the guests for the side-by-side benchmark, and run nothing.
     #[arg(long)]
-    guest: bool,
+    guests: bool,
     /// What the same authorizer costs in each language, as a table.
     #[arg(long)]
     languages: bool,
@@ -22,8 +22,8 @@ pub(crate) struct Bench {
 impl Bench {
     /// Does it.
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        guests::build_bench_guest()?;
-        if self.guest {
+        guests::build_bench_guests()?;
+        if self.guests {
             return Ok(());
         }
         if self.languages {

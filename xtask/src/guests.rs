@@ -108,17 +108,17 @@ pub(crate) fn build_plugins(output: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Builds the benchmarks' guest, which `bench/peers/gatewright.sh` uses too.
-pub(crate) fn build_bench_guest() -> anyhow::Result<()> {
+/// Builds the benchmarks' guests, which `bench/peers/gatewright.sh` uses too.
+pub(crate) fn build_bench_guests() -> anyhow::Result<()> {
     let toolchain = Toolchain::prepare()?;
     let output = root().join("target/bench");
     fs::create_dir_all(&output)?;
-    if let Some(mut build) = toolchain.build(&root().join("bench/guest"), CORE) {
-        run("the benchmarks' guest", &mut build)?;
-        install(
-            &target_dir().join(CORE).join("release/bearer.wasm"),
-            &output.join("bearer.wasm"),
-        )?;
+    if let Some(mut build) = toolchain.build(&root().join("bench/guests"), CORE) {
+        run("the benchmarks' guests", build.arg("--examples"))?;
+        let made = target_dir().join(CORE).join("release/examples");
+        for guest in ["bearer.wasm", "responds.wasm"] {
+            install(&made.join(guest), &output.join(guest))?;
+        }
     }
     Ok(())
 }

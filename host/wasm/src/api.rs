@@ -11,6 +11,7 @@ mod fields;
 mod integration;
 mod lifecycle;
 mod lowering;
+mod parts;
 mod request_transform;
 mod response_transform;
 
@@ -21,6 +22,7 @@ pub(crate) use fields::Edit;
 pub(crate) use integration::Handle;
 pub(crate) use lifecycle::{Description, Needs, Selection, Wrong, configure, describe};
 pub(crate) use lowering::{Shown, View};
+pub(crate) use parts::Part;
 pub(crate) use request_transform::{RequestEdits, RequestOutcome, TransformRequest};
 pub(crate) use response_transform::{ResponseEdits, ResponseOutcome, TransformResponse};
 

@@ -7,7 +7,7 @@ use gatewright_core::{Exchange, Flow, Problem, ProblemKind, Value};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::PluginError;
-use crate::api::{Authorize, Needs, Selection, Shown, View};
+use crate::api::{Authorize, Needs, Part, Selection, Shown, View};
 use crate::decision::{Decision, Denial, Grant};
 use crate::decision_cache::Keys;
 use crate::failure::Failure;
@@ -100,13 +100,7 @@ impl Authorizer {
         let question = Authorize {
             view,
             // Also when this decision cannot be kept: what a plugin sees depends on the route, not on the request.
-            shown: if self.cache.is_some() {
-                Shown::Key {
-                    client: self.identity.has_client(),
-                }
-            } else {
-                Shown::All
-            },
+            shown: if self.cache.is_some() { Shown::Key } else { Shown::All },
             needs: runtime.plugin().needs(),
             identity: &values,
             body,
@@ -142,12 +136,7 @@ fn not_cacheable(needs: &Needs, identity: &Identity) -> Option<String> {
             "its decision depends on the request's body, so it cannot be reused; {advice}"
         ));
     }
-    if needs.client_certificate {
-        return Some(format!(
-            "its decision depends on the client's certificate, so it cannot be reused; {advice}"
-        ));
-    }
-    match &needs.request_fields {
+    let fields = match &needs.request_fields {
         Selection::None => None,
         Selection::All => Some(format!(
             "it reads all request fields, so a decision for one request says nothing about another; {advice}"
@@ -163,7 +152,19 @@ fn not_cacheable(needs: &Needs, identity: &Identity) -> Option<String> {
                 )
             })
         }
-    }
+    };
+    let part = |(part, name)| match part {
+        Part::Method | Part::Authority | Part::Path | Part::Parameters | Part::Route => None,
+        Part::Peer if identity.has_client() => None,
+        Part::Peer => Some(format!(
+            "it reads `peer`, which is not part of what its decision is kept under; \
+             add \"client\" to `identity`, or {advice}"
+        )),
+        Part::Query | Part::Certificate | Part::Attributes | Part::TraceParent => Some(format!(
+            "it reads `{name}`, under which no decision is kept, so it cannot be reused; {advice}"
+        )),
+    };
+    fields.or_else(|| needs.parts.iter().find_map(part))
 }
 
 fn allow(plugin: &str, grant: &Grant, exchange: &mut Exchange) -> Result<Flow, Problem> {
@@ -204,4 +205,43 @@ fn deny(plugin: &str, denial: &Denial, exchange: &mut Exchange) -> gatewright_co
         .headers_mut()
         .insert(ERROR_HEADER, HeaderValue::from_static(kind.code()));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gatewright_config::gateway::IdentitySource;
+
+    /// Why the decisions of a plugin that reads this, of a route with these identity sources, are not kept.
+    fn refused(part: Part, sources: &[IdentitySource]) -> Option<String> {
+        let needs = Needs {
+            parts: std::iter::once(part).collect(),
+            request_fields: Selection::None,
+            response_fields: Selection::None,
+            request_body: false,
+            response_body: false,
+        };
+        not_cacheable(&needs, &Identity::new(sources).unwrap())
+    }
+
+    #[test]
+    fn a_plugin_whose_decisions_are_kept_asks_only_for_what_they_are_kept_under() {
+        let key = [IdentitySource::Header("x-key".to_owned())];
+        for part in [Part::Method, Part::Authority, Part::Path, Part::Parameters, Part::Route] {
+            assert_eq!(refused(part, &key), None);
+        }
+        for part in [Part::Query, Part::Certificate, Part::Attributes, Part::TraceParent] {
+            let reason = refused(part, &key).unwrap();
+            assert!(
+                reason.contains("no decision is kept") && reason.contains("cache = \"0s\""),
+                "{reason}"
+            );
+        }
+        assert!(
+            refused(Part::Peer, &key)
+                .unwrap()
+                .contains("add \"client\" to `identity`")
+        );
+        assert_eq!(refused(Part::Peer, &[IdentitySource::Client]), None);
+    }
 }

@@ -49,6 +49,8 @@ pub struct PluginSummary {
 /// What a plugin reads of requests and responses.
 #[derive(Clone, Debug, Serialize)]
 pub struct NeedsSummary {
+    /// What else of the exchange, by the names of `part` in the interface.
+    pub parts: Vec<&'static str>,
     /// Names of header fields, or `all`.
     pub request_fields: FieldsSummary,
     /// Names of header fields, or `all`.
@@ -57,8 +59,6 @@ pub struct NeedsSummary {
     pub request_body: bool,
     /// The whole response body.
     pub response_body: bool,
-    /// The client's certificate.
-    pub client_certificate: bool,
 }
 
 /// Which header fields a plugin reads.
@@ -94,11 +94,11 @@ impl PluginSummary {
             file_bytes: compiled.file_bytes,
             kinds: kinds.iter().collect(),
             needs: NeedsSummary {
+                parts: needs.parts.iter().map(|(_, name)| name).collect(),
                 request_fields: (&needs.request_fields).into(),
                 response_fields: (&needs.response_fields).into(),
                 request_body: needs.request_body,
                 response_body: needs.response_body,
-                client_certificate: needs.client_certificate,
             },
             capabilities: description.capabilities.clone(),
             imports: services(&compiled.component),

@@ -25,11 +25,30 @@ type (
 	Fault        = gatewright_plugin_types.Fault
 )
 
+// Part is what a plugin can ask for besides header fields and bodies: Path | Query. What it does not ask for is none.
+type Part = lifecycle.Part
+
+// The parts.
+const (
+	Method      = lifecycle.PartMethod
+	Authority   = lifecycle.PartAuthority
+	Path        = lifecycle.PartPath
+	Query       = lifecycle.PartQuery
+	Parameters  = lifecycle.PartParameters
+	Route       = lifecycle.PartRoute
+	Peer        = lifecycle.PartPeer
+	Certificate = lifecycle.PartCertificate
+	Attributes  = lifecycle.PartAttributes
+	TraceParent = lifecycle.PartTraceParent
+)
+
 // Info is what a plugin says of itself.
 type Info struct {
 	Name, Version, Description string
 	// JSON Schema of the configuration, or nothing.
 	ConfigSchema string
+	// What it reads besides header fields and bodies.
+	Parts Part
 	// Names of the header fields that it reads.
 	RequestFields, ResponseFields []string
 	// Whether it reads bodies.
@@ -47,6 +66,7 @@ func Plugin[C any](info Info, config *C, check func() []ConfigError) {
 		return lifecycle.PluginInfo{
 			Name: info.Name, Version: info.Version, Description: info.Description, ConfigSchema: schema,
 			Needs: lifecycle.Needs{
+				Parts:         info.Parts,
 				RequestFields: selection(info.RequestFields), ResponseFields: selection(info.ResponseFields),
 				RequestBody: mode(info.RequestBody), ResponseBody: mode(info.ResponseBody),
 			},

@@ -17,6 +17,7 @@ impl Plugin for Quote {
     fn info() -> Info {
         info!()
             .config_schema(include_str!("../config.schema.json"))
+            .parts([Part::Method, Part::Query])
             .request_fields(["content-type"])
             .request_body(BodyMode::Buffered)
             .reuse(Reuse::Serial)
@@ -31,7 +32,7 @@ impl Plugin for Quote {
 
 impl Integration for Quote {
     fn handle(&self, request: &IntegrationRequest) -> Result<Response, Fault> {
-        let quantity = match request.method.as_str() {
+        let quantity = match request.method()? {
             "GET" | "HEAD" => asked_in_query(request),
             "POST" => asked_in_body(request),
             _ => return Ok(refusal(405, "use GET or POST")?.header("allow", "GET, HEAD, POST")),

@@ -19,6 +19,7 @@ typedef gatewright_plugin_types_field_edit_t gw_field_edit;
 typedef gatewright_plugin_types_full_response_t gw_response;
 typedef exports_gatewright_plugin_lifecycle_plugin_info_t gw_info;
 typedef exports_gatewright_plugin_lifecycle_field_selection_t gw_field_selection;
+typedef exports_gatewright_plugin_lifecycle_part_t gw_part;
 
 static inline void *gw_allocate(size_t size) {
   void *memory = malloc(size ? size : 1);
@@ -40,6 +41,18 @@ static inline bool gw_equal(const void *ptr, size_t len, const char *other) {
   return len == strlen(other) && memcmp(ptr, other, len) == 0;
 }
 
+// What a plugin can ask for besides header fields and bodies: `GW_PATH | GW_QUERY`. What it does not ask for is not some.
+#define GW_METHOD EXPORTS_GATEWRIGHT_PLUGIN_LIFECYCLE_PART_METHOD
+#define GW_AUTHORITY EXPORTS_GATEWRIGHT_PLUGIN_LIFECYCLE_PART_AUTHORITY
+#define GW_PATH EXPORTS_GATEWRIGHT_PLUGIN_LIFECYCLE_PART_PATH
+#define GW_QUERY EXPORTS_GATEWRIGHT_PLUGIN_LIFECYCLE_PART_QUERY
+#define GW_PARAMETERS EXPORTS_GATEWRIGHT_PLUGIN_LIFECYCLE_PART_PARAMETERS
+#define GW_ROUTE EXPORTS_GATEWRIGHT_PLUGIN_LIFECYCLE_PART_ROUTE
+#define GW_PEER EXPORTS_GATEWRIGHT_PLUGIN_LIFECYCLE_PART_PEER
+#define GW_CERTIFICATE EXPORTS_GATEWRIGHT_PLUGIN_LIFECYCLE_PART_CERTIFICATE
+#define GW_ATTRIBUTES EXPORTS_GATEWRIGHT_PLUGIN_LIFECYCLE_PART_ATTRIBUTES
+#define GW_TRACE_PARENT EXPORTS_GATEWRIGHT_PLUGIN_LIFECYCLE_PART_TRACE_PARENT
+
 // What a plugin says of itself. Names of fields are a list that ends with NULL; NULL for none.
 static inline gw_field_selection gw_select(const char *const *names) {
   gw_field_selection selection = {.tag = EXPORTS_GATEWRIGHT_PLUGIN_LIFECYCLE_FIELD_SELECTION_NONE};
@@ -55,13 +68,13 @@ static inline gw_field_selection gw_select(const char *const *names) {
 }
 
 static inline void gw_describe(gw_info *info, const char *name, const char *version, const char *description,
-                               const void *schema, size_t schema_len, const char *const *request_fields) {
+                               const void *schema, size_t schema_len, gw_part parts, const char *const *request_fields) {
   *info = (gw_info){
       .name = gw_string(name),
       .version = gw_string(version),
       .description = gw_string(description),
       .config_schema = {.is_some = true, .val = gw_copy(schema, schema_len)},
-      .needs = {.request_fields = gw_select(request_fields), .response_fields = gw_select(NULL)},
+      .needs = {.parts = parts, .request_fields = gw_select(request_fields), .response_fields = gw_select(NULL)},
       .reuse = EXPORTS_GATEWRIGHT_PLUGIN_LIFECYCLE_REUSE_SERIAL,
   };
 }

@@ -15,6 +15,7 @@ from wit_world.exports.lifecycle import (
     FieldSelection_Named,
     FieldSelection_None_,
     Needs,
+    Part,
     PluginInfo,
     Reuse,
 )
@@ -29,29 +30,39 @@ def info(
     description,
     *,
     config_schema=None,
+    parts=(),
     request_fields=(),
     response_fields=(),
     request_body=False,
     response_body=False,
     capabilities=Capability(0),
 ):
-    """What `describe` answers. Fields are a list of names, or `ALL`; a body is wanted or not."""
+    """What `describe` answers. Parts are names such as `"path"`: what is not asked for is None. Fields are a list of
+    names, or `ALL`; a body is wanted or not.
+    """
     return PluginInfo(
         name,
         version,
         description,
         None if config_schema is None else json.dumps(config_schema),
         Needs(
+            _parts(parts),
             _fields(request_fields),
             _fields(response_fields),
             BodyMode.BUFFERED if request_body else BodyMode.NONE,
             BodyMode.BUFFERED if response_body else BodyMode.NONE,
-            False,
         ),
         capabilities,
         # An interpreter is expensive to start: let the operator keep it for many calls.
         Reuse.SERIAL,
     )
+
+
+def _parts(names):
+    parts = Part(0)
+    for name in names:
+        parts |= Part[name.upper().replace("-", "_")]
+    return parts
 
 
 def _fields(names):

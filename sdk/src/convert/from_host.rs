@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::bindings::{authorizer, integration, request_transform, response_transform, types};
 use crate::{
     AuthorizeRequest, ClientCertificate, Exchange, HttpVersion, IntegrationRequest, Peer, RequestHead, Response,
-    ResponseHead, TransformRequest, TransformResponse, Value,
+    ResponseHead, Scheme, TransformRequest, TransformResponse, Value,
 };
 
 impl From<authorizer::AuthorizeInput> for AuthorizeRequest {
@@ -80,15 +80,17 @@ impl From<types::RequestHead> for RequestHead {
             authority,
             path,
             query,
+            parameters,
             version,
             fields,
         } = head;
         Self {
             method,
-            scheme,
+            scheme: scheme.into(),
             authority,
             path,
             query,
+            parameters,
             version: version.into(),
             fields: fields.into(),
         }
@@ -125,6 +127,15 @@ impl From<types::HttpVersion> for HttpVersion {
     }
 }
 
+impl From<types::Scheme> for Scheme {
+    fn from(scheme: types::Scheme) -> Self {
+        match scheme {
+            types::Scheme::Http => Self::Http,
+            types::Scheme::Https => Self::Https,
+        }
+    }
+}
+
 impl From<types::Exchange> for Exchange {
     fn from(exchange: types::Exchange) -> Self {
         let types::Exchange {
@@ -144,11 +155,11 @@ impl From<types::Exchange> for Exchange {
             received_unix_ms,
             budget: Duration::from_millis(budget.into()),
             attempt,
-            peer: peer.into(),
-            attributes: attributes
-                .into_iter()
-                .map(|(name, value)| (name, value.into()))
-                .collect(),
+            peer: peer.map(Peer::from),
+            attributes: attributes.map(|attributes| {
+                let attributes = attributes.into_iter();
+                attributes.map(|(name, value)| (name, value.into())).collect()
+            }),
         }
     }
 }

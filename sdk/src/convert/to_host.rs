@@ -3,7 +3,7 @@
 use super::millis;
 use crate::bindings::{authorizer, lifecycle, request_transform, response_transform, types};
 use crate::{
-    BodyEdit, BodyMode, ConfigError, Decision, Denial, Effect, Fault, FieldEdit, FieldSelection, Grant, Info,
+    BodyEdit, BodyMode, ConfigError, Decision, Denial, Effect, Fault, FieldEdit, FieldSelection, Grant, Info, Part,
     RequestEdits, RequestOutcome, Response, ResponseEdits, ResponseOutcome, Reuse, Service, Statement, TextEdit, Value,
 };
 
@@ -194,11 +194,11 @@ impl From<Info> for lifecycle::PluginInfo {
             version,
             description,
             config_schema,
+            parts,
             request_fields,
             response_fields,
             request_body,
             response_body,
-            client_certificate,
             services,
             reuse,
         } = info;
@@ -208,11 +208,13 @@ impl From<Info> for lifecycle::PluginInfo {
             description,
             config_schema,
             needs: lifecycle::Needs {
+                parts: parts
+                    .into_iter()
+                    .fold(lifecycle::Part::empty(), |set, one| set | one.into()),
                 request_fields: request_fields.into(),
                 response_fields: response_fields.into(),
                 request_body: request_body.into(),
                 response_body: response_body.into(),
-                client_certificate,
             },
             capabilities: services
                 .into_iter()
@@ -240,6 +242,23 @@ impl From<BodyMode> for lifecycle::BodyMode {
         match mode {
             BodyMode::None => Self::None,
             BodyMode::Buffered => Self::Buffered,
+        }
+    }
+}
+
+impl From<Part> for lifecycle::Part {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::Method => Self::METHOD,
+            Part::Authority => Self::AUTHORITY,
+            Part::Path => Self::PATH,
+            Part::Query => Self::QUERY,
+            Part::Parameters => Self::PARAMETERS,
+            Part::Route => Self::ROUTE,
+            Part::Peer => Self::PEER,
+            Part::Certificate => Self::CERTIFICATE,
+            Part::Attributes => Self::ATTRIBUTES,
+            Part::TraceParent => Self::TRACE_PARENT,
         }
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::{
     AuthorizeRequest, Authorizer, BodyMode, ClientCertificate, Decision, Exchange, Fault, Fields, HttpVersion, Info,
-    Integration, IntegrationRequest, Peer, Plugin, RequestHead, RequestOutcome, RequestTransform, Response,
-    TransformRequest, Value,
+    Integration, IntegrationRequest, Part, Peer, Plugin, RequestHead, RequestOutcome, RequestTransform, Response,
+    Scheme, TransformRequest, Value,
 };
 
 /// A request as a client might have sent it to a route called `test`.
@@ -27,11 +27,12 @@ impl TestRequest {
         Self {
             exchange: exchange(),
             head: RequestHead {
-                method: method.to_owned(),
-                scheme: "https".to_owned(),
-                authority: "api.example.com".to_owned(),
-                path: path.to_owned(),
+                method: Some(method.to_owned()),
+                scheme: Scheme::Https,
+                authority: Some("api.example.com".to_owned()),
+                path: Some(path.to_owned()),
                 query,
+                parameters: Some(Vec::new()),
                 version: HttpVersion::Http11,
                 fields: Fields::new(),
             },
@@ -74,24 +75,33 @@ impl TestRequest {
         self
     }
 
-    /// Adds an attribute, with its namespace: `path.id`.
+    /// Adds a variable of the route's path, as it stands in the path.
+    #[must_use]
+    pub fn parameter(mut self, name: &str, value: &str) -> Self {
+        let parameters = self.head.parameters.get_or_insert_default();
+        parameters.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds an attribute, with its namespace: `auth.principal`.
     #[must_use]
     pub fn attribute(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.exchange.attributes.push((name.to_owned(), value.into()));
+        let attributes = self.exchange.attributes.get_or_insert_default();
+        attributes.push((name.to_owned(), value.into()));
         self
     }
 
     /// Sets the client's address.
     #[must_use]
     pub fn peer(mut self, address: &str) -> Self {
-        address.clone_into(&mut self.exchange.peer.address);
+        self.exchange.peer.get_or_insert_with(self::peer).address = address.to_owned();
         self
     }
 
     /// Sets the client's certificate.
     #[must_use]
     pub fn certificate(mut self, certificate: ClientCertificate) -> Self {
-        self.exchange.peer.certificate = Some(certificate);
+        self.exchange.peer.get_or_insert_with(self::peer).certificate = Some(certificate);
         self
     }
 
@@ -147,8 +157,38 @@ impl TestRequest {
     /// Takes away what the plugin did not ask for.
     pub(super) fn seen_by(mut self, info: &Info) -> Self {
         self.head.fields.retain(|name| info.request_fields.selects(name));
-        if !info.client_certificate {
-            self.exchange.peer.certificate = None;
+        let Exchange {
+            trace_parent,
+            route,
+            peer,
+            attributes,
+            ..
+        } = &mut self.exchange;
+        let RequestHead {
+            method,
+            authority,
+            path,
+            query,
+            parameters,
+            ..
+        } = &mut self.head;
+        for part in Part::ALL.into_iter().filter(|part| !info.parts.contains(part)) {
+            match part {
+                Part::Method => *method = None,
+                Part::Authority => *authority = None,
+                Part::Path => *path = None,
+                Part::Query => *query = None,
+                Part::Parameters => *parameters = None,
+                Part::Route => *route = None,
+                Part::Peer => *peer = None,
+                Part::Certificate => {
+                    if let Some(peer) = peer {
+                        peer.certificate = None;
+                    }
+                }
+                Part::Attributes => *attributes = None,
+                Part::TraceParent => *trace_parent = None,
+            }
         }
         self
     }
@@ -165,17 +205,21 @@ fn exchange() -> Exchange {
     Exchange {
         id: 1,
         trace_parent: None,
-        route: "test".to_owned(),
+        route: Some("test".to_owned()),
         received_unix_ms: 1_700_000_000_000,
         budget: Duration::from_millis(50),
         attempt: 1,
-        peer: Peer {
-            address: "203.0.113.9".to_owned(),
-            port: 50_000,
-            tls: true,
-            certificate: None,
-        },
-        attributes: Vec::new(),
+        peer: Some(peer()),
+        attributes: Some(Vec::new()),
+    }
+}
+
+fn peer() -> Peer {
+    Peer {
+        address: "203.0.113.9".to_owned(),
+        port: 50_000,
+        tls: true,
+        certificate: None,
     }
 }
 
@@ -188,7 +232,9 @@ mod tests {
 
     impl Plugin for Sees {
         fn info() -> Info {
-            info!().request_fields(["accept"])
+            info!()
+                .parts([Part::Query, Part::Parameters])
+                .request_fields(["accept"])
         }
         fn configure(_config: &str) -> Result<Self, Vec<ConfigError>> {
             Ok(Self)
@@ -206,6 +252,10 @@ mod tests {
             assert_eq!(request.identity(1), Some("k"));
             assert_eq!(request.identity(2), None);
             assert_eq!(request.query_value("b"), Some("2"));
+            assert_eq!(request.parameter("id"), Ok(Some("7")));
+            let not_asked_for = "the plugin's `Info` does not ask for `Part::Path`".to_owned();
+            assert_eq!(request.path(), Err(Fault::Internal(not_asked_for)));
+            assert!(request.exchange.peer().is_err() && request.exchange.attribute("auth.principal").is_err());
             Ok(Decision::Abstain)
         }
     }
@@ -219,6 +269,7 @@ mod tests {
             .header("accept", "text/html");
         let decision = request
             .header("cookie", "secret")
+            .parameter("id", "7")
             .no_identity()
             .identity("k")
             .authorize(&Sees);

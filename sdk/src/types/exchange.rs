@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use super::Value;
+use super::request::asked;
+use crate::Fault;
 
-/// One request on its way through the gateway.
+/// One request on its way through the gateway. What is an option is none unless the plugin asked for it with
+/// [`Info::parts`](crate::Info::parts).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exchange {
     /// The same in every hook of the exchange, and unique while it lives.
     pub id: u64,
-    /// W3C `traceparent`; none when tracing is off.
+    /// W3C `traceparent`; none when tracing is off, too.
     pub trace_parent: Option<String>,
     /// Name of the route in the configuration.
-    pub route: String,
+    pub route: Option<String>,
     /// When the request was received: milliseconds since 1970-01-01T00:00:00Z.
     pub received_unix_ms: u64,
     /// Wall-clock time left for this call.
@@ -20,19 +23,35 @@ pub struct Exchange {
     /// 1 for the first attempt.
     pub attempt: u8,
     /// The client.
-    pub peer: Peer,
-    /// Every attribute set so far, with its namespace: `auth.principal`, `path.id`.
-    pub attributes: Vec<(String, Value)>,
+    pub peer: Option<Peer>,
+    /// Every attribute set so far, with its namespace: `auth.principal`.
+    pub attributes: Option<Vec<(String, Value)>>,
 }
 
 impl Exchange {
-    /// The value of an attribute: `exchange.attribute("path.id")`.
-    pub fn attribute(&self, name: &str) -> Option<&Value> {
-        self.attributes
-            .iter()
-            .rev()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value)
+    /// The value of an attribute, if it is set: `exchange.attribute("auth.principal")?`.
+    ///
+    /// # Errors
+    /// When the plugin did not ask for [`Part::Attributes`](crate::Part::Attributes).
+    pub fn attribute(&self, name: &str) -> Result<Option<&Value>, Fault> {
+        let mut attributes = asked(self.attributes.as_ref(), "Attributes")?.iter().rev();
+        Ok(attributes.find(|(known, _)| known == name).map(|(_, value)| value))
+    }
+
+    /// The client.
+    ///
+    /// # Errors
+    /// When the plugin did not ask for [`Part::Peer`](crate::Part::Peer).
+    pub fn peer(&self) -> Result<&Peer, Fault> {
+        asked(self.peer.as_ref(), "Peer")
+    }
+
+    /// Name of the route in the configuration.
+    ///
+    /// # Errors
+    /// When the plugin did not ask for [`Part::Route`](crate::Part::Route).
+    pub fn route(&self) -> Result<&str, Fault> {
+        asked(self.route.as_deref(), "Route")
     }
 }
 
@@ -45,7 +64,7 @@ pub struct Peer {
     pub port: u16,
     /// Whether the client's connection is TLS.
     pub tls: bool,
-    /// The client's verified certificate, if the plugin asked for it and there is one.
+    /// The client's verified certificate, if the plugin asked for it too and there is one.
     pub certificate: Option<ClientCertificate>,
 }
 

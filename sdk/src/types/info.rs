@@ -23,6 +23,8 @@ pub struct Info {
     pub description: String,
     /// JSON Schema (draft 2020-12) of the `config` table; none accepts what `configure` accepts.
     pub config_schema: Option<String>,
+    /// What the hooks read besides headers and bodies. Default: nothing.
+    pub parts: Vec<Part>,
     /// Request headers the hooks read. Default: none.
     pub request_fields: FieldSelection,
     /// Response headers the hooks read. Default: none.
@@ -31,8 +33,6 @@ pub struct Info {
     pub request_body: BodyMode,
     /// How the hooks see a response body. Default: not at all.
     pub response_body: BodyMode,
-    /// Whether `Peer::certificate` is filled in. Default: no.
-    pub client_certificate: bool,
     /// Services the plugin means to use, for the operator to read. Declaring one grants nothing.
     pub services: Vec<Service>,
     /// How instances may be used. Default: a new one for every call.
@@ -47,11 +47,11 @@ impl Info {
             version: version.into(),
             description: String::new(),
             config_schema: None,
+            parts: Vec::new(),
             request_fields: FieldSelection::None,
             response_fields: FieldSelection::None,
             request_body: BodyMode::None,
             response_body: BodyMode::None,
-            client_certificate: false,
             services: Vec::new(),
             reuse: Reuse::Fresh,
         }
@@ -71,6 +71,15 @@ impl Info {
     pub fn config_schema(self, schema: impl Into<String>) -> Self {
         Self {
             config_schema: Some(schema.into()),
+            ..self
+        }
+    }
+
+    /// Asks for what the hooks read besides headers and bodies.
+    #[must_use]
+    pub fn parts(self, parts: impl Into<Vec<Part>>) -> Self {
+        Self {
+            parts: parts.into(),
             ..self
         }
     }
@@ -105,15 +114,6 @@ impl Info {
         Self { response_body, ..self }
     }
 
-    /// Asks for the client's certificate.
-    #[must_use]
-    pub fn client_certificate(self) -> Self {
-        Self {
-            client_certificate: true,
-            ..self
-        }
-    }
-
     /// Names a service the plugin means to use.
     #[must_use]
     pub fn service(mut self, service: Service) -> Self {
@@ -126,6 +126,48 @@ impl Info {
     pub fn reuse(self, reuse: Reuse) -> Self {
         Self { reuse, ..self }
     }
+}
+
+/// What of an exchange, besides header fields and bodies, is copied into the plugin. Copying costs time for every part,
+/// so ask for few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// `RequestHead::method`
+    Method,
+    /// `RequestHead::authority`
+    Authority,
+    /// `RequestHead::path`
+    Path,
+    /// `RequestHead::query`
+    Query,
+    /// `RequestHead::parameters`
+    Parameters,
+    /// `Exchange::route`
+    Route,
+    /// `Exchange::peer`
+    Peer,
+    /// `Peer::certificate`; comes with `Part::Peer`.
+    Certificate,
+    /// `Exchange::attributes`
+    Attributes,
+    /// `Exchange::trace_parent`
+    TraceParent,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Method,
+        Self::Authority,
+        Self::Path,
+        Self::Query,
+        Self::Parameters,
+        Self::Route,
+        Self::Peer,
+        Self::Certificate,
+        Self::Attributes,
+        Self::TraceParent,
+    ];
 }
 
 /// Which header fields are copied into the plugin. Copying costs time for every field, so ask for few.

@@ -17,6 +17,7 @@ impl Plugin for Decides {
     fn info() -> Info {
         // Names of fields have no case.
         Info::new("decides", "1.0.0")
+            .parts([Part::Authority])
             .request_fields(["X-Key"])
             .service(Service::Random)
     }
@@ -74,15 +75,29 @@ impl Authorizer for Decides {
 
 fn grant(principal: String, request: &AuthorizeRequest, number: &str) -> Grant {
     Grant::to(principal)
-        .context("query", request.query.clone().unwrap_or_default())
-        .context("address", request.exchange.peer.address.clone())
-        .context("authority", request.authority.clone())
-        .context("attributes", request.exchange.attributes.len() as i64)
+        .context("authority", request.authority.clone().unwrap_or_default())
+        .context("unasked", unasked(request))
         .context("principal", "mallory")
         .context("authorizer", "mallory")
         .scope("read")
         .scope("write")
         .upstream_edit(FieldEdit::Set("x-decision-number".to_owned(), number.into()))
+}
+
+/// How many parts there are that this guest did not ask for.
+fn unasked(request: &AuthorizeRequest) -> i64 {
+    let exchange = &request.exchange;
+    let parts = [
+        request.method.is_some(),
+        request.path.is_some(),
+        request.query.is_some(),
+        request.parameters.is_some(),
+        exchange.route.is_some(),
+        exchange.peer.is_some(),
+        exchange.attributes.is_some(),
+        exchange.trace_parent.is_some(),
+    ];
+    parts.into_iter().filter(|there| *there).count() as i64
 }
 
 fn statement(effect: Effect, method: &str, path: &str) -> Statement {

@@ -7,7 +7,7 @@ struct Echo;
 
 impl Plugin for Echo {
     fn info() -> Info {
-        misbehaving_guests::about("echo").client_certificate()
+        misbehaving_guests::about("echo")
     }
 
     fn configure(config: &str) -> Result<Self, Vec<ConfigError>> {
@@ -26,15 +26,23 @@ impl Integration for Echo {
             .exchange
             .attributes
             .iter()
+            .flatten()
             .map(|(name, value)| (name.clone(), attribute(value)))
             .collect();
-        let peer = &request.exchange.peer;
+        let parameters: Map<String, Json> = request
+            .parameters
+            .iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), json!(value)))
+            .collect();
+        let peer = request.exchange.peer()?;
         Response::new(200).json(&json!({
             "method": request.method,
-            "scheme": request.scheme,
+            "scheme": format!("{:?}", request.scheme),
             "authority": request.authority,
             "path": request.path,
             "query": request.query,
+            "parameters": parameters,
             "version": format!("{:?}", request.version),
             "headers": headers,
             "body_length": request.body.len(),

@@ -32,11 +32,11 @@ impl lifecycle::Guest for FiltersBody {
             description: "misbehaves".to_owned(),
             config_schema: None,
             needs: Needs {
+                parts: Part::empty(),
                 request_fields: FieldSelection::None,
                 response_fields: FieldSelection::None,
                 request_body: BodyMode::Chunks,
                 response_body: BodyMode::Chunks,
-                client_certificate: false,
             },
             capabilities: Capability::empty(),
             reuse: Reuse::Serial,

@@ -47,11 +47,11 @@ impl lifecycle::Guest for Lies {
             description: "misbehaves".to_owned(),
             config_schema: None,
             needs: Needs {
+                parts: Part::empty(),
                 request_fields: FieldSelection::None,
                 response_fields: FieldSelection::None,
                 request_body: BodyMode::None,
                 response_body: BodyMode::None,
-                client_certificate: false,
             },
             capabilities: Capability::empty(),
             reuse: Reuse::Serial,

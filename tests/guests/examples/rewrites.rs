@@ -24,7 +24,7 @@ impl RequestTransform for Rewrites {
     fn transform_request(&self, request: &TransformRequest) -> Result<RequestOutcome, Fault> {
         let body = [b"request:", request.body.as_deref().unwrap_or_default()].concat();
         let edits = RequestEdits::new()
-            .path(format!("/rewritten{}", request.path))
+            .path(format!("/rewritten{}", request.path()?))
             .body(body);
         Ok(edits
             .set_header("x-rewritten", "request")

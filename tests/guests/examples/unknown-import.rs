@@ -28,11 +28,11 @@ impl lifecycle::Guest for UnknownImport {
             description: format!("{} left", bindings::acme::warehouse::stock::left("screws")),
             config_schema: None,
             needs: Needs {
+                parts: Part::empty(),
                 request_fields: FieldSelection::None,
                 response_fields: FieldSelection::None,
                 request_body: BodyMode::None,
                 response_body: BodyMode::None,
-                client_certificate: false,
             },
             capabilities: Capability::empty(),
             reuse: Reuse::Fresh,

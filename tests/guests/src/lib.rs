@@ -41,6 +41,7 @@ pub fn is_meant(hook: &str, head: &RequestHead) -> bool {
 pub fn about(name: &str) -> Info {
     Info::new(name, "1.0.0")
         .description("misbehaves")
+        .parts(Part::ALL)
         .request_fields(FieldSelection::All)
         .reuse(Reuse::Serial)
 }

@@ -21,11 +21,11 @@ fn plugin(name: &str, kinds: &[PluginKind], request_body: bool, response_body: b
         file_bytes: 0,
         kinds: kinds.to_vec(),
         needs: NeedsSummary {
+            parts: Vec::new(),
             request_fields: none(),
             response_fields: none(),
             request_body,
             response_body,
-            client_certificate: false,
         },
         capabilities: Vec::new(),
         imports: Vec::new(),

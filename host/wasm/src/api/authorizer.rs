@@ -37,8 +37,8 @@ impl Hook for Authorize<'_> {
     type Output = Arc<Decision>;
 
     async fn call(&self, instance: &mut Instance, budget: Duration) -> Result<Arc<Decision>, Failure> {
-        let texts = Texts::of(&self.view, self.shown);
-        let lowered = Lowered::of(self.view, self.shown, &texts, &self.needs.request_fields);
+        let texts = Texts::of(&self.view, self.needs);
+        let lowered = Lowered::of(self.view, self.shown, &texts, self.needs);
         let guest = guest!(instance, authorizer);
         let input = wit::AuthorizeInput {
             exchange: lowered.exchange(budget),

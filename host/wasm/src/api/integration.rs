@@ -24,8 +24,8 @@ impl Hook for Handle<'_> {
     type Output = Answer;
 
     async fn call(&self, instance: &mut Instance, budget: Duration) -> Result<Answer, Failure> {
-        let texts = Texts::of(&self.view, Shown::All);
-        let lowered = Lowered::of(self.view, Shown::All, &texts, &self.needs.request_fields);
+        let texts = Texts::of(&self.view, self.needs);
+        let lowered = Lowered::of(self.view, Shown::All, &texts, self.needs);
         let guest = guest!(instance, integration);
         let input = wit::IntegrationInput {
             exchange: lowered.exchange(budget),

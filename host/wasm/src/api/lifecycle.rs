@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::bindings::exports::gatewright::plugin::lifecycle::{
     BodyMode, Capability, ConfigError, FieldSelection, PluginInfo, Reuse,
 };
+use super::parts::Parts;
 use crate::ConfigFault;
 use crate::instance::Instance;
 
@@ -32,11 +33,11 @@ pub(crate) struct Description {
 /// What hooks read of an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Needs {
+    pub(crate) parts: Parts,
     pub(crate) request_fields: Selection,
     pub(crate) response_fields: Selection,
     pub(crate) request_body: bool,
     pub(crate) response_body: bool,
-    pub(crate) client_certificate: bool,
 }
 
 /// Which header fields.
@@ -123,11 +124,11 @@ fn checked(info: PluginInfo) -> Result<Description, Wrong> {
         description,
         schema: config_schema.map(|text| schema(&text)).transpose()?,
         needs: Needs {
+            parts: needs.parts.into(),
             request_fields: selection("request-fields", needs.request_fields)?,
             response_fields: selection("response-fields", needs.response_fields)?,
             request_body: needs.request_body == BodyMode::Buffered,
             response_body: needs.response_body == BodyMode::Buffered,
-            client_certificate: needs.client_certificate,
         },
         capabilities: CAPABILITIES
             .into_iter()

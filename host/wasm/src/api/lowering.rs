@@ -7,8 +7,9 @@ use gatewright_core::{Attributes, Client, ClientAddress, Exchange, ExchangeId, P
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use super::attributes::lowered;
-use super::lifecycle::Selection;
-use super::types::{self, HttpVersion, Peer, RequestHead, ValueParam};
+use super::lifecycle::{Needs, Selection};
+use super::parts::Part;
+use super::types::{self, HttpVersion, Peer, RequestHead, Scheme, ValueParam};
 
 /// What of an exchange plugins may see at all. Without the body, which cannot be shared between threads.
 #[derive(Clone, Copy)]
@@ -37,34 +38,29 @@ impl<'a> View<'a> {
     }
 }
 
-/// How much of it one call shows.
+/// How precisely a call shows what the plugin asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
-    /// Everything.
+    /// As it is.
     All,
-    /// Only what a decision's cache key holds, so that nobody is let pass by what somebody else sent: no query, no
-    /// address unless it identifies the client, no attributes of other stages.
-    Key {
-        /// The client's address is part of the key.
-        client: bool,
-    },
+    /// Only as far as a decision's cache key holds it, so that nobody is let pass by what somebody else sent: the host in
+    /// normal form, no port.
+    Key,
 }
 
-/// Texts that exist nowhere and have to be made; the rest borrows.
+/// A text that exists nowhere and has to be made; the rest borrows.
 pub(super) struct Texts {
-    address: String,
-    parameters: Vec<String>,
+    address: Option<String>,
 }
 
 impl Texts {
-    pub(super) fn of(view: &View<'_>, shown: Shown) -> Self {
-        let address = match shown {
-            Shown::All | Shown::Key { client: true } => view.client.address,
-            Shown::Key { client: false } => None,
+    pub(super) fn of(view: &View<'_>, needs: &Needs) -> Self {
+        let address = || match view.client.address {
+            Some(address) => address.to_string(),
+            None => String::new(),
         };
         Self {
-            address: address.map(|address| address.to_string()).unwrap_or_default(),
-            parameters: view.parameters.iter().map(|(name, _)| format!("path.{name}")).collect(),
+            address: needs.parts.has(Part::Peer).then(address),
         }
     }
 }
@@ -74,26 +70,33 @@ pub(super) struct Lowered<'a> {
     view: View<'a>,
     shown: Shown,
     texts: &'a Texts,
+    needs: &'a Needs,
     fields: Vec<types::FieldParam<'a>>,
-    attributes: Vec<(&'a str, ValueParam<'a>)>,
+    parameters: Option<Vec<(&'a str, &'a str)>>,
+    attributes: Option<Vec<(&'a str, ValueParam<'a>)>>,
 }
 
 impl<'a> Lowered<'a> {
-    pub(super) fn of(view: View<'a>, shown: Shown, texts: &'a Texts, selection: &'a Selection) -> Self {
-        let parameters = texts.parameters.iter().zip(view.parameters.iter());
-        let mut attributes: Vec<_> = parameters
-            .map(|(name, (_, value))| (name.as_str(), ValueParam::Text(value)))
-            .collect();
-        if shown == Shown::All {
-            attributes.extend(view.attributes.iter().map(|(name, value)| (name, lowered(value))));
-        }
+    pub(super) fn of(view: View<'a>, shown: Shown, texts: &'a Texts, needs: &'a Needs) -> Self {
+        let parameters = || view.parameters.iter().collect();
+        let attributes = || {
+            let attributes = view.attributes.iter();
+            attributes.map(|(name, value)| (name, lowered(value))).collect()
+        };
         Self {
             view,
             shown,
             texts,
-            fields: fields(&view.request.headers, selection),
-            attributes,
+            needs,
+            fields: fields(&view.request.headers, &needs.request_fields),
+            parameters: needs.parts.has(Part::Parameters).then(parameters),
+            attributes: needs.parts.has(Part::Attributes).then(attributes),
         }
+    }
+
+    /// A part, if the plugin asked for it.
+    fn part<T>(&self, part: Part, value: T) -> Option<T> {
+        self.needs.parts.has(part).then_some(value)
     }
 
     pub(super) fn head(&self) -> RequestHead<'_> {
@@ -103,49 +106,53 @@ impl<'a> Lowered<'a> {
             host,
             target,
             version,
+            secure,
             ..
         } = self.view.request;
-        let everything = self.shown == Shown::All;
+        // The key has the host in normal form; the authority as sent may differ from request to request.
+        let authority = match self.shown {
+            Shown::All => authority.to_str().unwrap_or(host),
+            Shown::Key => host,
+        };
         RequestHead {
-            method: method.as_str(),
-            scheme: self.view.request.scheme(),
-            // The key has the host in normal form; the authority as sent may differ from request to request.
-            authority: if everything {
-                authority.to_str().unwrap_or(host)
-            } else {
-                host
-            },
-            path: target.path(),
-            query: target.query().filter(|_| everything),
+            method: self.part(Part::Method, method.as_str()),
+            scheme: if *secure { Scheme::Https } else { Scheme::Http },
+            authority: self.part(Part::Authority, authority),
+            path: self.part(Part::Path, target.path()),
+            query: self.part(Part::Query, target.query()).flatten(),
+            parameters: self.parameters.as_deref(),
             version: self::version(*version),
             fields: &self.fields,
         }
     }
 
     pub(super) fn exchange(&self, budget: Duration) -> types::Exchange<'_> {
-        let View {
-            id, age, route, client, ..
-        } = self.view;
+        let View { id, age, route, .. } = self.view;
+        let received = SystemTime::now().checked_sub(age).unwrap_or(UNIX_EPOCH);
+        types::Exchange {
+            id: id.number,
+            trace_parent: None,
+            route: self.part(Part::Route, route),
+            received_unix_ms: millis(received.duration_since(UNIX_EPOCH).unwrap_or_default()),
+            budget: u32::try_from(millis(budget)).unwrap_or(u32::MAX),
+            attempt: 1,
+            peer: self.texts.address.as_deref().map(|address| self.peer(address)),
+            attributes: self.attributes.as_deref(),
+        }
+    }
+
+    fn peer<'t>(&self, address: &'t str) -> Peer<'t> {
+        let client = self.view.client;
         let port = match client.peer {
             // A port belongs to the peer: it is the client's only if no proxy is between.
             ClientAddress::Tcp(peer) if self.shown == Shown::All && client.address == Some(peer.ip()) => peer.port(),
             _ => 0,
         };
-        let received = SystemTime::now().checked_sub(age).unwrap_or(UNIX_EPOCH);
-        types::Exchange {
-            id: id.number,
-            trace_parent: None,
-            route,
-            received_unix_ms: millis(received.duration_since(UNIX_EPOCH).unwrap_or_default()),
-            budget: u32::try_from(millis(budget)).unwrap_or(u32::MAX),
-            attempt: 1,
-            peer: Peer {
-                address: &self.texts.address,
-                port,
-                tls: client.tls,
-                certificate: None,
-            },
-            attributes: &self.attributes,
+        Peer {
+            address,
+            port,
+            tls: client.tls,
+            certificate: None,
         }
     }
 }

@@ -56,8 +56,8 @@ impl Hook for TransformRequest<'_> {
     type Output = RequestOutcome;
 
     async fn call(&self, instance: &mut Instance, budget: Duration) -> Result<RequestOutcome, Failure> {
-        let texts = Texts::of(&self.view, Shown::All);
-        let lowered = Lowered::of(self.view, Shown::All, &texts, &self.needs.request_fields);
+        let texts = Texts::of(&self.view, self.needs);
+        let lowered = Lowered::of(self.view, Shown::All, &texts, self.needs);
         let guest = guest!(instance, request_transform);
         let input = wit::RequestInput {
             exchange: lowered.exchange(budget),

@@ -51,8 +51,8 @@ impl Hook for TransformResponse<'_> {
     type Output = ResponseOutcome;
 
     async fn call(&self, instance: &mut Instance, budget: Duration) -> Result<ResponseOutcome, Failure> {
-        let texts = Texts::of(&self.view, Shown::All);
-        let lowered = Lowered::of(self.view, Shown::All, &texts, &self.needs.request_fields);
+        let texts = Texts::of(&self.view, self.needs);
+        let lowered = Lowered::of(self.view, Shown::All, &texts, self.needs);
         let fields = lowering::fields(self.headers, &self.needs.response_fields);
         let guest = guest!(instance, response_transform);
         let input = wit::ResponseInput {

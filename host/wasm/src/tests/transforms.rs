@@ -98,9 +98,7 @@ async fn an_integration_sees_the_request_as_the_chain_left_it() {
     assert_eq!(seen["headers"], serde_json::json!([["x-one", "1"], ["x-one", "2"]]));
     assert_eq!(seen["body_length"], 5);
     assert_eq!(seen["peer"]["address"], "192.0.2.1");
-    assert_eq!(
-        seen["attributes"],
-        serde_json::json!({ "path.id": "7", "auth.principal": "alice" })
-    );
+    assert_eq!(seen["parameters"], serde_json::json!({ "id": "7" }));
+    assert_eq!(seen["attributes"], serde_json::json!({ "auth.principal": "alice" }));
     assert!(seen["budget_ms"].as_u64().unwrap() > 1_000);
 }

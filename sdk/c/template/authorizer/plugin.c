@@ -10,7 +10,7 @@ static gw_text word;
 
 void exports_gatewright_plugin_lifecycle_describe(gw_info *info) {
   static const char *const fields[] = {"authorization", NULL};
-  gw_describe(info, "{{name}}", "0.1.0", "Lets those pass who know the word.", schema, sizeof schema, fields);
+  gw_describe(info, "{{name}}", "0.1.0", "Lets those pass who know the word.", schema, sizeof schema, 0, fields);
 }
 
 bool exports_gatewright_plugin_lifecycle_configure(gw_text *config,

@@ -9,7 +9,7 @@ static const unsigned char schema[] = {
 static gw_text greeting;
 
 void exports_gatewright_plugin_lifecycle_describe(gw_info *info) {
-  gw_describe(info, "{{name}}", "0.1.0", "Greets.", schema, sizeof schema, NULL);
+  gw_describe(info, "{{name}}", "0.1.0", "Greets.", schema, sizeof schema, GW_QUERY, NULL);
 }
 
 bool exports_gatewright_plugin_lifecycle_configure(gw_text *config,

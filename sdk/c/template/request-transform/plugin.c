@@ -10,7 +10,7 @@ static gw_text tag;
 
 void exports_gatewright_plugin_lifecycle_describe(gw_info *info) {
   static const char *const fields[] = {"x-tag", NULL};
-  gw_describe(info, "{{name}}", "0.1.0", "Tells the upstream a tag that no client can forge.", schema, sizeof schema, fields);
+  gw_describe(info, "{{name}}", "0.1.0", "Tells the upstream a tag that no client can forge.", schema, sizeof schema, 0, fields);
 }
 
 bool exports_gatewright_plugin_lifecycle_configure(gw_text *config,

@@ -23,6 +23,7 @@ func init() {
 		Version:      "0.1.0",
 		Description:  "Greets.",
 		ConfigSchema: schema,
+		Parts:        gatewright.Query,
 	}, &config, nil)
 	integration.Handle(handle)
 }

@@ -21,7 +21,7 @@ config = {}
 
 class Lifecycle(wit_world.exports.Lifecycle):
     def describe(self):
-        return gatewright.info("{{name}}", "0.1.0", "Greets.", config_schema=SCHEMA)
+        return gatewright.info("{{name}}", "0.1.0", "Greets.", config_schema=SCHEMA, parts=["query"])
 
     def configure(self, text):
         # The gateway has compared it with the schema already.

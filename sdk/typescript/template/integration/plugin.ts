@@ -20,7 +20,7 @@ let config: Config;
 
 export const lifecycle: Lifecycle = {
   describe() {
-    return info({ name: "{{name}}", version: "0.1.0", description: "Greets.", configSchema });
+    return info({ name: "{{name}}", version: "0.1.0", description: "Greets.", configSchema, parts: ["query"] });
   },
   configure(text) {
     // The gateway has compared it with the schema already.

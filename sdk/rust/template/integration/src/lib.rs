@@ -9,7 +9,7 @@ struct Greeter {
 
 impl Plugin for Greeter {
     fn info() -> Info {
-        info!()
+        info!().parts([Part::Query])
             .config_schema(include_str!("../config.schema.json"))
             .reuse(Reuse::Serial)
     }

@@ -1,0 +1,1 @@
+//! The benchmarks' guests are the examples of this package.
