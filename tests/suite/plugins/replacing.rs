@@ -247,5 +247,8 @@ fn p22_a_plugin_that_need_not_be_there_takes_its_routes_away_until_it_is() {
         (ask("/integration").status == 200).then_some(())
     });
     assert_eq!(ask("/stage").header("x-response-version"), Some("v1"));
-    assert_eq!(http(gateway.admin(), "GET", "/readyz", &[], b"").status, 200);
+    // First it serves, then it says so.
+    eventually("the gateway is ready", || {
+        (http(gateway.admin(), "GET", "/readyz", &[], b"").status == 200).then_some(())
+    });
 }
