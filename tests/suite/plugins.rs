@@ -3,6 +3,7 @@
 
 mod setup;
 
+mod approvals;
 mod bodies;
 mod cases;
 mod commands;
@@ -26,6 +27,7 @@ mod projection;
 mod replacing;
 mod resting;
 mod services;
+mod signatures;
 mod start;
 mod state;
 mod store;

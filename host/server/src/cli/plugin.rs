@@ -4,9 +4,13 @@ mod bench;
 mod build;
 mod files;
 mod inspect;
+mod keygen;
+mod lock;
 mod new;
+mod sign;
 mod test;
 mod trial;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -15,7 +19,7 @@ use gatewright_authoring::Error;
 
 use crate::cli::output::{failure, mistake};
 
-/// Starts plugins, builds them, tests and measures them, and looks into them.
+/// Starts plugins, builds them, tests and measures them, looks into them, signs and approves them.
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
     /// Start a plugin: a folder with sources, a test, and a gateway to try it in.
@@ -26,6 +30,10 @@ pub(super) enum Plugin {
     Inspect(inspect::Inspect),
     Bench(bench::Bench),
     Test(test::Test),
+    Keygen(keygen::Keygen),
+    Sign(sign::Sign),
+    Verify(verify::Verify),
+    Lock(lock::Lock),
 }
 
 impl Plugin {
@@ -37,6 +45,10 @@ impl Plugin {
             Self::Inspect(inspect) => inspect.execute(),
             Self::Bench(bench) => bench.execute(),
             Self::Test(test) => test.execute(),
+            Self::Keygen(keygen) => keygen.execute(),
+            Self::Sign(sign) => sign.execute(),
+            Self::Verify(verify) => verify.execute(),
+            Self::Lock(lock) => lock.execute(),
         }
     }
 }
