@@ -29,6 +29,7 @@ use crate::stages::api_key::ApiKey;
 use crate::stages::throttle::Throttle;
 use crate::stages::unavailable::Unavailable as UnavailableStage;
 use crate::telemetry::{Metrics, Telemetry};
+use crate::trial::proof::Proofs;
 use crate::upstream::Upstream;
 use crate::upstream::connect::SetupError;
 use crate::upstream::plugin_client::PluginClient;
@@ -38,6 +39,8 @@ use crate::upstream::screen::Resolve;
 pub struct Foundation {
     /// Loads and runs plugins.
     pub plugins: PluginHost,
+    /// Which of them have passed their tests.
+    pub proofs: Proofs,
     /// State that stages share.
     pub state: Arc<dyn State>,
     /// Takes the access records.
@@ -337,7 +340,11 @@ async fn load_plugins(
             Some(lock) => approval::check(lock, &config.plugins.lock, plugin.summary()).map(|()| plugin),
             None => Ok(plugin),
         });
-        plugins.insert(name.to_owned(), approved);
+        let proven = match (approved, plugin_file(config, name)) {
+            (Ok(plugin), Some(file)) => foundation.proofs.check(&file, &plugin).await.map(|()| plugin),
+            (approved, _) => approved,
+        };
+        plugins.insert(name.to_owned(), proven);
     }
     Ok(plugins)
 }

@@ -35,6 +35,7 @@ pub mod state;
 pub mod status;
 pub mod streams;
 pub mod telemetry;
+pub mod trial;
 pub mod upstream;
 pub mod watch;
 pub mod workers;

@@ -9,15 +9,25 @@ mod lock;
 mod new;
 mod sign;
 mod test;
-mod trial;
 mod verify;
 
+use std::io::Write as _;
+use std::path::Path;
+use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Subcommand;
 use gatewright_authoring::Error;
+use gatewright_config::PluginConfig;
+use gatewright_wasm::PluginError;
 
 use crate::cli::output::{failure, mistake};
+use crate::trial::Trial;
+
+/// Who waits longer than this is told what for.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// Starts plugins, builds them, tests and measures them, looks into them, signs and approves them.
 #[derive(Debug, Subcommand)]
@@ -49,6 +59,18 @@ impl Plugin {
             Self::Sign(sign) => sign.execute(),
             Self::Verify(verify) => verify.execute(),
             Self::Lock(lock) => lock.execute(),
+        }
+    }
+}
+
+/// Loads a plugin, and says so on standard error when that takes long.
+async fn load(trial: &Trial, file: &Path, config: &PluginConfig) -> Result<Arc<gatewright_wasm::Plugin>, PluginError> {
+    let mut loading = pin!(trial.load(file, config));
+    match tokio::time::timeout(SILENCE, loading.as_mut()).await {
+        Ok(loaded) => loaded,
+        Err(_) => {
+            let _ = writeln!(std::io::stderr(), "compiling {} …", file.display());
+            loading.await
         }
     }
 }
