@@ -93,7 +93,7 @@ pub(crate) fn listed<T: Readable>(name: &str, node: &Node<'_>, report: &mut Repo
 
 /// Reads a table of named sections, `[KIND.NAME]`. A name whose section is unreadable stays, as an empty section,
 /// so that references to it are not called unknown.
-fn named<T: Readable>(node: &Node<'_>, report: &mut Report) -> BTreeMap<String, Section<T>> {
+pub(crate) fn named<T: Readable>(node: &Node<'_>, report: &mut Report) -> BTreeMap<String, Section<T>> {
     let DeValue::Table(table) = node.get_ref() else {
         report.add(Mistake::new(
             node.span(),

@@ -3,7 +3,7 @@
 //! Everything here has been checked by `resolve`; whoever reads these types need not check again.
 //! Nothing here has been opened: a path is a path, an address is not bound, a secret is not read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +11,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Serialize;
 
+pub use crate::file::{LockPolicy, LockUse};
 use crate::place::{FileReference, Place};
+use crate::public_key::PublicKey;
 use crate::units::{ByteSize, Rate};
 
 /// A whole gateway.
@@ -163,6 +165,23 @@ pub struct PluginsConfig {
     pub compile_memory: ByteSize,
     /// The gateway refuses to start when a route's plugin cannot be loaded.
     pub required: bool,
+    /// Whose signatures count: their keys, by name.
+    pub publishers: BTreeMap<String, Vec<PublicKey>>,
+    /// Every plugin must be signed by one of them.
+    pub require_signed: bool,
+    /// The lock file.
+    pub lock: LockConfig,
+}
+
+/// The lock file, and what it holds plugins to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LockConfig {
+    /// Beside the configuration file.
+    pub file: PathBuf,
+    /// When it counts.
+    pub when: LockUse,
+    /// What it holds plugins to.
+    pub policy: LockPolicy,
 }
 
 /// `[plugin.NAME]`: limits, always on, and grants, none by default.
@@ -190,6 +209,8 @@ pub struct PluginConfig {
     pub grants: Grants,
     /// Limits of its own requests.
     pub http: HttpClientConfig,
+    /// Names of the publishers of whom one must have signed it; none: it is as `[plugins]` says.
+    pub publishers: Option<BTreeSet<String>>,
 }
 
 /// `[plugin.NAME.http]`

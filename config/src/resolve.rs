@@ -45,7 +45,7 @@ pub(crate) fn resolve(file: &File, path: &Path, report: &mut Report) -> Option<G
     let listeners = resolver.listeners();
     let admin = resolver.admin();
     let access_log = resolver.access_log();
-    let plugins = resolver.plugins();
+    let plugins = resolver.plugins(path);
     resolver.secrets();
     let plugin = resolver.plugin();
     let upstreams = resolver.upstreams();

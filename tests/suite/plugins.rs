@@ -3,6 +3,7 @@
 
 mod setup;
 
+mod approvals;
 mod bodies;
 mod cases;
 mod commands;
@@ -23,9 +24,11 @@ mod on_fault;
 mod paths;
 mod places;
 mod projection;
+mod proofs;
 mod replacing;
 mod resting;
 mod services;
+mod signatures;
 mod start;
 mod state;
 mod store;

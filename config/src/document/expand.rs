@@ -9,8 +9,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Node, Readable};
 use crate::file::{
-    AccessLog, Admin, Case, Chain, Counters, Key, Kv, Listener, Plugin, Plugins, Route, STAGES, Secrets, Server,
-    Settings, Upstream,
+    AccessLog, Admin, Case, Chain, Counters, Key, Kv, Listener, Locked, Plugin, Plugins, Route, STAGES, Secrets,
+    Server, Settings, Upstream,
 };
 use crate::report::{Mistake, suggestion};
 
@@ -21,6 +21,7 @@ impl Readable for Counters {}
 impl Readable for Key {}
 impl Readable for Kv {}
 impl Readable for Listener {}
+impl Readable for Locked {}
 impl Readable for Plugin {}
 impl Readable for Plugins {}
 impl Readable for Secrets {}

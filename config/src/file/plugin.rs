@@ -38,6 +38,8 @@ pub struct Plugin {
     pub grants: Grants,
     /// Limits of its own requests to the origins that it is granted.
     pub http: HttpClient,
+    /// Publishers under `[plugins]` of which one must have signed it. Default: any of them, where a signature is needed.
+    pub publishers: Option<Vec<Located<String>>>,
 }
 
 impl Default for Plugin {
@@ -54,6 +56,7 @@ impl Default for Plugin {
             instances: Instances::Fresh,
             grants: Grants::default(),
             http: HttpClient::default(),
+            publishers: None,
         }
     }
 }

@@ -1,15 +1,17 @@
 //! `[plugins]` and `[plugin.NAME]`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::Resolver;
 use super::reference::is_name;
 use super::upstream::{Url, parse_url};
 use crate::file::{Counters, Grants, Instances, Kv, Located, Plugin, Plugins, Section};
 use crate::gateway::{
-    self, CounterGrant, HttpClientConfig, InstancePolicy, KvGrant, OriginGrant, PluginConfig, PluginsConfig,
-    SecretGrant,
+    self, CounterGrant, HttpClientConfig, InstancePolicy, KvGrant, LockConfig, OriginGrant, PluginConfig,
+    PluginsConfig, SecretGrant,
 };
+use crate::public_key::PublicKey;
 use crate::report::{Span, quoted, suggestion};
 
 impl From<&Plugin> for PluginConfig {
@@ -40,6 +42,7 @@ impl From<&Plugin> for PluginConfig {
                 allow_private: plugin.http.allow_private,
                 ca: None,
             },
+            publishers: None,
         }
     }
 }
@@ -52,7 +55,8 @@ impl Default for PluginConfig {
 }
 
 impl Resolver<'_> {
-    pub(super) fn plugins(&mut self) -> Option<PluginsConfig> {
+    /// `path` is that of the configuration file, where the lock file is beside.
+    pub(super) fn plugins(&mut self, path: &Path) -> Option<PluginsConfig> {
         let Plugins {
             directory,
             store,
@@ -61,7 +65,18 @@ impl Resolver<'_> {
             compile_time,
             compile_memory,
             required,
+            publishers,
+            require_signed,
+            lock,
+            lock_policy,
         } = &self.file.plugins.value;
+        if *require_signed && publishers.is_empty() && self.file.plugins.whole {
+            let hint = "add the public keys of who may sign, such as `publishers = { me = [\"ssh-ed25519 AAAA…\"] }`; \
+                        `gatewright plugin keygen` makes a pair of keys";
+            let span = self.file.plugins.span.clone();
+            self.error(&span, "`require_signed` is set, and there are no `publishers`", hint);
+        }
+        let publishers = self.publishers(publishers);
         let directory = directory.as_ref().map(|path| self.path(path));
         let store = self.path(store);
         Some(PluginsConfig {
@@ -75,7 +90,63 @@ impl Resolver<'_> {
             compile_time: compile_time.0,
             compile_memory: *compile_memory,
             required: *required,
+            publishers,
+            require_signed: *require_signed,
+            lock: LockConfig {
+                file: path.with_extension("lock"),
+                when: *lock,
+                policy: *lock_policy,
+            },
         })
+    }
+
+    fn publishers(&mut self, publishers: &BTreeMap<String, Vec<Located<String>>>) -> BTreeMap<String, Vec<PublicKey>> {
+        let mut known = BTreeMap::new();
+        for (name, texts) in publishers {
+            let plugins = self.file.plugins.span.clone();
+            let place = texts.first().map_or(plugins, |text| text.span.clone());
+            if !is_name(name) {
+                let hint = "write 1 to 64 letters, digits, `-`, `_` and `.`";
+                self.error(&place, format!("{name:?} is not the name of a publisher"), hint);
+            }
+            if texts.is_empty() {
+                let hint = "write what is in its `.pub` file: `[\"ssh-ed25519 AAAA…\"]`";
+                self.error(&place, format!("publisher `{name}` has no key"), hint);
+            }
+            let mut keys = Vec::with_capacity(texts.len());
+            for text in texts {
+                match text.value.parse::<PublicKey>() {
+                    Ok(key) => keys.push(key),
+                    Err(wrong) => self.error(
+                        &text.span,
+                        wrong.to_string(),
+                        "write the line of the `.pub` file: \"ssh-ed25519 AAAA…\"",
+                    ),
+                }
+            }
+            known.insert(name.clone(), keys);
+        }
+        known
+    }
+
+    /// The publishers that one plugin names.
+    fn publishers_of(&mut self, names: &[Located<String>], section: &Span) -> BTreeSet<String> {
+        if names.is_empty() {
+            let hint = "name who may sign it, or remove `publishers`";
+            self.error(section, "it names no publisher: nothing could be loaded", hint);
+        }
+        let plugins = &self.file.plugins;
+        for name in names {
+            if !plugins.value.publishers.contains_key(&name.value) && plugins.whole {
+                let known = plugins.value.publishers.keys().map(String::as_str);
+                let hint = match known.len() {
+                    0 => "add its keys: `publishers = { NAME = [\"ssh-ed25519 AAAA…\"] }` under `[plugins]`".to_owned(),
+                    _ => suggestion(&name.value, known, "publishers"),
+                };
+                self.error(&name.span, format!("unknown publisher `{}`", name.value), hint);
+            }
+        }
+        names.iter().map(|name| name.value.clone()).collect()
     }
 
     pub(super) fn plugin(&mut self) -> BTreeMap<String, PluginConfig> {
@@ -98,6 +169,8 @@ impl Resolver<'_> {
             ..PluginConfig::from(&section.value)
         };
         config.http.ca = ca;
+        let publishers = section.value.publishers.as_ref();
+        config.publishers = publishers.map(|names| self.publishers_of(names, &section.span));
         config
     }
 

@@ -8,14 +8,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gatewright_config::{
-    ConfigErrors, GatewayConfig, HttpIntegrationConfig, IntegrationConfig, ListenerConfig, Place, PluginConfig,
+    ConfigErrors, GatewayConfig, HttpIntegrationConfig, IntegrationConfig, ListenerConfig, Lock, Place, PluginConfig,
     RouteConfig, StageConfig, StageKind, load_keys,
 };
 use gatewright_core::{Integration, Recorder, RouteName, Stage, State};
-use gatewright_wasm::{Granted, Plugin, PluginError, PluginHost, StageUse};
+use gatewright_wasm::{Granted, Loading, Plugin, PluginError, PluginHost, StageUse, Trust};
 use http::HeaderValue;
 
 use crate::admission::Bounds;
+use crate::approval::{self, LockError};
 use crate::chain::{Chain, Link};
 use crate::gateway::{Gateway, Route, Service};
 use crate::integrations::http::Http;
@@ -28,6 +29,7 @@ use crate::stages::api_key::ApiKey;
 use crate::stages::throttle::Throttle;
 use crate::stages::unavailable::Unavailable as UnavailableStage;
 use crate::telemetry::{Metrics, Telemetry};
+use crate::trial::proof::Proofs;
 use crate::upstream::Upstream;
 use crate::upstream::connect::SetupError;
 use crate::upstream::plugin_client::PluginClient;
@@ -37,6 +39,8 @@ use crate::upstream::screen::Resolve;
 pub struct Foundation {
     /// Loads and runs plugins.
     pub plugins: PluginHost,
+    /// Which of them have passed their tests.
+    pub proofs: Proofs,
     /// State that stages share.
     pub state: Arc<dyn State>,
     /// Takes the access records.
@@ -63,6 +67,8 @@ pub struct Generation {
     pub plans: Vec<BodyPlan>,
     /// Clients of the plugins that may send requests, by the plugin's name.
     pub clients: HashMap<String, Arc<PluginClient>>,
+    /// Whether plugins were compared with a lock file.
+    pub is_locked: bool,
 }
 
 /// Why a configuration cannot serve.
@@ -116,6 +122,9 @@ pub enum AssembleError {
         /// Why.
         source: SecretError,
     },
+    /// The lock file cannot be compared with.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// An upstream cannot be set up.
     #[error(transparent)]
     Upstream(#[from] Box<SetupError>),
@@ -130,7 +139,7 @@ impl AssembleError {
         match self {
             Self::Plugin { line, .. } | Self::Missing { line, .. } | Self::Keys { line, .. } => Some(*line),
             Self::Chain { source, .. } => Some(source.line),
-            Self::Secret { .. } | Self::Upstream(_) | Self::Router(_) => None,
+            Self::Secret { .. } | Self::Lock(_) | Self::Upstream(_) | Self::Router(_) => None,
         }
     }
 }
@@ -147,7 +156,8 @@ pub async fn assemble(
 ) -> Result<(Gateway, Generation), AssembleError> {
     let upstreams = upstreams(&config, foundation, before)?;
     let clients = clients(&config, foundation, before)?;
-    let plugins = load_plugins(&config, foundation, &clients).await?;
+    let lock = approval::lock(&config.plugins.lock, before.is_some_and(|before| before.is_locked))?;
+    let plugins = load_plugins(&config, lock.as_ref(), foundation, &clients).await?;
     let plans = plans(&config, &plugins)?;
     let generation = Generation {
         config,
@@ -155,6 +165,7 @@ pub async fn assemble(
         upstreams,
         plans,
         clients,
+        is_locked: lock.is_some(),
     };
     let mut routes = Vec::with_capacity(generation.config.routes.len());
     for route in &generation.config.routes {
@@ -304,6 +315,7 @@ pub fn plugin_file(config: &GatewayConfig, name: &str) -> Option<PathBuf> {
 /// granted and is not there is an error of the configuration.
 async fn load_plugins(
     config: &GatewayConfig,
+    lock: Option<&Lock>,
     foundation: &Foundation,
     clients: &HashMap<String, Arc<PluginClient>>,
 ) -> Result<BTreeMap<String, Result<Arc<Plugin>, String>>, AssembleError> {
@@ -313,15 +325,26 @@ async fn load_plugins(
             None => Err(format!("plugin `{name}` is used, but there is no `plugins.directory`")),
             Some(file) => {
                 let limits = config.plugin.get(name).cloned().unwrap_or_default();
-                let granted = granted(name, &limits, foundation, clients.get(name))?;
-                foundation
-                    .plugins
-                    .load_with(name, &file, &limits, granted)
-                    .await
-                    .map_err(|error| error.to_string())
+                let loading = Loading {
+                    name,
+                    file: &file,
+                    config: &limits,
+                    trust: Trust::of(&config.plugins, &limits),
+                    granted: granted(name, &limits, foundation, clients.get(name))?,
+                };
+                let loaded = foundation.plugins.load_with(loading).await;
+                loaded.map_err(|error| error.to_string())
             }
         };
-        plugins.insert(name.to_owned(), loaded);
+        let approved = loaded.and_then(|plugin| match lock {
+            Some(lock) => approval::check(lock, &config.plugins.lock, plugin.summary()).map(|()| plugin),
+            None => Ok(plugin),
+        });
+        let proven = match (approved, plugin_file(config, name)) {
+            (Ok(plugin), Some(file)) => foundation.proofs.check(&file, &plugin).await.map(|()| plugin),
+            (approved, _) => approved,
+        };
+        plugins.insert(name.to_owned(), proven);
     }
     Ok(plugins)
 }

@@ -40,7 +40,7 @@ enum Command {
     Demo(demo::Demo),
     /// Make an API key: prints the key once, and the entry for the file of keys.
     Key(key::Key),
-    /// Build plugins, test and measure them, and look into them.
+    /// Build plugins, test and measure them, look into them, sign and approve them.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
     /// Compile a plugin for a gateway that has started this.

@@ -6,13 +6,14 @@
 //! - `control`: the loop of that thread, with reload and stop
 //! - `listeners`: which addresses are listened on
 //! - `foundation`: what is made once, and no reload changes
-//! - `check`: all of it without serving
+//! - `check`: all of it without serving; `lock`: the plugins alone, to approve them
 
 mod check;
 mod control;
 mod error;
 mod foundation;
 mod listeners;
+mod lock;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -27,6 +28,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 pub use self::check::check;
 pub(crate) use self::control::Control;
 pub use self::error::StartError;
+pub use self::lock::{Locking, lock};
 use crate::status::Status;
 
 /// What a process is started with.

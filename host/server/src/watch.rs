@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use gatewright_config::{GatewayConfig, SecretReference, StageKind};
+use gatewright_config::{GatewayConfig, LockUse, SecretReference, StageKind};
+use gatewright_wasm::signature::signature_file;
 
 use crate::assemble::{plugin_file, used_plugins};
+use crate::trial::proof::tests_file;
 
 /// What is known of a file without reading it; none for one that is not there.
 type Stamp = Option<(u64, i64, i64, u64, u64)>;
@@ -59,7 +61,11 @@ pub fn files(config: &GatewayConfig) -> BTreeSet<PathBuf> {
     let mut files: BTreeSet<PathBuf> = used_plugins(config)
         .into_iter()
         .filter_map(|name| plugin_file(config, name))
+        .flat_map(|file| [signature_file(&file), tests_file(&file), file])
         .collect();
+    if config.plugins.lock.when != LockUse::Off {
+        files.insert(config.plugins.lock.file.clone());
+    }
     for name in used_plugins(config) {
         let Some(plugin) = config.plugin.get(name) else {
             continue;

@@ -54,6 +54,14 @@ pub enum PluginError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// It is not signed as it must be.
+    #[error("cannot trust {plugin}: {reason}")]
+    Signature {
+        /// Which plugin.
+        plugin: PluginFile,
+        /// Why not, and what to do.
+        reason: String,
+    },
     /// The file is empty, or ends in the middle; it may still be being copied.
     #[error("cannot load {plugin}: {reason}")]
     Truncated {

@@ -1,7 +1,7 @@
 //! WebAssembly plugins as stages and integrations of Gatewright. The only crate that names wasmtime.
 //!
 //! A [`PluginHost`] is one a process. [`PluginHost::load`] makes a [`Plugin`] of a file: it is read, checked, compiled
-//! or taken from the compiled-code store (`loading`, `compiler`, `artifacts`), linked with the host's services (`component`,
+//! or taken from the compiled-code store (`loading`, `signature`, `compiler`, `artifacts`), linked with the host's services (`component`,
 //! `host`) and asked what it is (`describing`). A plugin with one configuration is a `runtime`; stages and
 //! integrations of routes with the same configuration share it, across reloads.
 //!
@@ -43,6 +43,7 @@ mod plugin;
 mod plugin_host;
 mod pool;
 mod runtime;
+pub mod signature;
 mod stage;
 mod state;
 mod summary;
@@ -62,5 +63,6 @@ pub use kind::PluginKind;
 pub use metrics::{CallStats, RuntimeStats};
 pub use outbound::{HttpClient, Outbound, OutboundError, Sending};
 pub use plugin::{Plugin, StageUse};
-pub use plugin_host::{HostSettings, PluginHost};
+pub use plugin_host::{HostSettings, Loading, PluginHost};
+pub use signature::Trust;
 pub use summary::{FieldsSummary, NeedsSummary, PluginSummary};

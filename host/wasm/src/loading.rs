@@ -14,6 +14,7 @@ use wasmtime::component::Component;
 use crate::compiler::{Code, GivenUp, Refusal, STACK_BYTES, header};
 use crate::digest::Digest;
 use crate::plugin_host::Shared;
+use crate::signature::Trust;
 use crate::{HostSettings, PluginError, PluginFile};
 
 /// Added to the thread's niceness.
@@ -22,6 +23,8 @@ const NICER: i32 = 10;
 /// A file that has been read.
 pub(crate) struct Source {
     pub(crate) digest: Digest,
+    /// Who signed it.
+    pub(crate) publisher: Option<String>,
     bytes: Vec<u8>,
 }
 
@@ -29,6 +32,7 @@ pub(crate) struct Source {
 pub(crate) struct Compiled {
     pub(crate) component: Component,
     pub(crate) digest: Digest,
+    pub(crate) publisher: Option<String>,
     pub(crate) file_bytes: usize,
     /// None when it came from the store.
     pub(crate) time: Option<Duration>,
@@ -37,10 +41,15 @@ pub(crate) struct Compiled {
 /// Whose turn it is to load.
 pub(crate) type Turn = OwnedMutexGuard<()>;
 
-/// Reads the file, up to `limit` bytes.
-pub(crate) async fn read(turn: Turn, plugin: PluginFile, limit: u64) -> (Option<Turn>, Result<Source, PluginError>) {
+/// Reads the file, up to `limit` bytes, and finds out who signed it.
+pub(crate) async fn read(
+    turn: Turn,
+    plugin: PluginFile,
+    trust: Trust,
+    limit: u64,
+) -> (Option<Turn>, Result<Source, PluginError>) {
     let failed = plugin.clone();
-    on_own_thread(Some(turn), failed, move || read_file(&plugin, limit)).await
+    on_own_thread(Some(turn), failed, move || read_file(&plugin, &trust, limit)).await
 }
 
 /// Compiles it, or takes it from the store.
@@ -92,7 +101,7 @@ async fn on_own_thread<T: Send + 'static>(
     }
 }
 
-fn read_file(plugin: &PluginFile, limit: u64) -> Result<Source, PluginError> {
+fn read_file(plugin: &PluginFile, trust: &Trust, limit: u64) -> Result<Source, PluginError> {
     let unreadable = |error: std::io::Error| PluginError::Unreadable {
         plugin: plugin.clone(),
         reason: error.to_string(),
@@ -112,6 +121,7 @@ fn read_file(plugin: &PluginFile, limit: u64) -> Result<Source, PluginError> {
         });
     }
     Ok(Source {
+        publisher: trust.publisher(plugin, &bytes)?,
         digest: Digest::of(&bytes),
         bytes,
     })
@@ -129,6 +139,7 @@ fn compile_source(
     let compiled = |component, time| Compiled {
         component,
         digest: source.digest,
+        publisher: source.publisher.clone(),
         file_bytes: source.bytes.len(),
         time,
     };

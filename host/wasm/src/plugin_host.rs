@@ -14,9 +14,11 @@ use crate::compiler::{CompileLimits, Compiler};
 use crate::decision_cache::DecisionCache;
 use crate::digest::Digest;
 use crate::granted::Granted;
+use crate::loading::Source;
 use crate::metrics::{HostMetrics, PluginCollector};
 use crate::plugin::Plugin;
 use crate::pool::Runtimes;
+use crate::signature::Trust;
 use crate::state::CallState;
 use crate::ticker::Ticker;
 use crate::{PluginError, PluginFile, engine, host, loading};
@@ -41,6 +43,21 @@ pub struct HostSettings {
     pub compiler: Compiler,
     /// What compiling one may take.
     pub compile: CompileLimits,
+}
+
+/// What is loaded.
+#[derive(Clone)]
+pub struct Loading<'l> {
+    /// Its name in the configuration.
+    pub name: &'l str,
+    /// Its file; its signature is beside it.
+    pub file: &'l Path,
+    /// Its limits.
+    pub config: &'l PluginConfig,
+    /// Whose signatures count.
+    pub trust: Trust,
+    /// What it may use.
+    pub granted: Granted,
 }
 
 /// The inside of a host.
@@ -94,37 +111,46 @@ impl PluginHost {
         registry.register_collector(Box::new(PluginCollector(Arc::clone(&self.0.metrics))));
     }
 
-    /// Loads a plugin to which nothing is granted but what its configuration holds: see [`PluginHost::load_with`].
+    /// Loads a plugin to which nothing is granted but what its configuration holds, whoever signed it: see
+    /// [`PluginHost::load_with`].
     ///
     /// # Errors
     /// When the file is not a plugin that this gateway can run; the message says why and what to do.
     pub async fn load(&self, name: &str, file: &Path, config: &PluginConfig) -> Result<Arc<Plugin>, PluginError> {
-        self.load_with(name, file, config, Granted::default()).await
+        let loading = Loading {
+            name,
+            file,
+            config,
+            trust: Trust::default(),
+            granted: Granted::default(),
+        };
+        self.load_with(loading).await
     }
 
-    /// Reads a plugin's file once, checks it, compiles it or takes it from the store, links it and asks what it is.
+    /// Reads a plugin's file once, finds out who signed it before anything else is done with it, checks it, compiles it or takes it from the store, links it and asks what it is.
     /// The same bytes with the same name, limits and grants are the same plugin, as long as somebody has it.
     ///
     /// Takes seconds for large components, on a thread of its own; the calling task needs tokio's timers.
     ///
     /// # Errors
     /// When the file is not a plugin that this gateway can run; the message says why and what to do.
-    pub async fn load_with(
-        &self,
-        name: &str,
-        file: &Path,
-        config: &PluginConfig,
-        granted: Granted,
-    ) -> Result<Arc<Plugin>, PluginError> {
+    pub async fn load_with(&self, loading: Loading<'_>) -> Result<Arc<Plugin>, PluginError> {
+        let Loading {
+            name,
+            file,
+            config,
+            trust,
+            granted,
+        } = loading;
         let shared = &self.0;
         let turn = Arc::clone(&shared.loading).lock_owned().await;
         let plugin = PluginFile {
             name: name.to_owned(),
             file: file.to_owned(),
         };
-        let (turn, source) = loading::read(turn, plugin.clone(), shared.settings.file_bytes).await;
+        let (turn, source) = loading::read(turn, plugin.clone(), trust, shared.settings.file_bytes).await;
         let source = source?;
-        let key = key(&source.digest, name, config, &granted);
+        let key = key(&source, name, config, &granted);
         if let Some(known) = self.known(&key) {
             return Ok(known);
         }
@@ -149,11 +175,12 @@ impl PluginHost {
     }
 }
 
-/// What makes a plugin another: its bytes, its name, what it may use.
-fn key(file: &Digest, name: &str, config: &PluginConfig, granted: &Granted) -> Digest {
+/// What makes a plugin another: its bytes and who signed them, its name, what it may use.
+fn key(source: &Source, name: &str, config: &PluginConfig, granted: &Granted) -> Digest {
     let config = serde_json::to_string(config).unwrap_or_else(|_| format!("{config:?}"));
     Digest::of_parts([
-        file.bytes().as_slice(),
+        source.digest.bytes().as_slice(),
+        source.publisher.as_deref().unwrap_or_default().as_bytes(),
         name.as_bytes(),
         config.as_bytes(),
         granted.digest().bytes(),

@@ -26,6 +26,8 @@ pub struct PluginSummary {
     pub description: String,
     /// SHA-256 of the file, hexadecimal.
     pub digest: String,
+    /// Who signed the file; none when that was not asked.
+    pub publisher: Option<String>,
     /// Bytes of the file.
     pub file_bytes: usize,
     /// What it can be used as.
@@ -91,6 +93,7 @@ impl PluginSummary {
             version: description.version.clone(),
             description: description.description.clone(),
             digest: compiled.digest.to_string(),
+            publisher: compiled.publisher.clone(),
             file_bytes: compiled.file_bytes,
             kinds: kinds.iter().collect(),
             needs: NeedsSummary {

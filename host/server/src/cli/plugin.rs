@@ -4,18 +4,32 @@ mod bench;
 mod build;
 mod files;
 mod inspect;
+mod keygen;
+mod lock;
 mod new;
+mod sign;
 mod test;
-mod trial;
+mod verify;
 
+use std::io::Write as _;
+use std::path::Path;
+use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Subcommand;
 use gatewright_authoring::Error;
+use gatewright_config::PluginConfig;
+use gatewright_wasm::PluginError;
 
 use crate::cli::output::{failure, mistake};
+use crate::trial::Trial;
 
-/// Starts plugins, builds them, tests and measures them, and looks into them.
+/// Who waits longer than this is told what for.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Starts plugins, builds them, tests and measures them, looks into them, signs and approves them.
 #[derive(Debug, Subcommand)]
 pub(super) enum Plugin {
     /// Start a plugin: a folder with sources, a test, and a gateway to try it in.
@@ -26,6 +40,10 @@ pub(super) enum Plugin {
     Inspect(inspect::Inspect),
     Bench(bench::Bench),
     Test(test::Test),
+    Keygen(keygen::Keygen),
+    Sign(sign::Sign),
+    Verify(verify::Verify),
+    Lock(lock::Lock),
 }
 
 impl Plugin {
@@ -37,6 +55,22 @@ impl Plugin {
             Self::Inspect(inspect) => inspect.execute(),
             Self::Bench(bench) => bench.execute(),
             Self::Test(test) => test.execute(),
+            Self::Keygen(keygen) => keygen.execute(),
+            Self::Sign(sign) => sign.execute(),
+            Self::Verify(verify) => verify.execute(),
+            Self::Lock(lock) => lock.execute(),
+        }
+    }
+}
+
+/// Loads a plugin, and says so on standard error when that takes long.
+async fn load(trial: &Trial, file: &Path, config: &PluginConfig) -> Result<Arc<gatewright_wasm::Plugin>, PluginError> {
+    let mut loading = pin!(trial.load(file, config));
+    match tokio::time::timeout(SILENCE, loading.as_mut()).await {
+        Ok(loaded) => loaded,
+        Err(_) => {
+            let _ = writeln!(std::io::stderr(), "compiling {} …", file.display());
+            loading.await
         }
     }
 }

@@ -18,6 +18,7 @@ fn plugin(name: &str, kinds: &[PluginKind], request_body: bool, response_body: b
         version: "1".to_owned(),
         description: String::new(),
         digest: String::new(),
+        publisher: None,
         file_bytes: 0,
         kinds: kinds.to_vec(),
         needs: NeedsSummary {

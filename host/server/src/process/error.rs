@@ -7,6 +7,7 @@ use gatewright_config::ConfigErrors;
 use gatewright_wasm::PluginError;
 
 use crate::admin::AdminError;
+use crate::approval::LockError;
 use crate::assemble::AssembleError;
 use crate::listener::tls::TlsError;
 
@@ -34,8 +35,8 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
-    /// The plugin engine cannot be started.
-    #[error("cannot start the plugin engine: {0}")]
+    /// The plugin engine cannot be started, or a plugin not loaded.
+    #[error("{0}")]
     Plugins(#[from] PluginError),
     /// The access log cannot be opened.
     #[error("access_log.output: cannot open {output}: {source}")]
@@ -63,6 +64,7 @@ impl StartError {
     pub(super) fn assemble(file: &Path, error: AssembleError) -> Self {
         match error {
             AssembleError::Upstream(error) => Self::Config(error.place().mistake(file, &error)),
+            AssembleError::Lock(LockError::Wrong(errors)) => Self::Config(errors),
             AssembleError::Secret { ref place, .. } => Self::Config(place.mistake(file, &error)),
             error => Self::Assemble {
                 file: file.to_owned(),

@@ -12,6 +12,7 @@ use crate::assemble::Foundation;
 use crate::integrations::http::via;
 use crate::state::embedded::Embedded;
 use crate::telemetry::{Metrics, Telemetry};
+use crate::trial::proof::Proofs;
 use crate::upstream::screen::SystemResolver;
 
 /// Threads that serve requests.
@@ -37,7 +38,7 @@ pub(super) fn foundation(
         },
         source,
     })?;
-    let plugins = PluginHost::new(HostSettings {
+    let settings = HostSettings {
         store: config.plugins.store.clone(),
         instances: config.plugins.instances,
         file_bytes: config.plugins.file_bytes.0,
@@ -47,9 +48,10 @@ pub(super) fn foundation(
             time: config.plugins.compile_time,
             memory: config.plugins.compile_memory,
         },
-    })?;
+    };
     Ok(Foundation {
-        plugins,
+        plugins: PluginHost::new(settings.clone())?,
+        proofs: Proofs::new(settings),
         state: Arc::new(Embedded::default()),
         telemetry: Telemetry::new(Arc::clone(metrics), access_log),
         metrics: Arc::clone(metrics),

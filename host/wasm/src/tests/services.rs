@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use gatewright_config::ByteSize;
 use gatewright_config::gateway::{CounterGrant, KvGrant, PluginConfig};
 
-use crate::Granted;
 use crate::testing::{exchange, guest, host, integration, text};
+use crate::{Granted, Loading, Trust};
 
 /// A store that is away.
 struct Away;
@@ -69,7 +69,14 @@ async fn ask(name: &str, granted: Granted, calls: Value) -> Value {
     let value_bytes = ByteSize(1 << 10);
     config.grants.kv.insert("c".to_owned(), KvGrant { value_bytes, bytes });
     let file = guest("uses-services");
-    let plugin = host().load_with(name, &file, &config, granted).await.unwrap();
+    let loading = Loading {
+        name,
+        file: &file,
+        config: &config,
+        trust: Trust::default(),
+        granted,
+    };
+    let plugin = host().load_with(loading).await.unwrap();
     let mut exchange = exchange();
     exchange.body = Body::full(calls.to_string());
     let integration = integration(&plugin, json!({})).await;

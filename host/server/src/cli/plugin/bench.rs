@@ -12,10 +12,10 @@ use gatewright_core::{Flow, ProblemKind};
 use gatewright_wasm::{Plugin, PluginError, PluginSummary, measure};
 use serde::Serialize;
 
-use super::files::{FILE_BYTES, beside, case_files, load, wasm};
-use super::trial::{Trial, Used, exchange, response, sees_response};
+use super::files::{FILE_BYTES, case_files, has_cases, load, wasm};
 use crate::cli::output::{failure, mistake, print};
 use crate::cli::run::log_messages;
+use crate::trial::{Trial, Used, exchange, response, sees_response};
 
 /// Measure what calls of a plugin cost: the first one, with a new instance each, and with reused instances.
 ///
@@ -26,7 +26,8 @@ use crate::cli::run::log_messages;
 pub(in crate::cli) struct Bench {
     /// The plugin's `.wasm` file, or the folder that it is in.
     plugin: PathBuf,
-    /// Files of cases, or folders of them. Default: `tests` beside the `.wasm` file.
+    /// Files of cases, or folders of them. Default: `NAME.tests.toml`, or the folder
+    /// `tests`, beside the `.wasm` file.
     #[arg(long, num_args = 1..)]
     cases: Vec<PathBuf>,
     /// Which instances are measured. Default: both, as far as the plugin lets instances be reused.
@@ -115,7 +116,7 @@ impl Bench {
     async fn measure(&self) -> Result<Measured, String> {
         let text = |error: PluginError| error.to_string();
         let wasm = wasm(&self.plugin)?;
-        let files = match self.cases.is_empty() && !beside(&wasm).is_dir() {
+        let files = match self.cases.is_empty() && !has_cases(&wasm) {
             true => vec![nothing_special()?],
             false => load(case_files(&wasm, &self.cases)?)?,
         };
@@ -129,7 +130,7 @@ impl Bench {
         }
         let trial = Trial::new(None, FILE_BYTES).map_err(text)?;
         let limits = files.first().map(|(_, file)| file.plugin.clone()).unwrap_or_default();
-        let first = trial.load(&wasm, &limits).await.map_err(text)?;
+        let first = super::load(&trial, &wasm, &limits).await.map_err(text)?;
         let instance = measure(&first, ROUNDS).await.map_err(text)?;
         let modes = self.modes(&first);
         let share = Duration::from_secs(self.seconds.into()) / count / u32::try_from(modes.len()).unwrap_or(1).max(1);
@@ -152,7 +153,7 @@ impl Bench {
                         instances,
                         ..cases.plugin.clone()
                     };
-                    let plugin = trial.load(&wasm, &limits).await.map_err(text)?;
+                    let plugin = super::load(&trial, &wasm, &limits).await.map_err(text)?;
                     let cost = cost(&trial, &plugin, case, share).await;
                     *place =
                         Some(cost.map_err(|error| {

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use gatewright_config::cases::{CaseFile, load_cases};
 
+use crate::trial::proof::tests_file;
+
 /// The largest file that is read; larger than what a gateway reads unless it is told to.
 pub(super) const FILE_BYTES: u64 = 256 << 20;
 
@@ -43,17 +45,25 @@ pub(super) fn load(files: Vec<PathBuf>) -> Result<Vec<(PathBuf, CaseFile)>, Stri
     }
 }
 
-/// Where cases are when nobody says so.
-pub(super) fn beside(wasm: &Path) -> PathBuf {
+/// Whether there are cases where nobody has to say so.
+pub(super) fn has_cases(wasm: &Path) -> bool {
+    tests_file(wasm).is_file() || folder(wasm).is_dir()
+}
+
+fn folder(wasm: &Path) -> PathBuf {
     wasm.parent().unwrap_or(Path::new("")).join("tests")
 }
 
-/// Files of cases: those that are named, or those in `tests` beside the plugin.
+/// Files of cases: those that are named, or the one of the plugin's name beside it, or those in `tests` beside it.
 pub(super) fn case_files(wasm: &Path, named: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
-    let beside = beside(wasm);
-    if named.is_empty() && !beside.is_dir() {
+    let mut beside = tests_file(wasm);
+    if !beside.is_file() {
+        beside = folder(wasm);
+    }
+    if named.is_empty() && !has_cases(wasm) {
         return Err(format!(
-            "there is no folder {}; name files of cases with --cases",
+            "there is neither a file {} nor a folder {}; name files of cases with --cases",
+            tests_file(wasm).display(),
             beside.display()
         ));
     }

@@ -1,8 +1,4 @@
-//! `gatewright plugin test`: a plugin in the real host, against cases. [`observe`] runs one, [`compare`] judges it; here
-//! is what is run, and what is printed.
-
-mod compare;
-mod observe;
+//! `gatewright plugin test`: a plugin in the real host, against cases. What is run, and what is printed; how is in `trial`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,12 +8,12 @@ use gatewright_config::cases::PluginCase;
 use serde::Serialize;
 use serde_json::json;
 
-use self::compare::{Difference, compare};
-use self::observe::observe;
 use super::files::{FILE_BYTES, case_files, load, wasm};
-use super::trial::Trial;
 use crate::cli::output::{failure, mistake, print};
 use crate::cli::run::log_messages;
+use crate::trial::Trial;
+use crate::trial::compare::{Difference, compare};
+use crate::trial::observe::observe;
 
 /// Run a plugin against cases: requests in, and what must come of them
 ///
@@ -35,7 +31,8 @@ use crate::cli::run::log_messages;
 pub(in crate::cli) struct Test {
     /// The plugin's `.wasm` file, or the folder that it is in.
     plugin: PathBuf,
-    /// Files of cases, or folders of them. Default: `tests` beside the `.wasm` file.
+    /// Files of cases, or folders of them. Default: `NAME.tests.toml`, or the folder
+    /// `tests`, beside the `.wasm` file.
     #[arg(long, num_args = 1..)]
     cases: Vec<PathBuf>,
     /// How results are written.
@@ -95,7 +92,7 @@ impl Test {
             let mut limits = cases.plugin;
             limits.time = limits.time.saturating_mul(self.patience);
             limits.cpu = limits.cpu.saturating_mul(self.patience);
-            let plugin = trial.load(&wasm, &limits).await.map_err(text)?;
+            let plugin = super::load(&trial, &wasm, &limits).await.map_err(text)?;
             for case in &cases.cases {
                 let observed = observe(&trial, &plugin, case).await;
                 let verdict = Verdict::of(&file, case, compare(&case.expect, &observed), observed.time.as_micros());

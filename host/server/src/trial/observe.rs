@@ -9,45 +9,45 @@ use gatewright_core::{Attributes, Exchange, Flow, Problem, ProblemKind, Request,
 use gatewright_wasm::{ConfigFault, Plugin, PluginError, PluginKind, RuntimeStats};
 use http::{HeaderMap, StatusCode};
 
-use crate::cli::plugin::trial::{self, Trial, Used, exchange, sees_response};
+use crate::trial::{self, Trial, Used, exchange, sees_response};
 
 /// What came of a case.
-pub(super) struct Observed {
+pub(crate) struct Observed {
     /// How long the plugin took.
-    pub(super) time: Duration,
+    pub(crate) time: Duration,
     /// What an authorizer decided.
-    pub(super) decision: Option<Decision>,
+    pub(crate) decision: Option<Decision>,
     /// Why it said no, in the words of the access record.
-    pub(super) reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// The request, if it went on.
-    pub(super) request: Option<(Request, Bytes)>,
+    pub(crate) request: Option<(Request, Bytes)>,
     /// What the client gets.
-    pub(super) response: Option<Reply>,
+    pub(crate) response: Option<Reply>,
     /// Attributes in the end.
-    pub(super) attributes: Attributes,
+    pub(crate) attributes: Attributes,
     /// How the call failed.
-    pub(super) failure: Option<Broken>,
+    pub(crate) failure: Option<Broken>,
 }
 
 /// A response, with all of its body.
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 /// A failed call.
-pub(super) struct Broken {
+pub(crate) struct Broken {
     /// What cases can expect; none for what only a mistake in the case or a full machine brings about.
-    pub(super) kind: Option<CaseFailure>,
+    pub(crate) kind: Option<CaseFailure>,
     /// In the words of the access record.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// What is wrong with the configuration.
-    pub(super) faults: Vec<ConfigFault>,
+    pub(crate) faults: Vec<ConfigFault>,
 }
 
 /// Runs a case.
-pub(super) async fn observe(trial: &Trial, plugin: &Arc<Plugin>, case: &PluginCase) -> Observed {
+pub(crate) async fn observe(trial: &Trial, plugin: &Arc<Plugin>, case: &PluginCase) -> Observed {
     let mut exchange = exchange(case);
     let used = match trial.used(plugin, case).await {
         Ok(used) => used,

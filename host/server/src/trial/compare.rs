@@ -17,17 +17,17 @@ const TEXT: usize = 400;
 
 /// One thing that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Difference {
+pub(crate) struct Difference {
     /// The key of `expect`, and where in it.
-    pub(super) what: String,
+    pub(crate) what: String,
     /// As the case has it.
-    pub(super) expected: String,
+    pub(crate) expected: String,
     /// As it is.
-    pub(super) got: String,
+    pub(crate) got: String,
 }
 
 /// Compares.
-pub(super) fn compare(expect: &Expectation, observed: &Observed) -> Vec<Difference> {
+pub(crate) fn compare(expect: &Expectation, observed: &Observed) -> Vec<Difference> {
     let mut differences = Differences(Vec::new());
     match (&expect.failure, &observed.failure) {
         (None, None) => differences.outcome(expect, observed),
@@ -312,7 +312,7 @@ fn shown(bytes: &[u8]) -> String {
     }
 }
 
-pub(super) const fn failure_name(kind: CaseFailure) -> &'static str {
+pub(crate) const fn failure_name(kind: CaseFailure) -> &'static str {
     match kind {
         CaseFailure::Fault => "fault",
         CaseFailure::Trap => "trap",

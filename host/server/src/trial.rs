@@ -1,11 +1,13 @@
 //! A plugin outside of a gateway: loaded into the real host, with the real limits, and given exchanges of which only
-//! the client and the upstream are made up. What `plugin test`, `bench` and `inspect` share.
+//! the client and the upstream are made up. What `plugin test`, `bench` and `inspect` share with the tests that a new
+//! version has to pass before it serves ([`proof`]). [`observe`] runs a case, [`compare`] judges it.
 
-use std::future::Future;
-use std::io::Write as _;
+pub(crate) mod compare;
+pub(crate) mod observe;
+pub mod proof;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,18 +25,18 @@ use serde_json::Value as Json;
 const BODY: ByteSize = ByteSize(1 << 20);
 /// How long an exchange may take: longer than the plugin, whose own limits are to be seen.
 const EXCHANGE: Duration = Duration::from_secs(3600);
-/// Who waits longer than this is told what for.
-const SILENCE: Duration = Duration::from_secs(1);
+/// Cases run one after the other.
+const INSTANCES: u32 = 16;
 
 /// The real host, with compiled code in a folder of its own.
-pub(super) struct Trial {
+pub(crate) struct Trial {
     host: PluginHost,
     /// Removed in the end.
     temporary: Option<PathBuf>,
 }
 
 /// A plugin with the configuration of one case.
-pub(super) enum Used {
+pub(crate) enum Used {
     /// In a chain.
     Stage(Arc<dyn Stage>),
     /// As what answers.
@@ -43,34 +45,47 @@ pub(super) enum Used {
 
 impl Trial {
     /// Starts the host. Compiled code is kept in `store`, or nowhere.
-    pub(super) fn new(store: Option<&Path>, file_bytes: u64) -> Result<Self, PluginError> {
+    pub(crate) fn new(store: Option<&Path>, file_bytes: u64) -> Result<Self, PluginError> {
         let temporary = std::env::temp_dir().join(format!("gatewright-plugin-{}", std::process::id()));
-        let host = PluginHost::new(HostSettings {
+        let settings = HostSettings {
             store: store.unwrap_or(&temporary).to_owned(),
-            instances: 16,
+            instances: INSTANCES,
             file_bytes,
             workers: 1,
             compiler: Compiler::InProcess,
             compile: CompileLimits::default(),
-        })?;
+        };
         Ok(Self {
-            host,
+            host: PluginHost::new(settings)?,
             temporary: store.is_none().then_some(temporary),
         })
     }
 
-    /// Loads a plugin, and says so when that takes long.
-    pub(super) async fn load(&self, file: &Path, config: &PluginConfig) -> Result<Arc<Plugin>, PluginError> {
+    /// A host beside one that serves, with its compiler and its store: nothing that is tried is counted, cached or kept
+    /// where requests would meet it.
+    pub(crate) fn beside(serving: &HostSettings) -> Result<Self, PluginError> {
+        let settings = HostSettings {
+            instances: INSTANCES,
+            workers: 1,
+            ..serving.clone()
+        };
+        Ok(Self {
+            host: PluginHost::new(settings)?,
+            temporary: None,
+        })
+    }
+
+    /// Loads a plugin.
+    pub(crate) async fn load(&self, file: &Path, config: &PluginConfig) -> Result<Arc<Plugin>, PluginError> {
         let name = file
             .file_stem()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
-        let what = format!("compiling {}", file.display());
-        patiently(&what, self.host.load(&name, file, config)).await
+        self.host.load(&name, file, config).await
     }
 
     /// Uses a plugin as a case says. No decision of before is known.
-    pub(super) async fn used(&self, plugin: &Arc<Plugin>, case: &PluginCase) -> Result<Used, PluginError> {
+    pub(crate) async fn used(&self, plugin: &Arc<Plugin>, case: &PluginCase) -> Result<Used, PluginError> {
         self.host.purge_decisions();
         let name = plugin.summary().name.clone();
         let role = case.role.unwrap_or_else(|| match plugin.summary().kinds.as_slice() {
@@ -117,18 +132,6 @@ impl Drop for Trial {
     }
 }
 
-/// Waits, and says on standard error what for when it takes long.
-async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
-    let mut work = pin!(work);
-    match tokio::time::timeout(SILENCE, work.as_mut()).await {
-        Ok(done) => done,
-        Err(_) => {
-            let _ = writeln!(std::io::stderr(), "{what} …");
-            work.await
-        }
-    }
-}
-
 struct Nowhere;
 
 impl Recorder for Nowhere {
@@ -136,7 +139,7 @@ impl Recorder for Nowhere {
 }
 
 /// The exchange of a case.
-pub(super) fn exchange(case: &PluginCase) -> Exchange {
+pub(crate) fn exchange(case: &PluginCase) -> Exchange {
     let CaseRequest {
         method,
         target,
@@ -204,7 +207,7 @@ fn attribute(value: &Json) -> Value {
 }
 
 /// The upstream's response of a case; an empty 200 when it says nothing of one.
-pub(super) fn response(case: Option<&CaseResponse>) -> Response {
+pub(crate) fn response(case: Option<&CaseResponse>) -> Response {
     let Some(CaseResponse { status, headers, body }) = case else {
         return Response::new(Body::empty());
     };
@@ -215,7 +218,7 @@ pub(super) fn response(case: Option<&CaseResponse>) -> Response {
 }
 
 /// Whether a case has an upstream's response to be changed; `asks` is whether the plugin sees requests too.
-pub(super) fn sees_response(stage: &dyn Stage, plugin: &Plugin, case: &PluginCase) -> bool {
+pub(crate) fn sees_response(stage: &dyn Stage, plugin: &Plugin, case: &PluginCase) -> bool {
     let sees_requests = plugin
         .summary()
         .kinds

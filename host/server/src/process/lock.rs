@@ -1,0 +1,100 @@
+//! `gatewright plugin lock`: what the plugins are that a configuration uses, beside what was approved.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use gatewright_config::{AccessLogConfig, AccessLogOutput, GatewayConfig, Lock, LockConfig, load_lock};
+use gatewright_wasm::{Compiler, Granted, Loading, Trust};
+
+use super::StartError;
+use super::foundation::foundation;
+use crate::approval::{Change, approved};
+use crate::assemble::{plugin_file, used_plugins};
+use crate::telemetry::Metrics;
+
+/// What a lock file would have to say.
+pub struct Locking {
+    /// Where it is.
+    pub config: LockConfig,
+    /// What it would say.
+    pub lock: Lock,
+    /// What is different, by plugin.
+    pub changes: BTreeMap<String, Change>,
+    /// Plugins in it that nothing uses any more.
+    pub unused: BTreeSet<String>,
+    /// Why what is there cannot be read.
+    pub unreadable: Option<String>,
+    /// Whether there is one.
+    pub is_there: bool,
+}
+
+impl Locking {
+    /// Whether the file that is there says all of this already.
+    pub fn is_up_to_date(&self) -> bool {
+        self.is_there && self.changes.is_empty() && self.unused.is_empty() && self.unreadable.is_none()
+    }
+}
+
+/// Loads the plugins of a configuration, which are granted nothing here, and compares them with the lock file. With
+/// `only`, these alone: what is approved of the others stays.
+///
+/// # Errors
+/// Everything that is wrong with the file, or the first plugin that cannot be loaded.
+pub fn lock(file: &Path, only: &[String], compiler: &Compiler) -> Result<Locking, StartError> {
+    let config = GatewayConfig {
+        access_log: AccessLogConfig {
+            output: AccessLogOutput::Off,
+        },
+        ..gatewright_config::load(file)?
+    };
+    let foundation = foundation(&config, &Arc::new(Metrics::default()), 1, compiler)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let there = config.plugins.lock.file.try_exists().unwrap_or(true);
+    let (before, unreadable) = match there.then(|| load_lock(&config.plugins.lock.file)) {
+        None => (Lock::default(), None),
+        Some(Ok(lock)) => (lock, None),
+        Some(Err(errors)) if only.is_empty() => (Lock::default(), Some(errors.to_string())),
+        // What is approved of the others is not known.
+        Some(Err(errors)) => return Err(errors.into()),
+    };
+    let used = used_plugins(&config);
+    let mut locking = Locking {
+        is_there: there,
+        unreadable,
+        lock: Lock::default(),
+        changes: BTreeMap::new(),
+        unused: BTreeSet::new(),
+        config: config.plugins.lock.clone(),
+    };
+    for (name, approved) in &before.plugins {
+        match used.contains(name.as_str()) {
+            _ if !only.is_empty() => _ = locking.lock.plugins.insert(name.clone(), approved.clone()),
+            true => {}
+            false => _ = locking.unused.insert(name.clone()),
+        }
+    }
+    for name in used {
+        if !only.is_empty() && !only.iter().any(|one| one == name) {
+            continue;
+        }
+        let Some(file) = plugin_file(&config, name) else {
+            continue;
+        };
+        let limits = config.plugin.get(name).cloned().unwrap_or_default();
+        let loading = Loading {
+            name,
+            file: &file,
+            config: &limits,
+            trust: Trust::of(&config.plugins, &limits),
+            granted: Granted::default(),
+        };
+        let plugin = runtime.block_on(foundation.plugins.load_with(loading))?;
+        let now = approved(plugin.summary());
+        if let Some(change) = Change::of(before.plugins.get(name), &now) {
+            locking.changes.insert(name.to_owned(), change);
+        }
+        locking.lock.plugins.insert(name.to_owned(), now);
+    }
+    Ok(locking)
+}

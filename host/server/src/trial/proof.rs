@@ -1,0 +1,154 @@
+//! The tests that a new version of a plugin has to pass before it serves: cases in `NAME.tests.toml` beside `NAME.wasm`.
+//!
+//! They run in a host of their own, beside the one that serves, without grants. What has passed is remembered: only new
+//! bytes, or new cases, are tried again.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gatewright_config::cases::{CaseFile, PluginCase, parse_cases};
+use gatewright_wasm::{HostSettings, Plugin};
+use sha2::{Digest as _, Sha256};
+use tracing::instrument::WithSubscriber as _;
+use tracing::subscriber::NoSubscriber;
+
+use super::Trial;
+use super::compare::{Difference, compare};
+use super::observe::observe;
+
+/// All cases of one plugin together.
+const TIME: Duration = Duration::from_secs(30);
+/// What limits of time are multiplied by: the machine has requests to serve, and a case is about what a plugin answers.
+const PATIENCE: u32 = 20;
+/// The largest file of cases that is read.
+const FILE_BYTES: u64 = 1 << 20;
+
+/// Where the cases of a plugin's file are.
+pub fn tests_file(plugin: &Path) -> PathBuf {
+    plugin.with_extension("tests.toml")
+}
+
+/// What has passed so far.
+pub struct Proofs {
+    /// Of the host that serves.
+    settings: HostSettings,
+    /// Digests of the file and of its cases, by plugin.
+    passed: Mutex<HashMap<String, (String, [u8; 32])>>,
+}
+
+impl Proofs {
+    /// Nothing has passed yet.
+    pub fn new(settings: HostSettings) -> Self {
+        Self {
+            settings,
+            passed: Mutex::default(),
+        }
+    }
+
+    /// Runs the cases of a plugin that is loaded, if there are any and these have not been passed before.
+    ///
+    /// # Errors
+    /// Which case fails and how, or why they cannot be run.
+    pub async fn check(&self, file: &Path, plugin: &Plugin) -> Result<(), String> {
+        let tests = tests_file(file);
+        let Some(text) = read(&tests).map_err(|error| format!("cannot read {}: {error}", tests.display()))? else {
+            return Ok(());
+        };
+        let summary = plugin.summary();
+        let proof = (summary.digest.clone(), Sha256::digest(&text).into());
+        if self.lock().get(&summary.name) == Some(&proof) {
+            return Ok(());
+        }
+        let cases = parse_cases(&text, &tests).map_err(|errors| errors.to_string())?;
+        let who = format!("plugin `{}` {} ({})", summary.name, summary.version, file.display());
+        // What the plugin logs in a test did not happen.
+        let run = self.run(file, &tests, summary.digest.as_str(), &cases);
+        let run = tokio::time::timeout(TIME, run.with_subscriber(NoSubscriber::new()));
+        match run.await {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => return Err(format!("{who} {reason}")),
+            Err(_) => {
+                return Err(format!(
+                    "{who} does not pass its tests: the cases in {} do not end within {} s",
+                    tests.display(),
+                    TIME.as_secs()
+                ));
+            }
+        }
+        tracing::info!(
+            plugin = summary.name,
+            version = summary.version,
+            cases = cases.cases.len(),
+            "plugin passed its tests"
+        );
+        self.lock().insert(summary.name.clone(), proof);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (String, [u8; 32])>> {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(&self, file: &Path, tests: &Path, digest: &str, cases: &CaseFile) -> Result<(), String> {
+        if cases.cases.is_empty() {
+            return Err(format!(
+                "has no case in {}; write one with `[[case]]`, or remove the file",
+                tests.display()
+            ));
+        }
+        let untried = |error| format!("cannot be tested: {error}");
+        let trial = Trial::beside(&self.settings).map_err(untried)?;
+        let mut limits = cases.plugin.clone();
+        limits.time = limits.time.saturating_mul(PATIENCE);
+        limits.cpu = limits.cpu.saturating_mul(PATIENCE);
+        let plugin = trial.load(file, &limits).await.map_err(untried)?;
+        if plugin.summary().digest != digest {
+            // What would serve has not been tested. The next reload finds one file.
+            return Err("was replaced while it was loaded".to_owned());
+        }
+        let mut failed = Vec::new();
+        for case in &cases.cases {
+            let differences = compare(&case.expect, &observe(&trial, &plugin, case).await);
+            if !differences.is_empty() {
+                failed.push((case, differences));
+            }
+        }
+        match failed.split_first() {
+            None => Ok(()),
+            Some(((case, differences), others)) => Err(failure(file, tests, case, differences, others.len())),
+        }
+    }
+}
+
+fn failure(file: &Path, tests: &Path, case: &PluginCase, differences: &[Difference], others: usize) -> String {
+    let differences: Vec<_> = differences
+        .iter()
+        .map(|Difference { what, expected, got }| format!("{what}: expected {expected}, got {got}"))
+        .collect();
+    let more = match others {
+        0 => String::new(),
+        others => format!("; {others} more failed"),
+    };
+    format!(
+        "does not pass its tests: case `{}` ({}:{}): {}{more}; `gatewright plugin test {}` shows all of it",
+        case.name,
+        tests.display(),
+        case.line,
+        differences.join("; "),
+        file.display()
+    )
+}
+
+/// None when there is no such file.
+fn read(file: &Path) -> std::io::Result<Option<String>> {
+    match std::fs::metadata(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+        Ok(metadata) if metadata.len() > FILE_BYTES => {
+            Err(std::io::Error::other(format!("it has more than {FILE_BYTES} bytes")))
+        }
+        Ok(_) => std::fs::read_to_string(file).map(Some),
+    }
+}
