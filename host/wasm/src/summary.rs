@@ -57,6 +57,10 @@ pub struct NeedsSummary {
     pub request_body: bool,
     /// The whole response body.
     pub response_body: bool,
+    /// The request body chunk by chunk, through its filter.
+    pub request_chunks: bool,
+    /// The response body chunk by chunk, through its filter.
+    pub response_chunks: bool,
     /// The client's certificate.
     pub client_certificate: bool,
 }
@@ -98,6 +102,8 @@ impl PluginSummary {
                 response_fields: (&needs.response_fields).into(),
                 request_body: needs.request_body,
                 response_body: needs.response_body,
+                request_chunks: needs.request_chunks,
+                response_chunks: needs.response_chunks,
                 client_certificate: needs.client_certificate,
             },
             capabilities: description.capabilities.clone(),

@@ -36,6 +36,10 @@ pub(crate) struct Needs {
     pub(crate) response_fields: Selection,
     pub(crate) request_body: bool,
     pub(crate) response_body: bool,
+    /// Bodies of requests go through its filter.
+    pub(crate) request_chunks: bool,
+    /// Bodies of responses do.
+    pub(crate) response_chunks: bool,
     pub(crate) client_certificate: bool,
 }
 
@@ -52,8 +56,6 @@ pub(crate) enum Selection {
 pub(crate) enum Wrong {
     /// It breaks a rule.
     Rule(String),
-    /// It asks for what comes later.
-    Later(&'static str),
     /// Its schema is not JSON.
     Schema(String),
 }
@@ -113,10 +115,6 @@ fn checked(info: PluginInfo) -> Result<Description, Wrong> {
             "`description` has more than {DESCRIPTION_BYTES} bytes"
         )));
     }
-    let modes = [needs.request_body, needs.response_body];
-    if modes.contains(&BodyMode::Chunks) {
-        return Err(Wrong::Later("bodies in chunks (`body-filter`)"));
-    }
     Ok(Description {
         name,
         version,
@@ -127,6 +125,8 @@ fn checked(info: PluginInfo) -> Result<Description, Wrong> {
             response_fields: selection("response-fields", needs.response_fields)?,
             request_body: needs.request_body == BodyMode::Buffered,
             response_body: needs.response_body == BodyMode::Buffered,
+            request_chunks: needs.request_body == BodyMode::Chunks,
+            response_chunks: needs.response_body == BodyMode::Chunks,
             client_certificate: needs.client_certificate,
         },
         capabilities: CAPABILITIES

@@ -13,7 +13,7 @@ use gatewright_wasm::{Plugin, PluginError, PluginSummary, measure};
 use serde::Serialize;
 
 use super::files::{FILE_BYTES, beside, case_files, load, wasm};
-use super::trial::{Trial, Used, exchange, response, sees_response};
+use super::trial::{Trial, Used, exchange, response, sees_response, whole};
 use crate::cli::output::{failure, mistake, print};
 use crate::cli::run::log_messages;
 
@@ -230,6 +230,10 @@ async fn call(used: &Used, plugin: &Plugin, case: &PluginCase) -> Result<Duratio
             Err(problem) => Err(problem),
         },
         Used::Integration(integration) => integration.call(&mut exchange).await.map(drop),
+    };
+    let answered = match answered {
+        Ok(()) => whole(&mut exchange, Some(response)).await.map(drop),
+        Err(problem) => Err(problem),
     };
     let took = began.elapsed();
     match answered {
