@@ -39,7 +39,7 @@ pub struct Approved {
     /// Services that it could use if they were granted, said or not.
     pub imports: BTreeSet<String>,
     /// What it reads of exchanges: `request-fields` (all of them), `request-field:NAME`, the same of responses,
-    /// `request-body`, `response-body`, `client-certificate`.
+    /// `request-body` and `response-body`, `request-chunks` and `response-chunks`, `part:NAME`.
     pub reads: BTreeSet<String>,
 }
 

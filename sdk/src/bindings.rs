@@ -63,6 +63,16 @@ pub mod response_transform {
     pub use exports::gatewright::plugin::response_transform::*;
 }
 
+pub mod body_filter {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "package gatewright:sdk; world sdk-body-filter { export gatewright:plugin/body-filter@0.1.0; }",
+        pub_export_macro: true,
+        with: { "gatewright:plugin/types@0.1.0": crate::bindings::types },
+    });
+    pub use exports::gatewright::plugin::body_filter::*;
+}
+
 pub mod integration {
     wit_bindgen::generate!({
         path: "../wit",

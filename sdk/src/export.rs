@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::thread::LocalKey;
 
-use crate::bindings::{authorizer, integration, lifecycle, request_transform, response_transform, types};
-use crate::{Authorizer, Fault, Integration, Plugin, RequestTransform, ResponseTransform};
+use crate::bindings::{authorizer, body_filter, integration, lifecycle, request_transform, response_transform, types};
+use crate::{Authorizer, BodyFilter, Fault, Filter, Integration, Plugin, RequestTransform, ResponseTransform};
 
 /// Where the macro keeps what an instance has: the configured plugin, and the allocator to tell about it.
 #[doc(hidden)]
@@ -58,6 +58,39 @@ impl<P: Instance + ResponseTransform> response_transform::Guest for Exported<P> 
     }
 }
 
+impl<P: Instance + BodyFilter> body_filter::Guest for Exported<P> {
+    type Filter = Running<P::Filter>;
+
+    fn open(input: body_filter::FilterInput) -> Result<Option<body_filter::Filter>, types::Fault> {
+        let filter = asked::<P, _>(|plugin| plugin.open(&input.into()))?;
+        Ok(filter.map(|filter| body_filter::Filter::new(Running(RefCell::new(Some(filter))))))
+    }
+}
+
+/// A filter until it is done.
+#[doc(hidden)]
+pub struct Running<F>(RefCell<Option<F>>);
+
+impl<F: Filter> body_filter::GuestFilter for Running<F> {
+    fn push(&self, chunk: Vec<u8>) -> Result<Vec<u8>, types::Fault> {
+        match &mut *self.0.borrow_mut() {
+            Some(filter) => Ok(filter.push(chunk)?),
+            None => Err(done()),
+        }
+    }
+
+    fn finish(&self) -> Result<Vec<u8>, types::Fault> {
+        match self.0.take() {
+            Some(filter) => Ok(filter.finish()?),
+            None => Err(done()),
+        }
+    }
+}
+
+fn done() -> types::Fault {
+    types::Fault::Internal("a filter was called after it was done".to_owned())
+}
+
 impl<P: Instance + Integration> integration::Guest for Exported<P> {
     fn handle(input: integration::IntegrationInput) -> Result<types::FullResponse, types::Fault> {
         call::<P, _, _>(|plugin| plugin.handle(&input.into()))
@@ -67,8 +100,12 @@ impl<P: Instance + Integration> integration::Guest for Exported<P> {
 fn call<P: Instance, Ours, Theirs: From<Ours>>(
     hook: impl FnOnce(&P) -> Result<Ours, Fault>,
 ) -> Result<Theirs, types::Fault> {
+    asked(hook).map(Into::into)
+}
+
+fn asked<P: Instance, T>(hook: impl FnOnce(&P) -> Result<T, Fault>) -> Result<T, types::Fault> {
     P::slot().with_borrow(|plugin| match plugin {
-        Some(plugin) => hook(plugin).map(Into::into).map_err(Into::into),
+        Some(plugin) => hook(plugin).map_err(Into::into),
         None => Err(types::Fault::Internal("a hook was called before configure".to_owned())),
     })
 }

@@ -1,8 +1,8 @@
 //! Write plugins for the Gatewright API gateway in Rust.
 //!
 //! A plugin is a type that implements [`Plugin`] (what it is, how it is configured) and one or more kinds:
-//! [`Authorizer`], [`RequestTransform`], [`ResponseTransform`], [`Integration`]. [`plugin!`] exports it. Build it with
-//! `cargo build --release --target wasm32-unknown-unknown`, drop the `.wasm` into the gateway's plugin folder, and
+//! [`Authorizer`], [`RequestTransform`], [`ResponseTransform`], [`BodyFilter`], [`Integration`]. [`plugin!`] exports it.
+//! Build it with `cargo build --release --target wasm32-unknown-unknown`, drop the `.wasm` into the gateway's plugin folder, and
 //! name it in a route's chain.
 //!
 //! ```
@@ -65,10 +65,11 @@ pub use types::*;
 /// Everything a plugin usually names.
 pub mod prelude {
     pub use crate::{
-        AuthorizeRequest, Authorizer, BodyEdit, BodyMode, ConfigError, Decision, Denial, Fault, FieldSelection, Fields,
-        Grant, Info, Integration, IntegrationRequest, Part, Plugin, RequestEdits, RequestOutcome, RequestTransform,
-        Response, ResponseEdits, ResponseOutcome, ResponseTransform, Reuse, Service, TransformRequest,
-        TransformResponse, Value, clock, config, counters, http, info, kv, log, metrics, plugin, random, secrets,
+        AuthorizeRequest, Authorizer, BodyEdit, BodyFilter, BodyMode, ConfigError, Decision, Denial, Direction, Fault,
+        FieldSelection, Fields, Filter, FilterInput, Grant, Info, Integration, IntegrationRequest, Part, Plugin,
+        RequestEdits, RequestOutcome, RequestTransform, Response, ResponseEdits, ResponseOutcome, ResponseTransform,
+        Reuse, Service, TransformRequest, TransformResponse, Value, clock, config, counters, http, info, kv, log,
+        metrics, plugin, random, secrets,
     };
 }
 

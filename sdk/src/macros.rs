@@ -1,7 +1,7 @@
 //! `plugin!` and `info!`.
 
 /// Exports a plugin: the type, and the kinds it is to be used as (any of `authorizer`, `request_transform`,
-/// `response_transform`, `integration`).
+/// `response_transform`, `body_filter`, `integration`).
 ///
 /// For WebAssembly it also installs the SDK's [allocator](crate::memory), with an arena of 256 KiB; a plugin whose calls need
 /// more (large buffered bodies) may say so with `arena_bytes`. On other targets it checks that the type implements the

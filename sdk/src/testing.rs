@@ -4,6 +4,7 @@
 //! [`Plugin::info`]: a header that was not asked for is not there, exactly as in the gateway. [`host`] answers the
 //! services: a clock that stands still, seeded random numbers, a log and metrics that can be read back.
 
+mod filtered;
 pub mod host;
 mod request;
 mod response;

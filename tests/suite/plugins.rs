@@ -12,6 +12,7 @@ mod compiling_apart;
 mod configuring;
 mod decisions;
 mod files;
+mod filters;
 mod granted;
 mod hostile_output;
 mod languages;

@@ -14,16 +14,19 @@ pub enum Kind {
     RequestTransform,
     /// Changes a response, or replaces it.
     ResponseTransform,
+    /// Passes bodies on chunk by chunk, changed.
+    BodyFilter,
     /// Answers in place of an upstream.
     Integration,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Authorizer,
         Self::RequestTransform,
         Self::ResponseTransform,
+        Self::BodyFilter,
         Self::Integration,
     ];
 
@@ -34,6 +37,7 @@ impl Kind {
             Self::Authorizer => "authorizer",
             Self::RequestTransform => "request-transform",
             Self::ResponseTransform => "response-transform",
+            Self::BodyFilter => "body-filter",
             Self::Integration => "integration",
         }
     }
@@ -44,6 +48,7 @@ impl Kind {
             Self::Authorizer => "authorizer-plugin",
             Self::RequestTransform => "request-plugin",
             Self::ResponseTransform => "response-plugin",
+            Self::BodyFilter => "body-filter-plugin",
             Self::Integration => "integration-plugin",
         }
     }

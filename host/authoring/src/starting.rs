@@ -24,6 +24,16 @@ impl New {
     /// # Errors
     /// When there is something already, or it cannot be written; then nothing is left behind.
     pub fn write(&self) -> Result<(), Error> {
+        if !has_template(self.language, self.kind) {
+            let languages = Language::ALL
+                .into_iter()
+                .filter(|language| has_template(*language, self.kind));
+            return Err(Error::NoTemplate {
+                kind: self.kind.name(),
+                language: self.language.title(),
+                known: languages.map(Language::title).collect::<Vec<_>>().join(", "),
+            });
+        }
         if self.folder.symlink_metadata().is_ok() {
             return Err(Error::Exists(self.folder.clone()));
         }
@@ -69,4 +79,9 @@ impl New {
             .replace("{{kind}}", self.kind.name())
             .replace("{{world}}", self.kind.world())
     }
+}
+
+fn has_template(language: Language, kind: Kind) -> bool {
+    let folder = format!("sdk/{}/template/{}", language.key(), kind.name());
+    files::below(&folder).next().is_some()
 }

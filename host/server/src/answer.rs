@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gatewright_core::{AccessRecord, Body, BodyError, Outcome, Problem, ProblemKind, Response};
+use http::Version;
 use http::header::{self, HeaderValue};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
@@ -116,6 +117,12 @@ impl HttpBody for AnswerBody {
                     ProblemKind::ClientClosed => Outcome::ClientGone,
                     _ => Outcome::Failed,
                 };
+                // Chunks and streams break off visibly; a body that the end of the connection ends does not.
+                if let Some(in_flight) = this.in_flight
+                    && this.record.version == Version::HTTP_10
+                {
+                    in_flight.cut();
+                }
                 // hyper drops what it has not written yet when a body fails, the header section too. It writes when
                 // it is told to wait.
                 *this.broken = Some(error);

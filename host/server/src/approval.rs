@@ -101,12 +101,14 @@ pub fn approved(plugin: &PluginSummary) -> Approved {
     for (what, read) in [
         ("request-body", needs.request_body),
         ("response-body", needs.response_body),
-        ("client-certificate", needs.client_certificate),
+        ("request-chunks", needs.request_chunks),
+        ("response-chunks", needs.response_chunks),
     ] {
         if read {
             reads.insert(what.to_owned());
         }
     }
+    reads.extend(needs.parts.iter().map(|part| format!("part:{part}")));
     let unversioned = |name: &String| name.split('@').next().unwrap_or_default().to_owned();
     let reaching = |name: &String| REACHING.contains(&name.as_str());
     Approved {
@@ -217,11 +219,16 @@ fn reading(before: &BTreeSet<String>, now: &BTreeSet<String>) -> Vec<String> {
     for (read, said) in [
         ("request-body", "reads request bodies"),
         ("response-body", "reads response bodies"),
-        ("client-certificate", "reads client certificates"),
+        ("request-chunks", "filters request bodies"),
+        ("response-chunks", "filters response bodies"),
     ] {
         if new.iter().any(|known| known == read) {
             words.push(said.to_owned());
         }
+    }
+    let parts: Vec<_> = new.iter().filter_map(|read| read.strip_prefix("part:")).collect();
+    if !parts.is_empty() {
+        words.push(format!("reads {}", listed(&parts)));
     }
     words
 }
@@ -276,12 +283,12 @@ mod tests {
             now.kinds = set(&["authorizer", "request-transform", "response-transform"]);
             now.services = set(&["secrets"]);
             now.imports = set(&["kv", "metrics", "secrets"]);
-            now.reads = set(&["request-field:authorization", "request-field:cookie", "response-body"]);
+            now.reads = set(&["part:path", "part:peer", "request-field:cookie", "response-body"]);
         });
         assert_eq!(
             much.unwrap(),
             "is signed by `vendor` instead of `team`, exports `request-transform` and `response-transform`, wants secrets, \
-             could use metrics without saying so, reads the request field cookie and reads response bodies"
+             could use metrics without saying so, reads the request field cookie, reads response bodies and reads path and peer"
         );
         let unsigned = asks(|now| now.publisher = None);
         assert_eq!(unsigned.unwrap(), "is signed by nobody instead of `team`");

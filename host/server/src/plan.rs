@@ -43,6 +43,11 @@ pub struct BodyStep {
 pub enum Handling {
     /// It goes through chunk by chunk.
     Streams,
+    /// It goes through a plugin's filter chunk by chunk.
+    Filters {
+        /// The longest chunk that comes out.
+        chunk_bytes: u64,
+    },
     /// It has been collected before, and is sent as it is.
     SendsCollected,
     /// It is not read.
@@ -92,13 +97,18 @@ impl BodyPlan {
 }
 
 fn summary(steps: &[BodyStep]) -> String {
-    let collecting = steps
-        .iter()
-        .filter(|step| matches!(step.body, Handling::Collects { .. }));
-    let names: Vec<_> = collecting.map(|step| step.by.as_str()).collect();
-    match names.as_slice() {
-        [] => "streams".to_owned(),
-        names => format!("collected by {}", names.join(", ")),
+    let names = |what: &str, does: fn(&Handling) -> bool| {
+        let by = steps.iter().filter(|step| does(&step.body));
+        let names: Vec<_> = by.map(|step| step.by.as_str()).collect();
+        (!names.is_empty()).then(|| format!("{what} by {}", names.join(", ")))
+    };
+    let all = [
+        names("filtered", |body| matches!(body, Handling::Filters { .. })),
+        names("collected", |body| matches!(body, Handling::Collects { .. })),
+    ];
+    match all.into_iter().flatten().collect::<Vec<_>>().join("; ") {
+        nothing if nothing.is_empty() => "streams".to_owned(),
+        all => all,
     }
 }
 
@@ -106,6 +116,13 @@ impl fmt::Display for Handling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Streams => f.write_str("streams"),
+            Self::Filters { chunk_bytes } => {
+                let most = ByteSize(*chunk_bytes);
+                write!(
+                    f,
+                    "goes through its filter in chunks, at most {most} each when they come out"
+                )
+            }
             Self::SendsCollected => f.write_str("sends what was collected"),
             Self::Ignores => f.write_str("does not read it"),
             Self::Collects {

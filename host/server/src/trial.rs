@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use gatewright_config::cases::{CaseRequest, CaseResponse, PluginCase, Role};
 use gatewright_config::{ByteSize, OnFault, PluginConfig, PluginIntegrationConfig, PluginStageConfig};
+use gatewright_core::body::CollectError;
 use gatewright_core::{
-    AccessRecord, Attributes, Body, Client, ClientAddress, Exchange, ExchangeId, Integration, Parameters, Recorder,
-    Request, Response, RouteName, Stage, Value,
+    AccessRecord, Attributes, Body, Client, ClientAddress, Exchange, ExchangeId, Integration, Parameters, Problem,
+    ProblemKind, Recorder, Request, Response, RouteName, Stage, Value,
 };
 use gatewright_wasm::{CompileLimits, Compiler, HostSettings, Plugin, PluginError, PluginHost, PluginKind, StageUse};
 use http::Version;
@@ -217,12 +218,29 @@ pub(crate) fn response(case: Option<&CaseResponse>) -> Response {
     response
 }
 
+/// Reads what there is of bodies, and keeps it in their place.
+pub(crate) async fn whole(
+    exchange: &mut Exchange,
+    mut response: Option<Response>,
+) -> Result<Option<Response>, Problem> {
+    let of_response = response.as_mut().map(Response::body_mut);
+    for body in std::iter::once(&mut exchange.body).chain(of_response) {
+        let bytes = body.take().collect(u64::MAX).await.map_err(|error| match error {
+            CollectError::Body(error) => error.0,
+            CollectError::TooLarge => ProblemKind::InternalError.into(),
+        })?;
+        *body = Body::full(bytes);
+    }
+    Ok(response)
+}
+
 /// Whether a case has an upstream's response to be changed; `asks` is whether the plugin sees requests too.
 pub(crate) fn sees_response(stage: &dyn Stage, plugin: &Plugin, case: &PluginCase) -> bool {
-    let sees_requests = plugin
-        .summary()
-        .kinds
-        .iter()
-        .any(|kind| matches!(kind, PluginKind::Authorizer | PluginKind::RequestTransform));
+    let summary = plugin.summary();
+    let sees_requests = summary.needs.request_chunks
+        || summary
+            .kinds
+            .iter()
+            .any(|kind| matches!(kind, PluginKind::Authorizer | PluginKind::RequestTransform));
     stage.sees_responses() && (case.response.is_some() || !sees_requests)
 }

@@ -6,6 +6,7 @@ mod answer;
 mod attributes;
 mod authorizer;
 pub(crate) mod bindings;
+mod body_filter;
 mod exports;
 mod fields;
 mod integration;
@@ -17,6 +18,7 @@ mod response_transform;
 
 pub(crate) use answer::Answer;
 pub(crate) use authorizer::Authorize;
+pub(crate) use body_filter::{FilterHandle, OpenFilter};
 pub(crate) use exports::{Exports, Guests, Unfit, kinds};
 pub(crate) use fields::Edit;
 pub(crate) use integration::Handle;

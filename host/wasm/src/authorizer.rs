@@ -220,6 +220,8 @@ mod tests {
             response_fields: Selection::None,
             request_body: false,
             response_body: false,
+            request_chunks: false,
+            response_chunks: false,
         };
         not_cacheable(&needs, &Identity::new(sources).unwrap())
     }

@@ -22,11 +22,18 @@ impl Breakers {
     }
 
     pub(crate) fn of(&self, hook: PluginKind) -> &Breaker {
-        let [authorizer, request_transform, response_transform, integration] = &self.0;
+        let [
+            authorizer,
+            request_transform,
+            response_transform,
+            body_filter,
+            integration,
+        ] = &self.0;
         match hook {
             PluginKind::Authorizer => authorizer,
             PluginKind::RequestTransform => request_transform,
             PluginKind::ResponseTransform => response_transform,
+            PluginKind::BodyFilter => body_filter,
             PluginKind::Integration => integration,
         }
     }

@@ -9,6 +9,7 @@ use crate::api::{self, Description, Wrong};
 use crate::call::{Stopped, limited};
 use crate::failure::Failure;
 use crate::instance::{Component, Instance, is_exhausted};
+use crate::kind::{Kinds, PluginKind};
 use crate::limits::ticks;
 use crate::plugin::Plugin;
 use crate::plugin_host::Shared;
@@ -44,15 +45,33 @@ pub(crate) async fn describe(
                 plugin: plugin.clone(),
                 reason,
             },
-            Wrong::Later(what) => PluginError::Unsupported {
-                plugin: plugin.clone(),
-                what: what.to_owned(),
-            },
             Wrong::Schema(reason) => PluginError::Schema {
                 plugin: plugin.clone(),
                 reason,
             },
         })
+}
+
+/// Whether what a plugin says of bodies fits what it exports.
+///
+/// # Errors
+/// When one goes without the other.
+pub(crate) fn filters(plugin: &PluginFile, description: &Description, kinds: Kinds) -> Result<(), PluginError> {
+    let needs = &description.needs;
+    let reason = match (
+        needs.request_chunks || needs.response_chunks,
+        kinds.has(PluginKind::BodyFilter),
+    ) {
+        (true, false) => {
+            "`needs` asks for a body in `chunks`, and there is no `body-filter` that they could go through"
+        }
+        (false, true) => "it exports `body-filter`, and `needs` asks for neither body in `chunks`",
+        _ => return Ok(()),
+    };
+    Err(PluginError::Description {
+        plugin: plugin.clone(),
+        reason: reason.to_owned(),
+    })
 }
 
 /// Lets a plugin check a configuration.
@@ -154,5 +173,48 @@ async fn outside<T>(shared: &Shared, call: impl Future<Output = wasmtime::Result
         }),
         Err(Stopped::Late) => Err(Outside::Late),
         Err(Stopped::Panicked(message)) => Err(Outside::Failed(format!("a host function panicked: {message}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Needs, Selection};
+
+    #[test]
+    fn bodies_in_chunks_and_a_filter_for_them_go_together() {
+        let plugin = PluginFile {
+            name: "p".to_owned(),
+            file: "p.wasm".into(),
+        };
+        let description = |request_chunks, response_chunks| Description {
+            name: String::new(),
+            version: String::new(),
+            description: String::new(),
+            schema: None,
+            needs: Needs {
+                request_fields: Selection::None,
+                response_fields: Selection::None,
+                request_body: false,
+                response_body: false,
+                request_chunks,
+                response_chunks,
+                parts: std::iter::empty().collect(),
+            },
+            capabilities: Vec::new(),
+            reusable: false,
+        };
+        let check = |request, response, kind| {
+            let checked = filters(&plugin, &description(request, response), Kinds::from_iter([kind]));
+            checked.map_err(|error| error.to_string())
+        };
+        for (request, response) in [(true, false), (false, true), (true, true)] {
+            check(request, response, PluginKind::BodyFilter).unwrap();
+            let error = check(request, response, PluginKind::Authorizer).unwrap_err();
+            assert!(error.contains("there is no `body-filter`"), "{error}");
+        }
+        check(false, false, PluginKind::Authorizer).unwrap();
+        let error = check(false, false, PluginKind::BodyFilter).unwrap_err();
+        assert!(error.contains("asks for neither body in `chunks`"), "{error}");
     }
 }

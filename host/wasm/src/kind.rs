@@ -10,16 +10,19 @@ pub enum PluginKind {
     RequestTransform,
     /// Changes a response, or replaces it.
     ResponseTransform,
+    /// Passes a body on chunk by chunk, changed.
+    BodyFilter,
     /// Answers a route.
     Integration,
 }
 
 impl PluginKind {
     /// All kinds; [`PluginKind::index`] is the place in it.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Authorizer,
         Self::RequestTransform,
         Self::ResponseTransform,
+        Self::BodyFilter,
         Self::Integration,
     ];
 
@@ -29,6 +32,7 @@ impl PluginKind {
             Self::Authorizer => "authorizer",
             Self::RequestTransform => "request-transform",
             Self::ResponseTransform => "response-transform",
+            Self::BodyFilter => "body-filter",
             Self::Integration => "integration",
         }
     }

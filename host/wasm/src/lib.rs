@@ -28,6 +28,8 @@ mod digest;
 mod engine;
 mod error;
 mod failure;
+mod filter;
+mod filtered_body;
 mod granted;
 mod host;
 mod identity;

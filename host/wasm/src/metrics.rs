@@ -15,7 +15,7 @@ pub(crate) use collector::PluginCollector;
 pub(crate) use custom::{CustomMetrics, Sample};
 pub(crate) use service::{Answered, Service};
 pub use stats::{CallStats, RuntimeStats};
-pub(crate) use stats::{Outcome, PluginStats, nanos};
+pub(crate) use stats::{Measured, Outcome, PluginStats, nanos};
 
 /// The numbers of all plugins of the process. They live as long as the host: a plugin that is replaced goes on
 /// counting where the version before stopped.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gatewright_config::gateway::{Grants, InstancePolicy, PluginConfig, PluginIntegrationConfig, PluginStageConfig};
 use gatewright_core::{ExchangeId, Integration, RouteName, Stage};
-use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError};
 
 use crate::api::Needs;
 use crate::configuration::{self, Schema};
@@ -41,6 +41,9 @@ pub struct Plugin {
     compile_time: Option<Duration>,
     /// Calls that may run at once.
     places: Semaphore,
+    /// Bodies of requests and of responses that may be filtered at once. Apart, because an exchange that has a place
+    /// among the first may wait for one among the others.
+    filter_places: [Arc<Semaphore>; 2],
     runtimes: Mutex<HashMap<Digest, Weak<Runtime>>>,
     failures: LogGate,
     skips: LogGate,
@@ -101,6 +104,7 @@ impl Plugin {
                     .to_owned(),
             });
         }
+        describing::filters(&file, &description, kinds)?;
         let schema = description
             .schema
             .as_ref()
@@ -114,6 +118,7 @@ impl Plugin {
             schema,
             component,
             places: Semaphore::new(caller.limits.concurrency),
+            filter_places: [(); 2].map(|()| Arc::new(Semaphore::new(caller.limits.concurrency))),
             caller,
             digest: compiled.digest,
             compile_time: compiled.time,
@@ -213,14 +218,37 @@ impl Plugin {
         match self.places.try_acquire() {
             Ok(place) => Ok((place, now)),
             Err(TryAcquireError::Closed) => Err(Failure::Saturated),
-            Err(TryAcquireError::NoPermits) => {
-                self.caller.stats.queued();
-                let patience = (now + self.caller.limits.queue_timeout).min(end);
-                let place = tokio::time::timeout_at(patience.into(), self.places.acquire()).await;
-                let place = place.ok().and_then(Result::ok).ok_or(Failure::Saturated)?;
-                Ok((place, Instant::now()))
-            }
+            Err(TryAcquireError::NoPermits) => self.queue(self.places.acquire(), now, end).await,
         }
+    }
+
+    /// The same among the filters of bodies of one direction. It is kept as long as the filter lives.
+    pub(crate) async fn filter_place(
+        &self,
+        of_response: bool,
+        now: Instant,
+        end: Instant,
+    ) -> Result<(OwnedSemaphorePermit, Instant), Failure> {
+        let [requests, responses] = &self.filter_places;
+        let places = if of_response { responses } else { requests };
+        match Arc::clone(places).try_acquire_owned() {
+            Ok(place) => Ok((place, now)),
+            Err(TryAcquireError::Closed) => Err(Failure::Saturated),
+            Err(TryAcquireError::NoPermits) => self.queue(Arc::clone(places).acquire_owned(), now, end).await,
+        }
+    }
+
+    async fn queue<P>(
+        &self,
+        place: impl Future<Output = Result<P, AcquireError>>,
+        now: Instant,
+        end: Instant,
+    ) -> Result<(P, Instant), Failure> {
+        self.caller.stats.queued();
+        let patience = (now + self.caller.limits.queue_timeout).min(end);
+        let place = tokio::time::timeout_at(patience.into(), place).await;
+        let place = place.ok().and_then(Result::ok).ok_or(Failure::Saturated)?;
+        Ok((place, Instant::now()))
     }
 
     /// A new instance, not configured yet.

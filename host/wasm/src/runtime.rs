@@ -1,6 +1,6 @@
 //! A plugin with one configuration: what routes share that say the same, across reloads.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,12 +9,13 @@ use gatewright_config::gateway::InstancePolicy;
 use gatewright_core::ExchangeId;
 
 use crate::api::{self, Hook};
-use crate::breaker::{Breaker, Breakers, Pass};
+use crate::breaker::{Breakers, Pass};
 use crate::call::{Stopped, limited};
 use crate::digest::Digest;
 use crate::failure::{Failure, TrapReason};
 use crate::instance::{Instance, is_exhausted};
-use crate::metrics::Outcome;
+use crate::kind::PluginKind;
+use crate::metrics::{Measured, Outcome};
 use crate::plugin::Plugin;
 use crate::pool::Pool;
 
@@ -83,32 +84,56 @@ impl Runtime {
         let stats = &self.plugin.caller().stats;
         let measured = stats.measure(H::KIND);
         let result = self.admit_and_run(hook, cause, measured.began()).await;
-        match &result {
-            Ok(_) => measured.ended(Outcome::Ok),
-            Err(failure) => {
-                measured.ended(failure.into());
-                self.plugin.note(H::KIND, failure);
-            }
-        }
+        self.counted(H::KIND, measured, &result);
         result
     }
 
+    /// Counts a call, and logs it when it failed.
+    pub(crate) fn counted<T>(&self, kind: PluginKind, measured: Measured<'_>, result: &Result<T, Failure>) {
+        match result {
+            Ok(_) => measured.ended(Outcome::Ok),
+            Err(failure) => {
+                measured.ended(failure.into());
+                self.plugin.note(kind, failure);
+            }
+        }
+    }
+
+    /// Whether a call may run at all.
+    pub(crate) fn admit(&self, kind: PluginKind) -> Result<Pass, Failure> {
+        self.breakers.of(kind).admit().map_err(Failure::Resting)
+    }
+
     async fn admit_and_run<H: Hook>(&self, hook: &H, cause: Cause, now: Instant) -> Result<H::Output, Failure> {
-        let breaker = self.breakers.of(H::KIND);
-        let pass = breaker.admit().map_err(Failure::Resting)?;
+        let pass = self.admit(H::KIND)?;
         let (_place, now) = self.plugin.place(now, cause.deadline).await?;
+        let budget = self.budget(now, cause.deadline);
+        let guest = pin!(self.run(hook, cause.exchange, budget));
+        let result = self.within_time(guest, now, cause.deadline).await;
+        self.judge(H::KIND, pass, result.as_ref().err());
+        result
+    }
+
+    /// The wall time of a call that begins now.
+    pub(crate) fn budget(&self, now: Instant, deadline: Instant) -> Duration {
+        let time = self.plugin.caller().limits.time;
+        time.min(deadline.saturating_duration_since(now))
+    }
+
+    /// Runs a guest until it is done, its time is used up, or the exchange is over.
+    pub(crate) async fn within_time<T>(
+        &self,
+        guest: Pin<&mut impl Future<Output = Result<T, Failure>>>,
+        now: Instant,
+        deadline: Instant,
+    ) -> Result<T, Failure> {
         let time = now + self.plugin.caller().limits.time;
-        let end = time.min(cause.deadline);
-        let budget = end.saturating_duration_since(now);
-        let mut guest = pin!(self.run(hook, cause.exchange, budget));
-        let result = match limited(guest.as_mut(), end).await {
+        match limited(guest, time.min(deadline)).await {
             Ok(result) => result,
-            Err(Stopped::Late) if cause.deadline < time => Err(Failure::ExchangeOver),
+            Err(Stopped::Late) if deadline < time => Err(Failure::ExchangeOver),
             Err(Stopped::Late) => Err(Failure::TimeExceeded),
             Err(Stopped::Panicked(message)) => Err(Failure::Trap(TrapReason::HostPanic, message)),
-        };
-        self.judge(breaker, pass, result.as_ref().err());
-        result
+        }
     }
 
     /// The guest's part: what happens here counts against its time and is gone when it is stopped.
@@ -120,7 +145,7 @@ impl Runtime {
         Ok(output)
     }
 
-    async fn instance(&self, exchange: ExchangeId) -> Result<Box<Instance>, Failure> {
+    pub(crate) async fn instance(&self, exchange: ExchangeId) -> Result<Box<Instance>, Failure> {
         if let Some(mut instance) = self.pool.take() {
             instance.begin(Some(exchange));
             return Ok(instance);
@@ -154,7 +179,7 @@ impl Runtime {
     }
 
     /// Keeps an instance for the next call, if it may serve one and has not grown too much.
-    fn put_back(&self, mut instance: Box<Instance>) {
+    pub(crate) fn put_back(&self, mut instance: Box<Instance>) {
         let limits = &self.plugin.caller().limits;
         let InstancePolicy::Reuse(calls) = limits.instances else {
             return;
@@ -167,7 +192,9 @@ impl Runtime {
         }
     }
 
-    fn judge(&self, breaker: &Breaker, pass: Pass, failure: Option<&Failure>) {
+    /// Tells the breaker how a call ended.
+    pub(crate) fn judge(&self, kind: PluginKind, pass: Pass, failure: Option<&Failure>) {
+        let breaker = self.breakers.of(kind);
         let name = &self.plugin.caller().name;
         match failure {
             Some(failure) if failure.is_breakdown() => {

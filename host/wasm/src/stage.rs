@@ -1,6 +1,7 @@
 //! A plugin as a stage: what the chain sees. One plugin may be authorizer, request transform and response transform at
 //! once; on the way in it decides first and changes after.
 
+mod filter;
 mod transform;
 
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub(crate) struct Plan {
     authorizer: Option<Authorizer>,
     transforms_requests: bool,
     transforms_responses: bool,
+    filters_requests: bool,
+    filters_responses: bool,
     on_fault: OnFault,
     body_bytes: u64,
 }
@@ -47,10 +50,12 @@ impl PluginStage {
                 .transpose()?,
             transforms_requests: kinds.has(PluginKind::RequestTransform),
             transforms_responses: kinds.has(PluginKind::ResponseTransform),
+            filters_requests: plugin.needs().request_chunks,
+            filters_responses: plugin.needs().response_chunks,
             on_fault: config.on_fault,
             body_bytes: config.body_bytes.0,
         };
-        if plan.authorizer.is_none() && !plan.transforms_requests && !plan.transforms_responses {
+        if plan.authorizer.is_none() && !plan.sees_requests() && !plan.sees_responses() {
             return Err(plugin.unusable(format!("it is no stage; it exports {}", kinds.list())));
         }
         if plan.authorizer.is_none() && !config.identity.is_empty() {
@@ -68,6 +73,15 @@ impl PluginStage {
 }
 
 impl Plan {
+    /// Whether requests are changed, which takes longer than to look at them.
+    fn sees_requests(&self) -> bool {
+        self.transforms_requests || self.filters_requests
+    }
+
+    fn sees_responses(&self) -> bool {
+        self.transforms_responses || self.filters_responses
+    }
+
     pub(crate) fn with(self, runtime: Arc<Runtime>) -> PluginStage {
         PluginStage { runtime, plan: self }
     }
@@ -80,19 +94,19 @@ impl Stage for PluginStage {
 
     fn on_request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Problem>> {
         let Some(authorizer) = &self.plan.authorizer else {
-            return match self.plan.transforms_requests {
-                true => Step::waiting(self.transform_request(exchange)),
+            return match self.plan.sees_requests() {
+                true => Step::waiting(self.change_request(exchange)),
                 false => Step::ready(Ok(Flow::Proceed)),
             };
         };
         match authorizer.look_up(&self.runtime, exchange) {
             // Nothing to wait for, nothing to allocate.
-            Lookup::Found(decision) if !self.plan.transforms_requests => {
+            Lookup::Found(decision) if !self.plan.sees_requests() => {
                 Step::ready(authorizer.apply(self.name(), &decision, exchange))
             }
             Lookup::Found(decision) => Step::waiting(async move {
                 match authorizer.apply(self.name(), &decision, exchange)? {
-                    Flow::Proceed => self.transform_request(exchange).await,
+                    Flow::Proceed => self.change_request(exchange).await,
                     answer => Ok(answer),
                 }
             }),
@@ -105,15 +119,38 @@ impl Stage for PluginStage {
         exchange: &'a mut Exchange,
         response: &'a mut Response,
     ) -> Step<'a, Result<(), Problem>> {
-        Step::waiting(self.transform_response(exchange, response))
+        Step::waiting(self.change_response(exchange, response))
     }
 
     fn sees_responses(&self) -> bool {
-        self.plan.transforms_responses
+        self.plan.sees_responses()
     }
 }
 
 impl PluginStage {
+    /// What a request is, first; then what becomes of its body.
+    async fn change_request(&self, exchange: &mut Exchange) -> Result<Flow, Problem> {
+        if self.plan.transforms_requests
+            && let answer @ Flow::Answer(_) = self.transform_request(exchange).await?
+        {
+            return Ok(answer);
+        }
+        if self.plan.filters_requests {
+            self.filter_request(exchange).await?;
+        }
+        Ok(Flow::Proceed)
+    }
+
+    async fn change_response(&self, exchange: &mut Exchange, response: &mut Response) -> Result<(), Problem> {
+        if self.plan.transforms_responses {
+            self.transform_response(exchange, response).await?;
+        }
+        if self.plan.filters_responses {
+            self.filter_response(exchange, response).await?;
+        }
+        Ok(())
+    }
+
     async fn authorize(
         &self,
         authorizer: &Authorizer,
@@ -127,8 +164,8 @@ impl PluginStage {
             .await;
         let decision = asked.map_err(|failure| self.problem(&failure, true))?;
         match authorizer.apply(self.name(), &decision, exchange)? {
-            Flow::Proceed if self.plan.transforms_requests => self.transform_request(exchange).await,
-            flow => Ok(flow),
+            Flow::Proceed => self.change_request(exchange).await,
+            answer => Ok(answer),
         }
     }
 
@@ -154,14 +191,7 @@ impl PluginStage {
 
     /// What a failure means here, where it is not passed over.
     fn problem(&self, failure: &Failure, authorizer: bool) -> Problem {
-        let problem = failure.problem(self.name(), authorizer);
-        match self.plan.on_fault {
-            OnFault::Status(status) => match StatusCode::from_u16(status) {
-                Ok(status) => problem.with_status(status),
-                Err(_) => problem,
-            },
-            OnFault::Deny | OnFault::Skip => problem,
-        }
+        with_status(failure.problem(self.name(), authorizer), self.plan.on_fault)
     }
 
     /// Whether the exchange goes on as if the stage were not there.
@@ -173,6 +203,17 @@ impl PluginStage {
         plugin.caller().stats.skipped();
         plugin.note_skipped(failure);
         Ok(())
+    }
+}
+
+/// A problem with the status that a use of a plugin gives to all of its failures, if it does.
+pub(crate) fn with_status(problem: Problem, on_fault: OnFault) -> Problem {
+    match on_fault {
+        OnFault::Status(status) => match StatusCode::from_u16(status) {
+            Ok(status) => problem.with_status(status),
+            Err(_) => problem,
+        },
+        OnFault::Deny | OnFault::Skip => problem,
     }
 }
 

@@ -61,6 +61,10 @@ pub struct NeedsSummary {
     pub request_body: bool,
     /// The whole response body.
     pub response_body: bool,
+    /// The request body chunk by chunk, through its filter.
+    pub request_chunks: bool,
+    /// The response body chunk by chunk, through its filter.
+    pub response_chunks: bool,
 }
 
 /// Which header fields a plugin reads.
@@ -102,6 +106,8 @@ impl PluginSummary {
                 response_fields: (&needs.response_fields).into(),
                 request_body: needs.request_body,
                 response_body: needs.response_body,
+                request_chunks: needs.request_chunks,
+                response_chunks: needs.response_chunks,
             },
             capabilities: description.capabilities.clone(),
             imports: services(&compiled.component),

@@ -3,6 +3,7 @@
 
 mod authorizers;
 mod faults;
+mod filters;
 mod limits;
 mod loading;
 mod metrics;

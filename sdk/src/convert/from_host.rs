@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::bindings::{authorizer, integration, request_transform, response_transform, types};
+use crate::bindings::{authorizer, body_filter, integration, request_transform, response_transform, types};
 use crate::{
-    AuthorizeRequest, ClientCertificate, Exchange, HttpVersion, IntegrationRequest, Peer, RequestHead, Response,
-    ResponseHead, Scheme, TransformRequest, TransformResponse, Value,
+    AuthorizeRequest, ClientCertificate, Direction, Exchange, FilterInput, HttpVersion, IntegrationRequest, Peer,
+    RequestHead, Response, ResponseHead, Scheme, TransformRequest, TransformResponse, Value,
 };
 
 impl From<authorizer::AuthorizeInput> for AuthorizeRequest {
@@ -53,6 +53,28 @@ impl From<response_transform::ResponseInput> for TransformResponse {
             request: request.into(),
             head: response.into(),
             body,
+        }
+    }
+}
+
+impl From<body_filter::FilterInput> for FilterInput {
+    fn from(input: body_filter::FilterInput) -> Self {
+        let body_filter::FilterInput {
+            exchange,
+            direction,
+            request,
+            response,
+            content_length,
+        } = input;
+        Self {
+            exchange: exchange.into(),
+            direction: match direction {
+                body_filter::Direction::Request => Direction::Request,
+                body_filter::Direction::Response => Direction::Response,
+            },
+            request: request.into(),
+            response: response.map(Into::into),
+            content_length,
         }
     }
 }

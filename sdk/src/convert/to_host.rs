@@ -242,6 +242,7 @@ impl From<BodyMode> for lifecycle::BodyMode {
         match mode {
             BodyMode::None => Self::None,
             BodyMode::Buffered => Self::Buffered,
+            BodyMode::Chunks => Self::Chunks,
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::filtered::filtered;
 use crate::{
-    AuthorizeRequest, Authorizer, BodyMode, ClientCertificate, Decision, Exchange, Fault, Fields, HttpVersion, Info,
-    Integration, IntegrationRequest, Part, Peer, Plugin, RequestHead, RequestOutcome, RequestTransform, Response,
-    Scheme, TransformRequest, Value,
+    AuthorizeRequest, Authorizer, BodyFilter, BodyMode, ClientCertificate, Decision, Direction, Exchange, Fault,
+    Fields, FilterInput, HttpVersion, Info, Integration, IntegrationRequest, Part, Peer, Plugin, RequestHead,
+    RequestOutcome, RequestTransform, Response, Scheme, TransformRequest, Value,
 };
 
 /// A request as a client might have sent it to a route called `test`.
@@ -154,6 +155,28 @@ impl TestRequest {
         plugin.handle(&IntegrationRequest { exchange, head, body })
     }
 
+    /// Lets a body go through a filter, in these pieces, and returns what comes out; none when the plugin is not
+    /// interested. The body set before has no part in it.
+    ///
+    /// # Errors
+    /// The plugin's fault.
+    pub fn filter<P: BodyFilter>(
+        self,
+        plugin: &P,
+        pieces: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        let content_length = content_length(&self.head.fields);
+        let Self { exchange, head, .. } = self.seen_by(&P::info());
+        let input = FilterInput {
+            exchange,
+            direction: Direction::Request,
+            request: head,
+            response: None,
+            content_length,
+        };
+        filtered(plugin, P::info().request_body, &input, pieces)
+    }
+
     /// Takes away what the plugin did not ask for.
     pub(super) fn seen_by(mut self, info: &Info) -> Self {
         self.head.fields.retain(|name| info.request_fields.selects(name));
@@ -196,9 +219,13 @@ impl TestRequest {
 
 pub(super) fn buffered(mode: BodyMode, body: Vec<u8>) -> Option<Vec<u8>> {
     match mode {
-        BodyMode::None => None,
+        BodyMode::None | BodyMode::Chunks => None,
         BodyMode::Buffered => Some(body),
     }
+}
+
+pub(super) fn content_length(fields: &Fields) -> Option<u64> {
+    fields.text("content-length")?.parse().ok()
 }
 
 fn exchange() -> Exchange {

@@ -1,7 +1,11 @@
 //! Responses for tests of response transforms.
 
-use super::request::{TestRequest, buffered};
-use crate::{Fault, Fields, ResponseHead, ResponseOutcome, ResponseTransform, TransformResponse};
+use super::filtered::filtered;
+use super::request::{TestRequest, buffered, content_length};
+use crate::{
+    BodyFilter, Direction, Fault, Fields, FilterInput, ResponseHead, ResponseOutcome, ResponseTransform,
+    TransformResponse,
+};
 
 /// A response as an upstream might have sent it.
 #[derive(Clone, Debug)]
@@ -45,6 +49,31 @@ impl TestResponse {
             body: body.into(),
             ..self
         }
+    }
+
+    /// Lets a body go through a filter, in these pieces, and returns what comes out; none when the plugin is not
+    /// interested. The body set before has no part in it.
+    ///
+    /// # Errors
+    /// The plugin's fault.
+    pub fn filter<P: BodyFilter>(
+        self,
+        plugin: &P,
+        pieces: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        let info = P::info();
+        let Self { request, mut head, .. } = self;
+        let content_length = content_length(&head.fields);
+        let request = request.seen_by(&info);
+        head.fields.retain(|name| info.response_fields.selects(name));
+        let input = FilterInput {
+            exchange: request.exchange,
+            direction: Direction::Response,
+            request: request.head,
+            response: Some(head),
+            content_length,
+        };
+        filtered(plugin, info.response_body, &input, pieces)
     }
 
     /// Hands the response to a response transform.

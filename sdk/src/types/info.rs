@@ -206,6 +206,8 @@ pub enum BodyMode {
     None,
     /// Whole, up to the route's limit.
     Buffered,
+    /// Chunk by chunk, through the plugin's [`BodyFilter`](crate::BodyFilter); its other hooks do not see it.
+    Chunks,
 }
 
 /// A service of the gateway that has to be granted or is worth mentioning.

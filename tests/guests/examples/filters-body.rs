@@ -1,11 +1,14 @@
 //! P14, P27. A body filter, well behaved or not.
 //!
 //! Modes (configuration only): `` (ASCII letters become upper case), `bypass` (not interested), `collect` (keeps everything and
-//! returns it at the end), `swallow` (returns nothing), `expand` (a thousand bytes for each one), `endless` (8 MiB for each
-//! chunk and at the end), `loop` (in the first chunk), `trap` (in the second chunk), `fault` (at the end).
-//! Expected: what comes out is bounded, the body deadline holds, a fault ends the exchange and every filter is dropped.
+//! returns it at the end), `swallow` (returns nothing), `expand` (a thousand bytes for each one), `triple` (three bytes for each
+//! one), `endless` (8 MiB for each chunk and at the end), `hoard` (keeps what it gets again and again), `loop` (in the first chunk),
+//! `trap` (in the second chunk), `fault` (at the end), `finish-trap`, `finish-loop`, `drop-trap` (when it is dropped after its
+//! end), `open-fault`, `open-trap`, `lengths` (the length of each chunk, a line each).
+//! With `only = "requests"` responses are not interesting.
+//! Expected: what comes out is bounded, each call has its limits, a failure breaks the body off, and every filter is dropped.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "body-filter-plugin" });
@@ -16,10 +19,26 @@ use bindings::exports::gatewright::plugin::lifecycle::{self, *};
 
 thread_local! {
     static MODE: RefCell<String> = const { RefCell::new(String::new()) };
+    static ONLY_REQUESTS: Cell<bool> = const { Cell::new(false) };
 }
 
-const MODES: [&str; 8] = [
-    "bypass", "collect", "swallow", "expand", "endless", "loop", "trap", "fault",
+const MODES: [&str; 16] = [
+    "bypass",
+    "collect",
+    "swallow",
+    "expand",
+    "triple",
+    "endless",
+    "hoard",
+    "loop",
+    "trap",
+    "fault",
+    "finish-trap",
+    "finish-loop",
+    "drop-trap",
+    "open-fault",
+    "open-trap",
+    "lengths",
 ];
 
 struct FiltersBody;
@@ -45,6 +64,7 @@ impl lifecycle::Guest for FiltersBody {
 
     fn configure(config: String) -> Result<(), Vec<ConfigError>> {
         let mode = MODES.iter().find(|mode| config.contains(&format!("\"{mode}\"")));
+        ONLY_REQUESTS.set(config.contains("\"requests\""));
         MODE.replace(mode.copied().unwrap_or_default().to_owned());
         Ok(())
     }
@@ -53,8 +73,16 @@ impl lifecycle::Guest for FiltersBody {
 impl body_filter::Guest for FiltersBody {
     type Filter = Running;
 
-    fn open(_input: FilterInput) -> Result<Option<Filter>, Fault> {
+    fn open(input: FilterInput) -> Result<Option<Filter>, Fault> {
+        if ONLY_REQUESTS.get() && input.direction == Direction::Response {
+            return Ok(None);
+        }
         let mode = MODE.with_borrow(String::clone);
+        match mode.as_str() {
+            "open-fault" => return Err(Fault::Unavailable("asked to fail".to_owned())),
+            "open-trap" => panic!("asked to panic"),
+            _ => {}
+        }
         Ok((mode != "bypass").then(|| {
             Filter::new(Running {
                 mode,
@@ -73,13 +101,15 @@ struct Running {
 impl GuestFilter for Running {
     fn push(&self, chunk: Vec<u8>) -> Result<Vec<u8>, Fault> {
         let count = self.seen.borrow().len() + 1;
-        self.seen.borrow_mut().push(if self.mode == "collect" {
-            chunk.clone()
-        } else {
-            Vec::new()
+        self.seen.borrow_mut().push(match self.mode.as_str() {
+            "collect" => chunk.clone(),
+            "hoard" => chunk.repeat(1024),
+            _ => Vec::new(),
         });
         Ok(match self.mode.as_str() {
-            "collect" | "swallow" => Vec::new(),
+            "collect" | "swallow" | "hoard" => Vec::new(),
+            "lengths" => format!("{}\n", chunk.len()).into_bytes(),
+            "triple" => chunk.repeat(3),
             "expand" => chunk.iter().flat_map(|&byte| [byte; 1000]).collect(),
             "endless" => vec![b'e'; 8 << 20],
             "loop" => loop {
@@ -95,7 +125,19 @@ impl GuestFilter for Running {
             "collect" => Ok(self.seen.borrow().concat()),
             "endless" => Ok(vec![b'e'; 8 << 20]),
             "fault" => Err(Fault::Internal("asked to fail".to_owned())),
+            "finish-trap" => panic!("asked to panic"),
+            "finish-loop" => loop {
+                std::hint::spin_loop();
+            },
             _ => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.mode == "drop-trap" {
+            std::process::abort();
         }
     }
 }

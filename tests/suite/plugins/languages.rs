@@ -285,6 +285,7 @@ fn kinds(language: &str, kinds: &[&str]) {
         match *kind {
             "authorizer" => assert_eq!((said("sesame"), said("open")), (200, 401)),
             "request-transform" => assert_eq!((get("/", &[]).status, get("/", &[("x-tag", "red")]).status), (200, 400)),
+            "body-filter" => assert_eq!(get("/", &[]).text(), "> gold\n> and silver\n"),
             "response-transform" => assert_eq!(get("/", &[]).header("x-tag"), Some("blue")),
             _ => {
                 let greeted = get("/?name=Ada", &[]);
@@ -352,6 +353,7 @@ fn what_is_started_in_python_works() {
 #[test]
 fn what_is_started_in_rust_works() {
     every_kind("rust");
+    kinds("rust", &["body-filter"]);
 }
 
 #[test]
@@ -419,6 +421,10 @@ fn new_refuses_what_it_cannot_start() {
         (
             ["-l", "python", "-k", "stage", "other"],
             "there are authorizer, request-transform",
+        ),
+        (
+            ["-l", "python", "-k", "body-filter", "other"],
+            "there is no template of a `body-filter` in Python; there is one in Rust",
         ),
     ] {
         let (code, message) = new(&arguments);

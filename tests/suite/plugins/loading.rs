@@ -10,7 +10,7 @@ use super::setup::{PATIENT, base, heavy, route};
 /// A file, and what the refusal says.
 type Unfit = (&'static str, &'static [&'static str]);
 
-const GUESTS: [Unfit; 8] = [
+const GUESTS: [Unfit; 7] = [
     ("loops-in-describe", &["`describe` did not end within 500ms"]),
     ("panics-in-describe", &["cannot describe", "trapped (unreachable)"]),
     ("bad-schema", &["its `config-schema` is not a JSON Schema", "is not "]),
@@ -29,10 +29,6 @@ const GUESTS: [Unfit; 8] = [
             "a plugin exports `gatewright:plugin/lifecycle@0.1.0`",
             "exports acme:warehouse/robot@1.0.0",
         ],
-    ),
-    (
-        "filters-body",
-        &["body-filter", "comes with the plugin platform of a later version"],
     ),
     ("echo-body", &["it is no stage; it exports `integration`"]),
 ];

@@ -124,7 +124,15 @@ pub async fn serve(
     let tls = matches!(transport, Transport::Tls(_));
     // A line longer than the header limit is refused by hyper, so the guard need not keep more of it.
     let line_limit = settings.header_bytes.max(8192);
-    let guard = Guard::new(transport, settings.patience, !http2, line_limit, Arc::clone(&watch));
+    let watching = Arc::clone(&watch);
+    let guard = Guard::new(
+        transport,
+        settings.patience,
+        !http2,
+        line_limit,
+        watching,
+        Transport::reset,
+    );
     let connection = Arc::new(Connection {
         listener: Arc::clone(&settings.name),
         peer: Peer::new(address, tls, &settings.trusted_proxies),

@@ -31,6 +31,8 @@ pub struct Watch {
     in_flight: AtomicUsize,
     /// The client has sent something.
     heard: AtomicBool,
+    /// Something has broken off that the client can tell from its end only by how the connection ends.
+    cut: AtomicBool,
     /// Wakes a connection whose client has said all it wanted to say, when it has its answer.
     answered: AtomicWaker,
 }
@@ -61,6 +63,7 @@ impl Watch {
             served: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             heard: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
             answered: AtomicWaker::new(),
         })
     }
@@ -149,6 +152,11 @@ impl InFlight {
         }
     }
 
+    /// The connection is not to end as if all had been well.
+    pub fn cut(&self) {
+        self.watch.cut.store(true, Ordering::Relaxed);
+    }
+
     /// Ends the request at that time, which saves another look at the clock.
     pub fn end(mut self, now: std::time::Instant) {
         self.ended = Some(now);
@@ -194,11 +202,29 @@ pub struct Guard<S> {
     broken: Option<Violation>,
     // The client has closed its side and waits for its answer.
     half_closed: bool,
+    // What makes its end look like a failure.
+    reset: fn(&S),
+}
+
+impl<S> Drop for Guard<S> {
+    fn drop(&mut self) {
+        if self.watch.cut.load(Ordering::Relaxed) {
+            (self.reset)(&self.stream);
+        }
+    }
 }
 
 impl<S> Guard<S> {
     /// Watches over `stream`, whose bytes are HTTP/1 if `http1` says so, with lines of at most `line_limit` bytes.
-    pub fn new(stream: S, patience: Patience, http1: bool, line_limit: usize, watch: Arc<Watch>) -> Self {
+    /// `reset` sees to it that it looks broken when it ends.
+    pub fn new(
+        stream: S,
+        patience: Patience,
+        http1: bool,
+        line_limit: usize,
+        watch: Arc<Watch>,
+        reset: fn(&S),
+    ) -> Self {
         Self {
             stream,
             alarm: Alarm::default(),
@@ -210,6 +236,7 @@ impl<S> Guard<S> {
             stalled_at: None,
             broken: None,
             half_closed: false,
+            reset,
         }
     }
 
@@ -389,7 +416,7 @@ mod tests {
             write: Duration::from_secs(30),
         };
         let watch = Watch::new();
-        let mut guard = Guard::new(tokio::io::empty(), patience, true, 8192, Arc::clone(&watch));
+        let mut guard = Guard::new(tokio::io::empty(), patience, true, 8192, Arc::clone(&watch), |_| {});
         let now = guard.read_at;
         assert_eq!(guard.deadline(), Some(now + patience.idle));
         watch.dismiss();

@@ -4,7 +4,9 @@ use std::io;
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_linger;
 use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -37,6 +39,21 @@ impl Socket {
             Self::Unix(stream) => stream.async_io(Interest::READABLE, || peek(stream, buffer)).await?,
         };
         Ok(buffer.get(..count).unwrap_or_default())
+    }
+}
+
+impl Transport {
+    /// Sees to it that the other side is told of an error when the connection is closed. What is still on its way may be
+    /// lost.
+    pub fn reset(&self) {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        if let Socket::Tcp(stream) = socket {
+            // It is being closed in any case.
+            let _ = set_socket_linger(stream, Some(Duration::ZERO));
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use super::{BodyStep, Handling, Peak};
 pub(super) enum OnItsWay {
     /// Chunk by chunk; nobody has all of it.
     Streaming,
+    /// Chunk by chunk, at most so many bytes in all.
+    Bounded(u64),
     /// As a whole, of at most so many bytes.
     Held(u64),
 }
@@ -17,6 +19,9 @@ pub(super) struct Walk {
     pub(super) response: Vec<BodyStep>,
     pub(super) request_body: OnItsWay,
     pub(super) response_body: OnItsWay,
+    /// What the filters have that the request's body goes through: instances, and what they have not read yet.
+    request_filters: u64,
+    response_filters: u64,
     pub(super) peak: Peak,
 }
 
@@ -26,22 +31,39 @@ pub(super) struct Guest {
     pub(super) memory_bytes: u64,
     /// What it hands out is copied from its memory.
     pub(super) host_call_bytes: u64,
+    pub(super) output_bytes: u64,
+}
+
+impl Guest {
+    fn bytes(self) -> u64 {
+        self.memory_bytes.saturating_add(self.host_call_bytes)
+    }
+
+    /// The most that a filter makes of a body.
+    fn most_of(self, longest: u64) -> u64 {
+        longest.saturating_mul(2).saturating_add(self.output_bytes)
+    }
 }
 
 impl OnItsWay {
     fn held(self) -> u64 {
         match self {
-            Self::Streaming => 0,
+            Self::Streaming | Self::Bounded(_) => 0,
             Self::Held(bytes) => bytes,
         }
     }
 
+    /// The most that it has; none when nobody knows.
+    pub(super) fn longest(self) -> Option<u64> {
+        match self {
+            Self::Streaming => None,
+            Self::Bounded(bytes) | Self::Held(bytes) => Some(bytes),
+        }
+    }
+
     /// All of it, of at most `most` bytes.
-    pub(super) fn collect(&mut self, most: u64) -> u64 {
-        let bytes = match *self {
-            Self::Streaming => most,
-            Self::Held(bytes) => bytes.min(most),
-        };
+    fn collect(&mut self, most: u64) -> u64 {
+        let bytes = self.longest().map_or(most, |bytes| bytes.min(most));
         *self = Self::Held(bytes);
         bytes
     }
@@ -54,25 +76,64 @@ impl Walk {
             response: Vec::new(),
             request_body: OnItsWay::Streaming,
             response_body: OnItsWay::Held(0),
+            request_filters: 0,
+            response_filters: 0,
             peak: Peak::default(),
         }
     }
 
-    /// A plugin runs, with what is held now.
-    pub(super) fn runs(&mut self, by: &str, guest: Guest) {
-        let Guest {
-            memory_bytes,
-            host_call_bytes,
-        } = guest;
-        let bodies = self.request_body.held().saturating_add(self.response_body.held());
-        let bytes = bodies.saturating_add(memory_bytes).saturating_add(host_call_bytes);
-        self.note(bytes, by);
+    /// All of the request's body is waited for, and its filters are done then.
+    pub(super) fn collect_request(&mut self, by: &str, most: u64) -> u64 {
+        let bytes = self.request_body.collect(most);
+        self.holds(by);
+        self.request_filters = 0;
+        bytes
     }
 
-    /// Nothing runs, and bodies are held.
+    /// The same of the response's.
+    pub(super) fn collect_response(&mut self, by: &str, most: u64) -> u64 {
+        let bytes = self.response_body.collect(most);
+        self.holds(by);
+        self.response_filters = 0;
+        bytes
+    }
+
+    /// The request's body, of at most `longest` bytes, goes through a filter, whose instance is there as long as it
+    /// lasts: also while whatever comes after runs.
+    pub(super) fn filter_request(&mut self, by: &str, guest: Guest, longest: u64) {
+        self.request_filters = self
+            .request_filters
+            .saturating_add(guest.bytes() + self.request_body.held());
+        self.request_body = OnItsWay::Bounded(guest.most_of(longest));
+        self.holds(by);
+    }
+
+    /// The same of the response's.
+    pub(super) fn filter_response(&mut self, by: &str, guest: Guest) {
+        self.response_filters = self
+            .response_filters
+            .saturating_add(guest.bytes() + self.response_body.held());
+        if let Some(longest) = self.response_body.longest() {
+            self.response_body = OnItsWay::Bounded(guest.most_of(longest));
+        }
+        self.holds(by);
+    }
+
+    /// A plugin runs, with what is held now.
+    pub(super) fn runs(&mut self, by: &str, guest: Guest) {
+        self.note(self.held().saturating_add(guest.bytes()), by);
+    }
+
+    /// Nothing else runs, and bodies are held.
     pub(super) fn holds(&mut self, by: &str) {
-        let bytes = self.request_body.held().saturating_add(self.response_body.held());
-        self.note(bytes, by);
+        self.note(self.held(), by);
+    }
+
+    fn held(&self) -> u64 {
+        let bodies = self.request_body.held().saturating_add(self.response_body.held());
+        bodies
+            .saturating_add(self.request_filters)
+            .saturating_add(self.response_filters)
     }
 
     fn note(&mut self, bytes: u64, by: &str) {

@@ -72,24 +72,28 @@ impl Planning<'_> {
         let name = use_.plugin.as_str();
         let limits = self.limits(name);
         let has = |kind| plugin.kinds.contains(&kind);
-        if !has(PluginKind::Authorizer) && !has(PluginKind::RequestTransform) {
-            return Ok(());
+        if has(PluginKind::Authorizer) || has(PluginKind::RequestTransform) {
+            if plugin.needs.request_body {
+                self.fits(name, line, use_.body_bytes, &limits)?;
+                self.collect(name, line, use_.body_bytes)?;
+            }
+            self.walk.runs(name, guest(&limits));
+            if plugin.needs.request_body && has(PluginKind::RequestTransform) {
+                self.walk.request_body = replaced(self.walk.request_body, &limits);
+                self.walk.holds(name);
+            }
         }
-        if plugin.needs.request_body {
-            self.fits(name, line, use_.body_bytes, &limits)?;
-            self.collect(name, line, use_.body_bytes)?;
-        }
-        self.walk.runs(name, guest(&limits));
-        if plugin.needs.request_body && has(PluginKind::RequestTransform) {
-            self.walk.request_body = replaced(self.walk.request_body, &limits);
-            self.walk.holds(name);
+        if plugin.needs.request_chunks {
+            let longest = self.walk.request_body.longest().unwrap_or(self.limit.0);
+            self.walk.filter_request(name, guest(&limits), longest);
+            self.walk.request.push(step(name, filters(&limits)));
         }
         Ok(())
     }
 
     fn http(&mut self, name: &str) {
         let does = match self.walk.request_body {
-            OnItsWay::Streaming => Handling::Streams,
+            OnItsWay::Streaming | OnItsWay::Bounded(_) => Handling::Streams,
             OnItsWay::Held(_) => Handling::SendsCollected,
         };
         // An upstream may answer before it has read what was collected, so that is held until the end.
@@ -131,19 +135,25 @@ impl Planning<'_> {
 
     /// A plugin of the chain sees the response.
     fn response(&mut self, use_: &PluginStageConfig, line: usize, plugin: &PluginSummary) -> Result<(), Impossible> {
-        let name = use_.plugin.as_str();
-        if !plugin.kinds.contains(&PluginKind::ResponseTransform) {
-            return Ok(());
+        if plugin.kinds.contains(&PluginKind::ResponseTransform) {
+            self.transform(use_, line, plugin)?;
         }
+        if plugin.needs.response_chunks {
+            let limits = self.limits(&use_.plugin);
+            self.walk.filter_response(&use_.plugin, guest(&limits));
+            self.walk.response.push(step(&use_.plugin, filters(&limits)));
+        }
+        Ok(())
+    }
+
+    fn transform(&mut self, use_: &PluginStageConfig, line: usize, plugin: &PluginSummary) -> Result<(), Impossible> {
+        let name = use_.plugin.as_str();
         let limits = self.limits(name);
         if plugin.needs.response_body {
             let most = use_.body_bytes;
             self.fits(name, line, most, &limits)?;
             self.fixed_answer_fits(name, line, most)?;
-            let longer = match self.walk.response_body {
-                OnItsWay::Streaming => true,
-                OnItsWay::Held(bytes) => bytes > most.0,
-            };
+            let longer = self.walk.response_body.longest().is_none_or(|bytes| bytes > most.0);
             if matches!(self.walk.response_body, OnItsWay::Streaming) {
                 self.notes.push(format!(
                     "what the upstream streams, such as server-sent events, reaches the client only after its end: \
@@ -151,7 +161,7 @@ impl Planning<'_> {
                 ));
             }
             let does = Handling::Collects {
-                most_bytes: self.walk.response_body.collect(most.0),
+                most_bytes: self.walk.collect_response(name, most.0),
                 status_above: longer.then_some(502),
             };
             self.walk.response.push(step(name, does));
@@ -166,10 +176,7 @@ impl Planning<'_> {
 
     /// A plugin waits for the whole body of the request.
     fn collect(&mut self, name: &str, line: usize, most: ByteSize) -> Result<(), Impossible> {
-        let longest = match self.walk.request_body {
-            OnItsWay::Streaming => self.limit.0,
-            OnItsWay::Held(bytes) => bytes,
-        };
+        let longest = self.walk.request_body.longest().unwrap_or(self.limit.0);
         let status_above = (longest > most.0).then_some(413);
         if let Some(allowed) = self
             .route
@@ -190,7 +197,7 @@ impl Planning<'_> {
                 self.limit
             ));
         }
-        let most_bytes = self.walk.request_body.collect(most.0.min(self.limit.0));
+        let most_bytes = self.walk.collect_request(name, most.0.min(longest));
         let does = Handling::Collects {
             most_bytes,
             status_above,
@@ -248,13 +255,20 @@ fn guest(limits: &PluginConfig) -> Guest {
     Guest {
         memory_bytes: limits.memory.0,
         host_call_bytes: limits.host_call_bytes.0,
+        output_bytes: limits.output_bytes.0,
+    }
+}
+
+fn filters(limits: &PluginConfig) -> Handling {
+    Handling::Filters {
+        chunk_bytes: limits.output_bytes.0.min(limits.host_call_bytes.0),
     }
 }
 
 /// A plugin may have put another body there, as long as its answers may be.
 fn replaced(body: OnItsWay, limits: &PluginConfig) -> OnItsWay {
     match body {
-        OnItsWay::Streaming => body,
+        OnItsWay::Streaming | OnItsWay::Bounded(_) => body,
         OnItsWay::Held(bytes) => OnItsWay::Held(bytes.max(limits.output_bytes.0)),
     }
 }

@@ -27,6 +27,8 @@ fn plugin(name: &str, kinds: &[PluginKind], request_body: bool, response_body: b
             response_fields: none(),
             request_body,
             response_body,
+            request_chunks: kinds.contains(&PluginKind::BodyFilter),
+            response_chunks: kinds.contains(&PluginKind::BodyFilter),
         },
         capabilities: Vec::new(),
         imports: Vec::new(),
@@ -39,13 +41,14 @@ fn plugin(name: &str, kinds: &[PluginKind], request_body: bool, response_body: b
 
 /// The plan of the route `it`, whose keys these are.
 fn of(keys: &str, sections: &str) -> Result<BodyPlan, Impossible> {
-    use PluginKind::{Authorizer, Integration, RequestTransform, ResponseTransform};
+    use PluginKind::{Authorizer, BodyFilter, Integration, RequestTransform, ResponseTransform};
     let plugins = [
         plugin("decides", &[Authorizer], false, false),
         plugin("signs", &[Authorizer], true, false),
         plugin("rewrites", &[RequestTransform, ResponseTransform], true, true),
         plugin("masks", &[ResponseTransform], false, true),
         plugin("answers", &[Integration], true, false),
+        plugin("filters", &[BodyFilter], false, false),
     ];
     let text = format!(
         "[listener.public]\naddress = \"127.0.0.1:0\"\n[plugins]\ndirectory = \"plugins\"\n[upstream.app]\n\
@@ -178,6 +181,41 @@ fn chains_that_cannot_work_are_refused_with_plugin_and_line() {
         assert!(error.reason.contains(words), "{words}: {error}");
         assert_eq!(error.line, line, "{error}");
     }
+}
+
+#[test]
+fn a_filter_lets_bodies_stream_and_has_its_memory_until_they_end() {
+    let chain = "chain = [{ plugin = \"filters\" }, { plugin = \"decides\" }]";
+    let plan = of(
+        &format!("{chain}\n{HTTP}"),
+        "[plugin.filters]\noutput_bytes = \"256KiB\"",
+    )
+    .unwrap();
+    let filters = "filters goes through its filter in chunks, at most 256KiB each when they come out";
+    assert_eq!(words(&plan.request), [filters, "http:app streams"]);
+    assert_eq!(words(&plan.response), ["http:app streams", filters]);
+    // The one of the request may still be there while the response comes.
+    assert_eq!((plan.memory.bytes, plan.memory.at.as_str()), (36 * MIB, "decides"));
+    assert_eq!(plan.summary()["response"], "filtered by filters");
+}
+
+#[test]
+fn who_collects_after_a_filter_gets_what_it_made_and_the_filter_is_done() {
+    let chain = "body = \"1KiB\"\nchain = [{ plugin = \"filters\" }, { plugin = \"signs\", body = \"1MiB\" }]";
+    let sections = "[plugin.filters]\noutput_bytes = \"1KiB\"\n[plugin.signs]\nmemory = \"32MiB\"";
+    let plan = of(&format!("{chain}\nintegration = {{ respond = 200 }}"), sections).unwrap();
+    assert_eq!(
+        plan.request[1].body,
+        Handling::Collects {
+            most_bytes: 3 << 10,
+            status_above: None
+        }
+    );
+    assert_eq!(
+        (plan.memory.bytes, plan.memory.at.as_str()),
+        ((3 << 10) + 34 * MIB, "signs")
+    );
+    assert_eq!(plan.summary()["request"], "filtered by filters; collected by signs");
 }
 
 #[test]

@@ -73,6 +73,11 @@ pub(crate) async fn observe(trial: &Trial, plugin: &Arc<Plugin>, case: &PluginCa
         },
         Used::Integration(integration) => integration.call(&mut exchange).await.map(Some),
     };
+    // A body goes through a filter only when somebody reads it.
+    let answered = match answered {
+        Ok(response) => trial::whole(&mut exchange, response).await,
+        Err(problem) => Err(problem),
+    };
     let time = began.elapsed();
     let failed = failed_call(&before, &plugin.runtime_stats());
     match answered {
@@ -180,7 +185,7 @@ impl Reply {
         Self {
             status: head.status,
             headers: head.headers,
-            // It is there as a whole: nothing streams here.
+            // It is there as a whole: nothing streams any more.
             body: body.collect(u64::MAX).await.unwrap_or_default(),
         }
     }

@@ -15,6 +15,7 @@ wasmtime::component::bindgen!({
         world host {
             include gatewright:plugin/authorizer-plugin@0.1.0;
             include gatewright:plugin/transform-plugin@0.1.0;
+            include gatewright:plugin/body-filter-plugin@0.1.0;
             include gatewright:plugin/integration-plugin@0.1.0;
         }
     ",

@@ -4,7 +4,7 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use super::bindings::exports::gatewright::plugin::{
-    authorizer, integration, lifecycle, request_transform, response_transform,
+    authorizer, body_filter, integration, lifecycle, request_transform, response_transform,
 };
 use crate::kind::{Kinds, PluginKind};
 use crate::state::CallState;
@@ -17,12 +17,10 @@ const TRACK: &str = "0.1.";
 const LIFECYCLE: &str = "lifecycle";
 /// Its full name; other patch releases are found by it too.
 const LIFECYCLE_EXPORT: &str = "gatewright:plugin/lifecycle@0.1.0";
-/// Comes later.
-const BODY_FILTER: &str = "body-filter";
 
 /// What a plugin must export, for messages.
 const INTERFACES: &str = "`gatewright:plugin/lifecycle@0.1.0` and at least one of `authorizer`, \
-    `request-transform`, `response-transform`, `integration`";
+    `request-transform`, `response-transform`, `body-filter`, `integration`";
 
 /// Why a component is no plugin.
 #[derive(Debug)]
@@ -73,7 +71,7 @@ fn is(name: &str, wanted: &str) -> bool {
 }
 
 fn is_later(name: &str) -> bool {
-    is(name, BODY_FILTER) || name.starts_with("wasi:http/")
+    name.starts_with("wasi:http/")
 }
 
 fn wrong_version(name: &str) -> Option<Unfit> {
@@ -92,6 +90,7 @@ pub(crate) struct Exports {
     pub(super) authorizer: Option<authorizer::GuestIndices>,
     pub(super) request_transform: Option<request_transform::GuestIndices>,
     pub(super) response_transform: Option<response_transform::GuestIndices>,
+    pub(super) body_filter: Option<body_filter::GuestIndices>,
     pub(super) integration: Option<integration::GuestIndices>,
 }
 
@@ -115,6 +114,9 @@ impl Exports {
             response_transform: has(PluginKind::ResponseTransform)
                 .then(|| response_transform::GuestIndices::new(component))
                 .transpose()?,
+            body_filter: has(PluginKind::BodyFilter)
+                .then(|| body_filter::GuestIndices::new(component))
+                .transpose()?,
             integration: has(PluginKind::Integration)
                 .then(|| integration::GuestIndices::new(component))
                 .transpose()?,
@@ -128,6 +130,7 @@ pub(crate) struct Guests {
     pub(super) authorizer: Option<authorizer::Guest>,
     pub(super) request_transform: Option<request_transform::Guest>,
     pub(super) response_transform: Option<response_transform::Guest>,
+    pub(super) body_filter: Option<body_filter::Guest>,
     pub(super) integration: Option<integration::Guest>,
 }
 

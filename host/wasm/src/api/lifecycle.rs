@@ -38,6 +38,10 @@ pub(crate) struct Needs {
     pub(crate) response_fields: Selection,
     pub(crate) request_body: bool,
     pub(crate) response_body: bool,
+    /// Bodies of requests go through its filter.
+    pub(crate) request_chunks: bool,
+    /// Bodies of responses do.
+    pub(crate) response_chunks: bool,
 }
 
 /// Which header fields.
@@ -53,8 +57,6 @@ pub(crate) enum Selection {
 pub(crate) enum Wrong {
     /// It breaks a rule.
     Rule(String),
-    /// It asks for what comes later.
-    Later(&'static str),
     /// Its schema is not JSON.
     Schema(String),
 }
@@ -114,10 +116,6 @@ fn checked(info: PluginInfo) -> Result<Description, Wrong> {
             "`description` has more than {DESCRIPTION_BYTES} bytes"
         )));
     }
-    let modes = [needs.request_body, needs.response_body];
-    if modes.contains(&BodyMode::Chunks) {
-        return Err(Wrong::Later("bodies in chunks (`body-filter`)"));
-    }
     Ok(Description {
         name,
         version,
@@ -129,6 +127,8 @@ fn checked(info: PluginInfo) -> Result<Description, Wrong> {
             response_fields: selection("response-fields", needs.response_fields)?,
             request_body: needs.request_body == BodyMode::Buffered,
             response_body: needs.response_body == BodyMode::Buffered,
+            request_chunks: needs.request_body == BodyMode::Chunks,
+            response_chunks: needs.response_body == BodyMode::Chunks,
         },
         capabilities: CAPABILITIES
             .into_iter()

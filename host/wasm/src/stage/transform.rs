@@ -128,6 +128,6 @@ fn set(known: &mut Attributes, attributes: Vec<(String, Value)>) {
 }
 
 /// Whether a response has no body whatever its fields say.
-fn has_no_body(method: &Method, status: StatusCode) -> bool {
+pub(super) fn has_no_body(method: &Method, status: StatusCode) -> bool {
     method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }

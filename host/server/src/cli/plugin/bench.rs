@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::files::{FILE_BYTES, case_files, has_cases, load, wasm};
 use crate::cli::output::{failure, mistake, print};
 use crate::cli::run::log_messages;
-use crate::trial::{Trial, Used, exchange, response, sees_response};
+use crate::trial::{Trial, Used, exchange, response, sees_response, whole};
 
 /// Measure what calls of a plugin cost: the first one, with a new instance each, and with reused instances.
 ///
@@ -231,6 +231,10 @@ async fn call(used: &Used, plugin: &Plugin, case: &PluginCase) -> Result<Duratio
             Err(problem) => Err(problem),
         },
         Used::Integration(integration) => integration.call(&mut exchange).await.map(drop),
+    };
+    let answered = match answered {
+        Ok(()) => whole(&mut exchange, Some(response)).await.map(drop),
+        Err(problem) => Err(problem),
     };
     let took = began.elapsed();
     match answered {

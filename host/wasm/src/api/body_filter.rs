@@ -1,0 +1,82 @@
+//! The hook `body-filter`: a body goes through the plugin chunk by chunk.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use wasmtime::component::ResourceAny;
+
+use super::allowance::Allowance;
+use super::bindings::exports::gatewright::plugin::body_filter as wit;
+use super::exports::guest;
+use super::lowering::{self, Lowered, Shown, Texts, View};
+use super::{Hook, Needs};
+use crate::failure::Failure;
+use crate::instance::Instance;
+use crate::kind::PluginKind;
+
+/// A body that is about to come.
+pub(crate) struct OpenFilter<'a> {
+    pub(crate) view: View<'a>,
+    pub(crate) needs: &'a Needs,
+    /// None for the body of the request.
+    pub(crate) response: Option<(StatusCode, &'a HeaderMap)>,
+    pub(crate) content_length: Option<u64>,
+}
+
+/// A filter in its instance.
+pub(crate) struct FilterHandle(ResourceAny);
+
+impl Hook for OpenFilter<'_> {
+    const KIND: PluginKind = PluginKind::BodyFilter;
+    /// None: the body is not interesting.
+    type Output = Option<FilterHandle>;
+
+    async fn call(&self, instance: &mut Instance, budget: Duration) -> Result<Option<FilterHandle>, Failure> {
+        let texts = Texts::of(&self.view, self.needs);
+        let lowered = Lowered::of(self.view, Shown::All, &texts, self.needs);
+        let response = self.response.map(|(status, headers)| {
+            let fields = lowering::fields(headers, &self.needs.response_fields);
+            (status.as_u16(), fields)
+        });
+        let guest = guest!(instance, body_filter);
+        let input = wit::FilterInput {
+            exchange: lowered.exchange(budget),
+            direction: match response {
+                None => wit::Direction::Request,
+                Some(_) => wit::Direction::Response,
+            },
+            request: lowered.head(),
+            response: response.as_ref().map(|(status, fields)| wit::ResponseHead {
+                status: *status,
+                fields,
+            }),
+            content_length: self.content_length,
+        };
+        let filter = guest.call_open(&mut instance.store, input).await??;
+        Ok(filter.map(FilterHandle))
+    }
+}
+
+impl FilterHandle {
+    /// The next chunk, which is not empty.
+    pub(crate) async fn push(&self, instance: &mut Instance, chunk: &[u8]) -> Result<Bytes, Failure> {
+        let guest = guest!(instance, body_filter).filter();
+        let output = guest.call_push(&mut instance.store, self.0, chunk).await??;
+        checked(instance, output)
+    }
+
+    /// The body was complete. The filter is gone after that.
+    pub(crate) async fn finish(self, instance: &mut Instance) -> Result<Bytes, Failure> {
+        let guest = guest!(instance, body_filter).filter();
+        let output = guest.call_finish(&mut instance.store, self.0).await??;
+        self.0.resource_drop_async(&mut instance.store).await?;
+        checked(instance, output)
+    }
+}
+
+fn checked(instance: &Instance, output: Vec<u8>) -> Result<Bytes, Failure> {
+    let limit = instance.store.data().caller.limits.output_bytes;
+    Allowance::new(limit).bytes("chunk", output.len())?;
+    Ok(output.into())
+}

@@ -1,0 +1,191 @@
+//! A filter of one body: it has an instance of its plugin for itself, and a place among the plugin's filters, as long as
+//! the body lasts. What it is given and gives is counted here; who gives and takes is [`crate::filtered_body`].
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use gatewright_core::ExchangeId;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::api::{FilterHandle, Hook as _, OpenFilter};
+use crate::breaker::Pass;
+use crate::failure::{Failure, OutputError};
+use crate::instance::Instance;
+use crate::kind::PluginKind;
+use crate::runtime::{Cause, Runtime};
+
+/// A filter that is open. Dropped before its end, its instance is gone with it and serves nobody else.
+pub(crate) struct Filter {
+    runtime: Arc<Runtime>,
+    instance: Box<Instance>,
+    handle: FilterHandle,
+    exchange: ExchangeId,
+    pass: Pass,
+    measure: Measure,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Filter {
+    /// Asks a plugin whether it wants to filter a body. None: it does not.
+    pub(crate) async fn open(
+        runtime: &Arc<Runtime>,
+        hook: &OpenFilter<'_>,
+        cause: Cause,
+    ) -> Result<Option<Self>, Failure> {
+        let measured = runtime.plugin().caller().stats.measure(PluginKind::BodyFilter);
+        let result = Self::admit(runtime, hook, cause, measured.began()).await;
+        runtime.counted(PluginKind::BodyFilter, measured, &result);
+        result
+    }
+
+    async fn admit(
+        runtime: &Arc<Runtime>,
+        hook: &OpenFilter<'_>,
+        cause: Cause,
+        now: Instant,
+    ) -> Result<Option<Self>, Failure> {
+        let pass = runtime.admit(PluginKind::BodyFilter)?;
+        let plugin = runtime.plugin();
+        let (place, now) = plugin
+            .filter_place(hook.response.is_some(), now, cause.deadline)
+            .await?;
+        let budget = runtime.budget(now, cause.deadline);
+        let opening = pin!(async {
+            let _running = plugin.shared().ticker.running();
+            let mut instance = runtime.instance(cause.exchange).await?;
+            let handle = hook.call(&mut instance, budget).await?;
+            Ok((instance, handle))
+        });
+        let opened = runtime.within_time(opening, now, cause.deadline).await;
+        match opened {
+            Ok((instance, Some(handle))) => Ok(Some(Self {
+                runtime: Arc::clone(runtime),
+                instance,
+                handle,
+                exchange: cause.exchange,
+                pass,
+                measure: Measure::new(plugin.caller().limits.output_bytes),
+                _place: place,
+            })),
+            Ok((instance, None)) => {
+                runtime.judge(PluginKind::BodyFilter, pass, None);
+                runtime.put_back(instance);
+                Ok(None)
+            }
+            Err(failure) => {
+                runtime.judge(PluginKind::BodyFilter, pass, Some(&failure));
+                Err(failure)
+            }
+        }
+    }
+
+    /// What is to be passed on for this chunk. After a failure there is no use in it any more.
+    pub(crate) async fn push(&mut self, chunk: &[u8]) -> Result<Bytes, Failure> {
+        let Self {
+            runtime,
+            instance,
+            handle,
+            exchange,
+            pass,
+            measure,
+            _place: _,
+        } = self;
+        instance.begin(Some(*exchange));
+        let pushing = async {
+            measure.give(chunk);
+            measure.take(handle.push(instance, chunk).await?)
+        };
+        run(runtime, *pass, pushing).await
+    }
+
+    /// The last bytes of a body that is complete. Only now its plugin has done what was asked of it.
+    pub(crate) async fn finish(self) -> Result<Bytes, Failure> {
+        let Self {
+            runtime,
+            mut instance,
+            handle,
+            exchange,
+            pass,
+            mut measure,
+            _place,
+        } = self;
+        instance.begin(Some(exchange));
+        let finishing = async { measure.take(handle.finish(&mut instance).await?) };
+        let output = run(&runtime, pass, finishing).await?;
+        runtime.judge(PluginKind::BodyFilter, pass, None);
+        runtime.put_back(instance);
+        Ok(output)
+    }
+
+    /// The plugin's name.
+    pub(crate) fn plugin(&self) -> &Arc<str> {
+        &self.runtime.plugin().caller().name
+    }
+}
+
+/// One call, within its limits, counted. It has the plugin's time: how long the body takes is for others to bound.
+async fn run<T>(runtime: &Runtime, pass: Pass, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let plugin = runtime.plugin();
+    let measured = plugin.caller().stats.measure(PluginKind::BodyFilter);
+    let (now, _running) = (measured.began(), plugin.shared().ticker.running());
+    let result = runtime
+        .within_time(pin!(call), now, now + plugin.caller().limits.time)
+        .await;
+    runtime.counted(PluginKind::BodyFilter, measured, &result);
+    if let Err(failure) = &result {
+        runtime.judge(PluginKind::BodyFilter, pass, Some(failure));
+    }
+    result
+}
+
+/// What has gone in and come out. All that comes out is at most twice what went in, and `output_bytes` more, so that a
+/// plugin makes no flood of a trickle.
+struct Measure {
+    slack: u64,
+    given: u64,
+    taken: u64,
+}
+
+impl Measure {
+    fn new(output_bytes: usize) -> Self {
+        Self {
+            slack: output_bytes as u64,
+            given: 0,
+            taken: 0,
+        }
+    }
+
+    fn give(&mut self, chunk: &[u8]) {
+        self.given = self.given.saturating_add(chunk.len() as u64);
+    }
+
+    fn take(&mut self, output: Bytes) -> Result<Bytes, Failure> {
+        self.taken = self.taken.saturating_add(output.len() as u64);
+        if self.taken > self.given.saturating_mul(2).saturating_add(self.slack) {
+            let what = "the body: more than twice what the filter was given and `output_bytes` together";
+            return Err(OutputError::too_large(what).into());
+        }
+        Ok(output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_doubles_and_has_some_bytes_more_and_no_more() {
+        let mut measure = Measure::new(3);
+        let take = |measure: &mut Measure, length| measure.take(Bytes::from(vec![0; length]));
+        take(&mut measure, 3).unwrap();
+        assert!(take(&mut measure, 1).is_err());
+        let mut measure = Measure { taken: 0, ..measure };
+        measure.give(b"12");
+        take(&mut measure, 7).unwrap();
+        measure.give(b"3");
+        take(&mut measure, 2).unwrap();
+        assert!(take(&mut measure, 1).is_err());
+    }
+}

@@ -1,0 +1,523 @@
+//! P14, P27. Bodies that go through a plugin, whole ones and broken ones, with filters that behave and that do not.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use gatewright_tests::raw_origin::read_head;
+use gatewright_tests::{
+    DEADLINE, H2Client, Origin, RawClient, RawOrigin, TestFiles, TestGateway, TestProcess, channel, empty, eventually,
+    full, guests, http, with_trailers,
+};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body_util::BodyExt as _;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::setup::{PATIENT, base, heavy, record, route};
+use crate::memory::{forget_peak, peak_bytes};
+
+const MIB: usize = 1 << 20;
+/// As much as kernels buffer in two connections at most, and then some.
+const BUFFERED: usize = 64 * MIB;
+
+/// The guest in this mode, for requests alone.
+fn of_requests(mode: &str, stage: &str) -> String {
+    format!("{{ plugin = \"filters-body\", config = {{ mode = \"{mode}\", only = \"requests\" }}{stage} }}")
+}
+
+/// The guest in this mode.
+fn filter(mode: &str, stage: &str) -> String {
+    format!("{{ plugin = \"filters-body\", config = {{ mode = \"{mode}\" }}{stage} }}")
+}
+
+fn files() -> TestFiles {
+    TestFiles::default()
+        .with_guests(&["filters-body"])
+        .with("plugins/redact.wasm", guests::plugin("redact"))
+}
+
+fn config(app: &str, limits: &str, routes: &[String]) -> String {
+    let app = format!("[upstream.app]\ntargets = [{{ url = \"{app}\" }}]\n");
+    let base = base().replace(
+        "address = \"127.0.0.1:0\"\n",
+        "address = \"127.0.0.1:0\"\nlimits = { body = \"64GiB\" }\n",
+    );
+    [base, app, format!("[plugin.filters-body]\n{limits}\n"), routes.concat()].concat()
+}
+
+/// A gateway that passes `/MODE` on to the origin, through the guest in that mode.
+fn start(origin: &Origin, limits: &str, modes: &[&str]) -> TestGateway {
+    let routes: Vec<_> = modes
+        .iter()
+        .map(|mode| route(mode, &filter(mode, ""), "http = \"app\""))
+        .collect();
+    files().start(&config(&origin.url(), limits, &routes))
+}
+
+/// An origin that sends back what it gets.
+fn echo() -> Origin {
+    Origin::start(|request: Request<_>| async move {
+        match request.into_body().collect().await {
+            Ok(body) => Response::new(full(body.to_bytes())),
+            Err(_) => Response::new(empty()),
+        }
+    })
+}
+
+#[test]
+fn p14_bodies_are_filtered_both_ways_and_lose_their_length() {
+    let origin = echo();
+    let gateway = start(&origin, PATIENT, &["plain", "bypass", "collect", "swallow"]);
+    let ask = |path: &str| http(gateway.addr("public"), "POST", path, &[], b"hello");
+    let answer = ask("/plain");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "HELLO"), "{answer:?}");
+    assert_eq!(answer.header("content-length"), None);
+    assert_eq!(answer.header("transfer-encoding"), Some("chunked"));
+    let sent = &origin.requests()[0];
+    assert_eq!(sent.body, b"HELLO");
+    assert!(
+        sent.complete && !sent.headers.contains_key("content-length"),
+        "{sent:?}"
+    );
+    let answer = ask("/bypass");
+    assert_eq!(
+        (answer.text().as_str(), answer.header("content-length")),
+        ("hello", Some("5"))
+    );
+    assert_eq!(origin.requests()[1].headers["content-length"], "5");
+    assert_eq!(ask("/collect").text(), "hello");
+    assert_eq!(ask("/swallow").text(), "");
+    // Each call is one: open, push and finish, of the request and of the response.
+    let calls = "gatewright_plugin_calls_total{plugin=\"filters-body\",hook=\"body-filter\",outcome=\"ok\"}";
+    assert_eq!(gateway.metric(calls), 6.0 + 2.0 + 6.0 + 3.0);
+}
+
+#[test]
+fn p14_a_response_without_a_body_is_not_filtered() {
+    let origin = Origin::start(|request: Request<_>| async move {
+        let status = if request.uri().path().ends_with("204") {
+            204
+        } else {
+            200
+        };
+        let response = Response::builder().status(status);
+        match request.method().as_str() {
+            "HEAD" => response.header("content-length", "5").body(empty()).unwrap(),
+            _ => response.body(empty()).unwrap(),
+        }
+    });
+    let gateway = start(&origin, PATIENT, &["open-trap"]);
+    for (method, path, status) in [
+        ("HEAD", "/open-trap", 200),
+        ("GET", "/open-trap/204", 204),
+        ("GET", "/open-trap", 200),
+    ] {
+        let answer = http(gateway.addr("public"), method, path, &[], b"");
+        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+        let length = answer.header("content-length");
+        assert!(
+            method != "HEAD" || length.is_none(),
+            "nobody knows how long it would be: {answer:?}"
+        );
+    }
+}
+
+#[test]
+fn p14_trailers_pass_a_filter() {
+    let origin = Origin::start(|request: Request<_>| async move {
+        let _ = request.into_body().collect().await;
+        let trailers = HeaderMap::from_iter([("x-sum".parse().unwrap(), HeaderValue::from_static("7"))]);
+        let response = Response::builder().header("trailer", "x-sum");
+        response.body(with_trailers("hello", trailers)).unwrap()
+    });
+    let gateway = start(&origin, PATIENT, &["collect"]);
+    let mut client = RawClient::connect(gateway.addr("public"));
+    client.send("POST /collect HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nTrailer: x-name\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-name: ada\r\n\r\n");
+    let response = client.read_response();
+    assert_eq!(response.text(), "hello");
+    assert_eq!(response.trailers, [("x-sum".to_owned(), "7".to_owned())]);
+    let sent = origin.only_request();
+    assert_eq!((sent.body.as_slice(), sent.complete), (&b"abc"[..], true));
+    assert_eq!(sent.trailers["x-name"], "ada");
+}
+
+#[test]
+fn p14_a_filter_that_fails_in_the_middle_of_a_request_ends_both_sides() {
+    let origin = echo();
+    let modes = [
+        "trap",
+        "fault",
+        "finish-trap",
+        "expand",
+        "triple",
+        "endless",
+        "loop",
+        "hoard",
+    ];
+    let limits = "time = \"10s\"\ncpu = \"50ms\"\noutput_bytes = \"8KiB\"";
+    let routes = modes.map(|mode| route(mode, &of_requests(mode, ""), "http = \"app\""));
+    let gateway = files().start(&config(&origin.url(), limits, &routes));
+    for (mode, status, error) in [
+        ("trap", 500, "PLUGIN_FAULT"),
+        ("fault", 500, "PLUGIN_FAULT"),
+        ("finish-trap", 500, "PLUGIN_FAULT"),
+        ("expand", 500, "PLUGIN_OUTPUT_TOO_LARGE"),
+        ("triple", 500, "PLUGIN_OUTPUT_TOO_LARGE"),
+        ("endless", 500, "PLUGIN_OUTPUT_TOO_LARGE"),
+        ("loop", 504, "PLUGIN_TIMEOUT"),
+        ("hoard", 500, "PLUGIN_FAULT"),
+    ] {
+        let before = origin.hits();
+        let path = format!("/{mode}");
+        let mut client = RawClient::connect(gateway.addr("public"));
+        client.send(format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        ));
+        let chunk = [b"2000\r\n", &[b'x'; 0x2000][..], b"\r\n"].concat();
+        for _ in 0..4 {
+            client.send(&chunk);
+        }
+        client.send("0\r\n\r\n");
+        let answer = client.read_response();
+        assert_eq!(
+            (answer.status, answer.error()),
+            (status, Some(error)),
+            "{mode}: {answer:?}"
+        );
+        let record = record(&gateway, &path);
+        let cause = record["cause"].as_str().unwrap();
+        assert!(cause.contains("plugin `filters-body`"), "{mode}: {record}");
+        // The upstream must not take what it got for the whole.
+        for request in &origin.requests()[before..] {
+            assert!(!request.complete, "{mode}: {} bytes", request.body.len());
+        }
+    }
+    let alive = || gateway.metric("gatewright_plugin_instances{plugin=\"filters-body\",state=\"busy\"}");
+    eventually("all instances are gone", || (alive() == 0.0).then_some(()));
+}
+
+#[test]
+fn p14_a_request_that_breaks_off_is_answered_as_on_fault_says() {
+    let origin = echo();
+    let routes = [
+        route(
+            "status",
+            &of_requests("finish-trap", ", on_fault = 503"),
+            "http = \"app\"",
+        ),
+        route(
+            "skip",
+            &of_requests("finish-trap", ", on_fault = \"skip\""),
+            "http = \"app\"",
+        ),
+        route(
+            "opens",
+            &of_requests("open-trap", ", on_fault = \"skip\""),
+            "http = \"app\"",
+        ),
+        route("closed", &of_requests("open-fault", ""), "http = \"app\""),
+    ];
+    let gateway = files().start(&config(&origin.url(), PATIENT, &routes));
+    let ask = |path: &str| http(gateway.addr("public"), "POST", path, &[], b"hello");
+    assert_eq!((ask("/status").status, ask("/skip").status), (503, 500));
+    // What the filter has not seen can pass by.
+    let answer = ask("/opens");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
+    assert_eq!(ask("/closed").status, 503);
+    assert_eq!(origin.requests().iter().filter(|request| request.complete).count(), 1);
+}
+
+/// A gateway whose origin sends two pieces of a response, with a pause in between, to a filter that fails at the second.
+fn half_way() -> (TestGateway, Origin) {
+    let origin = Origin::start(|_| async move {
+        let (sender, body) = channel();
+        tokio::spawn(async move {
+            let _ = sender.send(Ok("first".into()));
+            tokio::task::yield_now().await;
+            let _ = sender.send(Ok("second".into()));
+        });
+        Response::new(body)
+    });
+    (start(&origin, PATIENT, &["trap", "finish-trap"]), origin)
+}
+
+fn assert_failed(gateway: &TestGateway, path: &str) {
+    let record = record(gateway, path);
+    assert_eq!(
+        (&record["outcome"], &record["error"], &record["status"]),
+        (&json!("failed"), &json!("PLUGIN_FAULT"), &json!(200)),
+        "{record}"
+    );
+}
+
+#[test]
+fn p14_a_response_that_breaks_off_never_looks_complete() {
+    let (gateway, _origin) = half_way();
+    for path in ["/trap", "/finish-trap"] {
+        let mut client = RawClient::connect(gateway.addr("public"));
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let broken = client.try_read_response().expect_err("a whole response");
+        assert!(!broken.to_string().is_empty());
+        assert_failed(&gateway, path);
+    }
+    for path in ["/trap/1", "/finish-trap/1"] {
+        // Without a length the end of the connection is the end of the body, and this one must not look like it.
+        let mut client = RawClient::connect(gateway.addr("public"));
+        client.send(format!("GET {path} HTTP/1.0\r\nHost: a\r\n\r\n"));
+        let broken = client.try_read_response().expect_err("a whole response");
+        assert_eq!(broken.kind(), std::io::ErrorKind::ConnectionReset, "{path}: {broken}");
+        assert_failed(&gateway, path);
+    }
+    for path in ["/trap/2", "/finish-trap/2"] {
+        let mut client = H2Client::connect(gateway.addr("public"));
+        let request = Request::get(format!("http://a{path}")).body(empty()).unwrap();
+        assert!(client.send(request).is_err(), "{path}: a whole response");
+        assert_failed(&gateway, path);
+    }
+}
+
+#[test]
+fn p14_what_a_later_stage_reads_as_a_whole_has_been_filtered() {
+    let origin = echo();
+    let chain = format!("{}, {{ plugin = \"rewrites\" }}", filter("plain", ""));
+    let routes = [route("both", &chain, "http = \"app\"")];
+    let text = config(&origin.url(), PATIENT, &routes) + &format!("[plugin.rewrites]\n{PATIENT}\n");
+    let gateway = files().with_guests(&["rewrites"]).start(&text);
+    let answer = http(gateway.addr("public"), "POST", "/both", &[], b"hello");
+    // Down: filtered, then marked. Up: marked, then filtered.
+    assert_eq!(answer.text(), "RESPONSE:REQUEST:HELLO");
+    assert_eq!(origin.only_request().body, b"request:HELLO");
+}
+
+#[test]
+fn p14_a_client_that_leaves_takes_its_filters_with_it() {
+    let written = Arc::<AtomicUsize>::default();
+    let origin = endless(&written);
+    let gateway = files().start(&config(
+        &origin.url(),
+        &format!("{PATIENT}\ninstances = {{ reuse = 100 }}"),
+        &[route("plain", &filter("plain", ""), "http = \"app\"")],
+    ));
+    let mut client = RawClient::connect(gateway.addr("public"));
+    client.send("GET /plain HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.read_bytes(MIB);
+    let instances = |state: &str| {
+        gateway.metric(&format!(
+            "gatewright_plugin_instances{{plugin=\"filters-body\",state=\"{state}\"}}"
+        ))
+    };
+    assert_eq!((instances("busy"), instances("idle")), (1.0, 0.0));
+    drop(client);
+    assert_eq!(record(&gateway, "/plain")["outcome"], "client_gone");
+    // It is not kept for others: nobody knows what it holds.
+    eventually("its instance is gone", || {
+        (instances("busy") + instances("idle") == 0.0).then_some(())
+    });
+}
+
+/// An origin that sends for ever, and counts.
+fn endless(written: &Arc<AtomicUsize>) -> RawOrigin {
+    let counting = Arc::clone(written);
+    RawOrigin::start(move |mut socket| {
+        let written = Arc::clone(&counting);
+        async move {
+            read_head(&mut socket).await;
+            let _ = socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+            while let Ok(count @ 1..) = socket.write(&[b'x'; 64 * 1024]).await {
+                written.fetch_add(count, Ordering::SeqCst);
+            }
+        }
+    })
+}
+
+#[test]
+fn p27_a_client_that_does_not_read_stops_the_upstream_through_a_filter() {
+    let written = Arc::<AtomicUsize>::default();
+    let origin = endless(&written);
+    let routes = [route("plain", &filter("plain", ""), "http = \"app\"")];
+    let gateway = files().start(&config(&origin.url(), PATIENT, &routes));
+    let mut client = RawClient::connect(gateway.addr("public"));
+    client.send("GET /plain HTTP/1.1\r\nHost: a\r\n\r\n");
+    let before = at_rest(&written);
+    assert!(before < BUFFERED, "{before} bytes were taken that nobody reads");
+    client.read_bytes(before + MIB);
+    assert!(at_rest(&written) > before);
+}
+
+/// The number when it has not changed for a while.
+fn at_rest(counter: &AtomicUsize) -> usize {
+    let (mut last, mut since) = (0, Instant::now());
+    eventually("the counter comes to rest", || {
+        let now = counter.load(Ordering::SeqCst);
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+        (now > 0 && since.elapsed() > Duration::from_millis(300)).then_some(now)
+    })
+}
+
+#[test]
+fn p27_an_upstream_that_does_not_read_stops_the_client_through_a_filter() {
+    let origin = RawOrigin::start(|mut socket| async move {
+        read_head(&mut socket).await;
+        std::future::pending::<()>().await;
+    });
+    let routes = [route("plain", &filter("plain", ""), "http = \"app\"")];
+    let gateway = files().start(&config(&origin.url(), PATIENT, &routes));
+    let mut stream = TcpStream::connect(gateway.addr("public")).unwrap();
+    stream
+        .write_all(b"POST /plain HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .unwrap();
+    stream.set_write_timeout(Some(Duration::from_millis(250))).unwrap();
+    let chunk = [b"10000\r\n", &vec![b'x'; 0x10000][..], b"\r\n"].concat();
+    let mut sent = 0;
+    while sent < 4 * BUFFERED && stream.write_all(&chunk).is_ok() {
+        sent += chunk.len();
+    }
+    assert!(sent < BUFFERED, "{sent} bytes were taken that nobody reads");
+}
+
+#[test]
+fn p14_a_large_body_passes_a_filter_each_way_with_flat_memory() {
+    both_ways(256 * MIB);
+}
+
+#[test]
+#[ignore = "takes minutes; the same with a smaller body runs always"]
+fn p14_ten_gibibytes_pass_a_filter_each_way_with_flat_memory() {
+    both_ways(10 << 30);
+}
+
+/// Sends and fetches so many bytes at the same time, through `redact`.
+fn both_ways(size: usize) {
+    let _alone = heavy();
+    let received = Arc::<AtomicUsize>::default();
+    let counting = Arc::clone(&received);
+    let origin = RawOrigin::start(move |mut socket| {
+        let received = Arc::clone(&counting);
+        async move {
+            let head = read_head(&mut socket).await;
+            let piece = vec![b'x'; MIB];
+            if head.starts_with(b"GET") {
+                let _ = socket
+                    .write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n").as_bytes())
+                    .await;
+                for _ in 0..size / MIB {
+                    let _ = socket.write_all(&piece).await;
+                }
+                return;
+            }
+            let (mut buffer, mut end) = (piece, Vec::new());
+            while !end.ends_with(b"0\r\n\r\n") {
+                let Ok(count @ 1..) = socket.read(&mut buffer).await else {
+                    return;
+                };
+                received.fetch_add(count, Ordering::SeqCst);
+                end.extend_from_slice(&buffer[count.saturating_sub(5)..count]);
+                end.drain(..end.len().saturating_sub(5));
+            }
+            let _ = socket.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+        }
+    });
+    let chain = "{ plugin = \"redact\", config = { patterns = [\"####-####\", \"secret\"], apply_to = [\"request\", \"response\"] } }";
+    let routes = [route("redact", chain, "http = \"app\"")];
+    let text = config(&origin.url(), PATIENT, &routes)
+        .replace("path = \"/redact\"", "path = \"/redact\"\ntimeout = \"3600s\"")
+        + &format!("[plugin.redact]\n{PATIENT}\n");
+    let process = TestProcess::start_in(files(), &text, &[]).unwrap();
+    forget_peak(process.pid());
+    let before = peak_bytes(process.pid());
+    let started = Instant::now();
+    let (up, down) = (process.addr("public"), process.addr("public"));
+    let up = std::thread::spawn(move || upload(up, size));
+    let down = std::thread::spawn(move || download(down, size));
+    up.join().unwrap();
+    down.join().unwrap();
+    let grown = peak_bytes(process.pid()).saturating_sub(before);
+    println!(
+        "{} MiB each way in {:?}, memory grew by {} KiB",
+        size / MIB,
+        started.elapsed(),
+        grown / 1024
+    );
+    let received = received.load(Ordering::SeqCst);
+    assert!(received >= size, "{received} bytes arrived");
+    assert!(grown < 48 * MIB, "memory grew by {grown} bytes");
+}
+
+fn upload(addr: SocketAddr, size: usize) {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    write!(
+        stream,
+        "POST /redact HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n"
+    )
+    .unwrap();
+    let piece = vec![b'x'; MIB];
+    for _ in 0..size / MIB {
+        stream.write_all(&piece).unwrap();
+    }
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 204");
+}
+
+fn download(addr: SocketAddr, size: usize) {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream
+        .write_all(b"GET /redact HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let (mut buffer, mut total, mut end) = (vec![0; MIB], 0, Vec::new());
+    loop {
+        match stream.read(&mut buffer).unwrap() {
+            0 => break,
+            count => {
+                total += count;
+                end.extend_from_slice(&buffer[count.saturating_sub(5)..count]);
+                end.drain(..end.len().saturating_sub(5));
+            }
+        }
+    }
+    assert!(total > size && end == b"0\r\n\r\n", "{total}");
+}
+
+#[test]
+fn rust_redact_redacts_what_comes_in_pieces() {
+    let origin = Origin::start(|_| async move {
+        let (sender, body) = channel();
+        tokio::spawn(async move {
+            for piece in ["my card is 1234-", "56", "78, and my sec", "ret is none"] {
+                let _ = sender.send(Ok(piece.into()));
+                tokio::task::yield_now().await;
+            }
+        });
+        let response = Response::builder().header("accept-ranges", "bytes");
+        response.header("repr-digest", "sha-256=x").body(body).unwrap()
+    });
+    let chain = "{ plugin = \"redact\", config = { patterns = [\"####-####\", \"secret\"], with = \"*\" } }";
+    let routes = [route("redact", chain, "http = \"app\"")];
+    let text = config(&origin.url(), PATIENT, &routes) + &format!("[plugin.redact]\n{PATIENT}\n");
+    let gateway = files().start(&text);
+    let headers = [("accept-encoding", "gzip"), ("range", "bytes=5-")];
+    let answer = http(gateway.addr("public"), "GET", "/redact", &headers, b"");
+    assert_eq!(answer.text(), "my card is *, and my * is none");
+    assert_eq!(
+        (answer.header("accept-ranges"), answer.header("repr-digest")),
+        (None, None)
+    );
+    let asked = origin.only_request();
+    assert_eq!(asked.headers["accept-encoding"], "identity");
+    assert!(!asked.headers.contains_key("range"));
+    let routes = http(gateway.admin(), "GET", "/routes", &[], b"").json();
+    let mut routes = routes["routes"].as_array().unwrap().iter();
+    let bodies = &routes.find(|route| route["name"] == "redact").unwrap()["bodies"];
+    assert_eq!(
+        bodies,
+        &json!({ "request": "filtered by redact", "response": "filtered by redact", "memory_bytes": 36 << 20 })
+    );
+}
