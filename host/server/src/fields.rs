@@ -1,6 +1,6 @@
 //! Header fields that belong to a connection or to the gateway, and not to a message that is passed on.
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 
 /// The error's code, on every response that the gateway made because something went wrong.
 pub const X_GATEWRIGHT_ERROR: HeaderName = HeaderName::from_static("x-gatewright-error");
@@ -21,14 +21,6 @@ pub const RATELIMIT_RESET: HeaderName = HeaderName::from_static("ratelimit-reset
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-
-/// Whether a field ends at this hop even where `Connection` does not name it (RFC 9110, section 7.6.1).
-fn is_hop_by_hop(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade"
-    )
-}
 
 /// Fields that make no sense, or mischief, in a trailer section (RFC 9110, section 6.5.1).
 pub const NOT_IN_TRAILERS: [HeaderName; 27] = [
@@ -83,20 +75,57 @@ pub fn clean_response(headers: &mut HeaderMap) {
     }
 }
 
+/// Fields that end at this hop even where `Connection` does not name them (RFC 9110, section 7.6.1), beside `Connection`
+/// itself and `TE`.
+const HOP_BY_HOP: [HeaderName; 4] = [KEEP_ALIVE, PROXY_CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE];
+
 /// What `TE` said is all that is worth knowing of them.
 fn remove_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     // Most messages have none of them but `Connection: keep-alive`: looking through the names once is what they cost.
-    let present: Vec<HeaderName> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
-    let te = present.contains(&header::TE).then(|| headers.get(header::TE).cloned());
-    if present.contains(&header::CONNECTION) {
-        for name in named_by_connection(headers) {
+    let [mut has_te, mut has_connection, mut has_others] = [false; 3];
+    for name in headers.keys() {
+        match name.as_str() {
+            "te" => has_te = true,
+            "connection" => has_connection = true,
+            "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade" => has_others = true,
+            _ => {}
+        }
+    }
+    let te = if has_te { headers.remove(header::TE) } else { None };
+    if has_connection {
+        remove_connection(headers);
+    }
+    if has_others {
+        for name in HOP_BY_HOP {
             headers.remove(name);
         }
     }
-    for name in present {
+    te
+}
+
+/// Removes `Connection` and the fields that it names.
+fn remove_connection(headers: &mut HeaderMap) {
+    let mut named = Vec::new();
+    if let Ok(Entry::Occupied(connection)) = headers.try_entry(header::CONNECTION) {
+        for value in connection
+            .iter()
+            .filter(|value| !is_connection_option(value.as_bytes()))
+        {
+            named.extend(field_names(value));
+        }
+        connection.remove();
+    }
+    for name in named {
         headers.remove(name);
     }
-    te.flatten()
+}
+
+/// The names of fields in a value of `Connection`.
+fn field_names(value: &HeaderValue) -> impl Iterator<Item = HeaderName> {
+    let options = value.to_str().unwrap_or_default().split(',').map(str::trim);
+    options
+        .filter(|option| !is_connection_option(option.as_bytes()))
+        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
 }
 
 fn accepts_trailers(te: &HeaderValue) -> bool {
@@ -105,20 +134,11 @@ fn accepts_trailers(te: &HeaderValue) -> bool {
         .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
-fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
-    let values = headers.get_all(header::CONNECTION).iter();
-    values
-        .filter(|value| !is_connection_option(value.as_bytes()))
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(',').map(str::trim))
-        .filter(|name| !is_connection_option(name.as_bytes()))
-        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
-        .collect()
-}
-
-/// Whether it names no field but says what becomes of the connection, as most do.
+/// Whether it names no field but says what becomes of the connection, as most do, and nearly all in lower case.
 fn is_connection_option(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"keep-alive") || name.eq_ignore_ascii_case(b"close")
+    matches!(name, b"keep-alive" | b"close")
+        || name.eq_ignore_ascii_case(b"keep-alive")
+        || name.eq_ignore_ascii_case(b"close")
 }
 
 fn clean_trailer(headers: &mut HeaderMap) {
@@ -166,6 +186,15 @@ mod tests {
             headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
             ["accept", "te"]
         );
+    }
+
+    #[test]
+    fn trailers_are_accepted_though_connection_names_te_as_it_should() {
+        let mut headers = headers(&[("connection", "te"), ("te", "trailers"), ("x-secret", "1")]);
+        headers.append(header::CONNECTION, HeaderValue::from_static("Keep-Alive, x-secret"));
+        clean_request(&mut headers);
+        assert_eq!(headers.len(), 1);
+        assert_eq!(headers.get(header::TE).unwrap(), "trailers");
     }
 
     #[test]

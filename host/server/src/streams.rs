@@ -45,6 +45,17 @@ impl Sender {
         BodyError::new(kind, causes(error))
     }
 
+    fn poll(
+        &self,
+        body: Pin<&mut Incoming>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self {
+            Self::Upstream(Some((lease, _))) => lease.poll_body(body, context),
+            Self::Upstream(None) | Self::Client => body.poll_frame(context),
+        }
+    }
+
     /// The body has come whole. A body that was waited for came later than its header section.
     fn complete(&mut self, waited: bool) {
         if let Self::Upstream(lease) = self
@@ -116,7 +127,7 @@ impl Body for IncomingBody {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut this = self.project();
-        let Poll::Ready(frame) = this.inner.as_mut().poll_frame(context) else {
+        let Poll::Ready(frame) = this.sender.poll(this.inner.as_mut(), context) else {
             *this.waited = true;
             let stalled_at = *this.stalled_at.get_or_insert_with(|| Instant::now() + *this.patience);
             let stalled = this.alarm.poll(stalled_at, context);

@@ -2,6 +2,7 @@
 
 pub mod balance;
 pub mod connect;
+pub mod driver;
 pub mod guard;
 pub mod plugin_client;
 pub mod pool;
@@ -33,10 +34,8 @@ pub struct Upstream {
     balance: Balance,
 }
 
-/// What one attempt to send a request came to.
-pub enum Attempt {
-    /// A response, and the connection it comes over.
-    Answered(http::Response<hyper::body::Incoming>, Lease),
+/// Why one attempt to send a request brought no response.
+pub enum Failure {
     /// The connection had been closed before anything was sent; the body is as it was.
     Unsent(Body),
     /// The time was up; the connection is gone.

@@ -10,6 +10,7 @@ use std::time::Instant;
 use gatewright_config::{HttpIntegrationConfig, ValueTemplate};
 use gatewright_core::path::normalise;
 use gatewright_core::{Body, BodyError, Exchange, Integration, Problem, ProblemKind, Response, Step};
+use http::Version;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use hyper::body::{Body as _, Incoming};
@@ -19,7 +20,7 @@ use crate::integrations::template::render;
 use crate::streams::{IncomingBody, Sender};
 use crate::upstream::pool::Lease;
 use crate::upstream::target::Target;
-use crate::upstream::{Attempt, Upstream, causes, connect_any};
+use crate::upstream::{Failure, Upstream, causes, connect_any};
 
 /// How often a request goes out on connections that turn out to be closed.
 const MAX_ATTEMPTS: usize = 4;
@@ -60,10 +61,31 @@ impl Http {
 
     async fn ask(&self, exchange: &mut Exchange) -> Result<Response, Problem> {
         let asked = exchange.now;
-        let (response, lease) = self.send(exchange).await?;
-        let (answered, _) = exchange.look_at_clock();
-        exchange.record.upstream_time = Some(answered.saturating_duration_since(asked));
-        Ok(self.receive(response, lease, answered))
+        let deadline = self.deadline(exchange);
+        let mut body = exchange.body.take();
+        let replayable = body.is_empty() && exchange.request.method.is_safe();
+        let mut fresh_only = false;
+        for _ in 0..MAX_ATTEMPTS {
+            let (mut lease, target) = connect_any(&self.upstream, fresh_only, exchange.now, deadline).await?;
+            exchange.record.upstream = Some(Arc::clone(&target.name));
+            let request = self.request(exchange, target, body)?;
+            match lease.send(request, deadline).await {
+                Ok(response) => {
+                    let (answered, _) = exchange.look_at_clock();
+                    exchange.record.upstream_time = Some(answered.saturating_duration_since(asked));
+                    return Ok(self.receive(response, lease, answered));
+                }
+                Err(Failure::Unsent(unsent)) => body = unsent,
+                Err(Failure::Broken { reused: true, .. }) if replayable => body = Body::empty(),
+                Err(Failure::Broken { error, .. }) => return Err(broken(&error)),
+                Err(Failure::Late) => {
+                    return Err(Problem::new(ProblemKind::IntegrationTimeout).with_cause("no response in time"));
+                }
+            }
+            // One kept connection was closed; the others probably are too.
+            fresh_only = true;
+        }
+        Err(Problem::new(ProblemKind::UpstreamUnavailable).with_cause("the upstream closes every connection"))
     }
 
     /// When there must be a response. How long a body takes is the client's business, within the route's time.
@@ -75,30 +97,6 @@ impl Http {
         } else {
             exchange.deadline
         }
-    }
-
-    async fn send(&self, exchange: &mut Exchange) -> Result<(http::Response<Incoming>, Lease), Problem> {
-        let deadline = self.deadline(exchange);
-        let mut body = exchange.body.take();
-        let replayable = body.is_empty() && exchange.request.method.is_safe();
-        let mut fresh_only = false;
-        for _ in 0..MAX_ATTEMPTS {
-            let (lease, target) = connect_any(&self.upstream, fresh_only, exchange.now, deadline).await?;
-            exchange.record.upstream = Some(Arc::clone(&target.name));
-            let request = self.request(exchange, target, body)?;
-            match lease.send(request, deadline).await {
-                Attempt::Answered(response, lease) => return Ok((response, lease)),
-                Attempt::Unsent(unsent) => body = unsent,
-                Attempt::Broken { reused: true, .. } if replayable => body = Body::empty(),
-                Attempt::Broken { error, .. } => return Err(broken(&error)),
-                Attempt::Late => {
-                    return Err(Problem::new(ProblemKind::IntegrationTimeout).with_cause("no response in time"));
-                }
-            }
-            // One kept connection was closed; the others probably are too.
-            fresh_only = true;
-        }
-        Err(Problem::new(ProblemKind::UpstreamUnavailable).with_cause("the upstream closes every connection"))
     }
 
     fn request(&self, exchange: &Exchange, target: &Target, body: Body) -> Result<http::Request<Body>, Problem> {
@@ -160,10 +158,11 @@ impl Http {
     }
 
     fn receive(&self, response: http::Response<Incoming>, lease: Lease, now: Instant) -> Response {
-        // Version, reason phrase and extensions are the upstream connection's own.
-        let (parts, incoming) = response.into_parts();
-        let mut headers = parts.headers;
-        fields::clean_response(&mut headers);
+        let (mut parts, incoming) = response.into_parts();
+        // These are the upstream connection's own, the reason phrase among them.
+        parts.version = Version::default();
+        parts.extensions.clear();
+        fields::clean_response(&mut parts.headers);
         let body = if incoming.is_end_stream() {
             lease.give_back(now);
             Body::empty()
@@ -177,10 +176,7 @@ impl Http {
                 None,
             ))
         };
-        let mut response = Response::new(body);
-        *response.status_mut() = parts.status;
-        *response.headers_mut() = headers;
-        response
+        Response::from_parts(parts, body)
     }
 }
 

@@ -302,7 +302,7 @@ impl Scanner {
             }
             self.head.content_length = Some(field.decimal().ok_or(Violation::BadContentLength)?);
         } else if field.is(b"transfer-encoding") {
-            if self.head.chunked || !field.value.eq_ignore_ascii_case(b"chunked") {
+            if self.head.chunked || !field.value().eq_ignore_ascii_case(b"chunked") {
                 return Err(Violation::BadTransferEncoding);
             }
             self.head.chunked = true;

@@ -82,8 +82,8 @@ fn without_crlf(line: &[u8]) -> Result<&[u8], Violation> {
 /// A header field's line.
 pub(super) struct FieldLine<'l> {
     name: &'l [u8],
-    /// The value without white space around it.
-    pub(super) value: &'l [u8],
+    // With white space around it: hardly any value is looked at.
+    value: &'l [u8],
 }
 
 impl<'l> FieldLine<'l> {
@@ -98,7 +98,7 @@ impl<'l> FieldLine<'l> {
         }
         Ok(Self {
             name,
-            value: trim(value.get(1..).unwrap_or_default()),
+            value: value.get(1..).unwrap_or_default(),
         })
     }
 
@@ -107,19 +107,21 @@ impl<'l> FieldLine<'l> {
         self.name.len() == name.len() && self.name.eq_ignore_ascii_case(name)
     }
 
+    /// The value without spaces and tabs around it: no other white space is allowed there (RFC 9110, section 5.6.3).
+    pub(super) fn value(&self) -> &'l [u8] {
+        let mut value = self.value;
+        while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+            value = rest;
+        }
+        value
+    }
+
     /// The value as a number of at most 19 decimal digits, which a `u64` holds.
     pub(super) fn decimal(&self) -> Option<u64> {
-        if self.value.is_empty() || self.value.len() > 19 || !self.value.iter().all(u8::is_ascii_digit) {
+        let value = self.value();
+        if value.is_empty() || value.len() > 19 || !value.iter().all(u8::is_ascii_digit) {
             return None;
         }
-        std::str::from_utf8(self.value).ok()?.parse().ok()
+        std::str::from_utf8(value).ok()?.parse().ok()
     }
-}
-
-/// Without spaces and tabs around it: no other white space is allowed there (RFC 9110, section 5.6.3).
-fn trim(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
-        value = rest;
-    }
-    value
 }

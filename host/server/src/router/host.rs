@@ -25,45 +25,78 @@ pub struct Authority<'a> {
 /// # Errors
 /// When it is anything else, however usual: user information, a list, a path, an empty port.
 pub fn parse_authority(raw: &[u8]) -> Result<Authority<'_>, HostError> {
-    let raw = checked(raw)?;
+    let (raw, kinds) = checked(raw)?;
     let (host, port) = split_port(raw)?;
     let port = port.map(parse_port).transpose()?;
     let host = match host.strip_prefix('[') {
         Some(address) => Cow::Owned(parse_address(address)?),
-        None => parse_name(host)?,
+        None => parse_name(host, kinds)?,
     };
     Ok(Authority { host, port })
 }
 
-/// Refuses what makes the whole ambiguous, wherever in it.
-fn checked(raw: &[u8]) -> Result<&str, HostError> {
+/// Refuses what makes the whole ambiguous, wherever in it, and says which kinds of bytes there are.
+fn checked(raw: &[u8]) -> Result<(&str, u8), HostError> {
     if raw.is_empty() {
         return Err(HostError::Empty);
     }
     if raw.len() > MOST_BYTES {
         return Err(HostError::TooLong);
     }
-    if let Some(byte) = raw.iter().find(|byte| !is_host_byte(**byte)) {
-        return Err(match byte {
-            b'@' => HostError::UserInformation,
-            b',' => HostError::List,
-            b'/' | b'\\' | b'?' | b'#' => HostError::Path,
+    let kinds = raw.iter().fold(0, |kinds, byte| kinds | kind(*byte));
+    if kinds & REFUSED != 0 {
+        let refused = raw.iter().find(|byte| kind(**byte) & REFUSED != 0);
+        return Err(match refused {
+            Some(b'@') => HostError::UserInformation,
+            Some(b',') => HostError::List,
+            Some(b'/' | b'\\' | b'?' | b'#') => HostError::Path,
             _ => HostError::InvalidCharacter,
         });
     }
-    str::from_utf8(raw).map_err(|_| HostError::InvalidCharacter)
+    let raw = str::from_utf8(raw).map_err(|_| HostError::InvalidCharacter)?;
+    Ok((raw, kinds))
 }
 
-fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']')
+/// No host has it.
+const REFUSED: u8 = 1;
+/// A bracket, which addresses have and names do not.
+const BRACKET: u8 = 1 << 1;
+/// An upper-case letter.
+const UPPER: u8 = 1 << 2;
+
+/// The kind of a byte, one of the above or 0, by a table: it is asked for with every byte of every request's authority.
+fn kind(byte: u8) -> u8 {
+    static KINDS: [u8; 256] = kinds();
+    KINDS.get(usize::from(byte)).copied().unwrap_or(REFUSED)
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated when compiled; an index out of bounds does not build"
+)]
+const fn kinds() -> [u8; 256] {
+    let mut kinds = [REFUSED; 256];
+    let mut byte = 0;
+    while byte < kinds.len() {
+        kinds[byte] = match byte as u8 {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b':' => 0,
+            b'A'..=b'Z' => UPPER,
+            b'[' | b']' => BRACKET,
+            _ => REFUSED,
+        };
+        byte += 1;
+    }
+    kinds
 }
 
 /// Host and port; an address keeps its opening bracket and loses the closing one.
 fn split_port(raw: &str) -> Result<(&str, Option<&str>), HostError> {
     if !raw.starts_with('[') {
-        return Ok(raw
-            .split_once(':')
-            .map_or((raw, None), |(host, port)| (host, Some(port))));
+        let colon = raw.bytes().position(|byte| byte == b':');
+        return Ok(match colon.and_then(|colon| raw.split_at_checked(colon)) {
+            Some((host, port)) => (host, port.get(1..)),
+            None => (raw, None),
+        });
     }
     let (address, after) = raw.split_once(']').ok_or(HostError::Address)?;
     match after.strip_prefix(':') {
@@ -83,19 +116,19 @@ fn parse_address(address: &str) -> Result<String, HostError> {
     Ok(format!("[{address}]"))
 }
 
-fn parse_name(name: &str) -> Result<Cow<'_, str>, HostError> {
+fn parse_name(name: &str, kinds: u8) -> Result<Cow<'_, str>, HostError> {
     let name = name.strip_suffix('.').unwrap_or(name);
     if name.is_empty() {
         return Err(HostError::Empty);
     }
-    if name.bytes().any(|byte| matches!(byte, b'[' | b']')) {
+    // One in the port has been refused as such.
+    if kinds & BRACKET != 0 {
         return Err(HostError::InvalidCharacter);
     }
     if name.starts_with('.') || name.ends_with('.') || name.as_bytes().windows(2).any(|pair| pair == b"..") {
         return Err(HostError::EmptyLabel);
     }
-    let is_lower = !name.bytes().any(|byte| byte.is_ascii_uppercase());
-    Ok(if is_lower {
+    Ok(if kinds & UPPER == 0 {
         Cow::Borrowed(name)
     } else {
         Cow::Owned(name.to_ascii_lowercase())

@@ -16,8 +16,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::driver::{Calls, Driver};
 use super::guard::{ResponseGuard, Sent};
 use super::screen::Screen;
+use crate::alarm::Alarm;
 use crate::listener::tls::{TlsError, certificates};
 
 /// hyper's own default; with another number it allocates for every response.
@@ -116,12 +118,16 @@ pub struct Connector {
     screen: Option<Screen>,
 }
 
-/// A connection that has not served yet.
+/// A connection, as who sends requests over it sees it.
 pub struct Connected {
     /// Sends requests over it.
     pub sender: SendRequest<Body>,
     /// Must be told of each request.
     pub sent: Sent,
+    /// Holds calls for its task back.
+    pub calls: Calls,
+    /// Keeps the time of its requests. Goes from one to the next, so that none has to set it.
+    pub alarm: Alarm,
 }
 
 impl Connector {
@@ -201,13 +207,19 @@ impl Connector {
             .handshake(TokioIo::new(guard))
             .await
             .map_err(ConnectError::Http)?;
+        let (driver, calls) = Driver::new(connection);
         tokio::spawn(async move {
             // What matters of an error reaches whoever waits for the response.
-            if let Err(error) = connection.await {
+            if let Err(error) = driver.await {
                 tracing::debug!(error = super::causes(&error), "upstream connection ended");
             }
         });
-        Ok(Connected { sender, sent })
+        Ok(Connected {
+            sender,
+            sent,
+            calls,
+            alarm: Alarm::default(),
+        })
     }
 }
 

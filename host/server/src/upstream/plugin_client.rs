@@ -16,7 +16,7 @@ use super::connect::{ConnectError, SetupError, client_config};
 use super::pool::Lease;
 use super::screen::{Resolve, Screen};
 use super::target::Target;
-use super::{Attempt, causes};
+use super::{Failure, causes};
 use crate::fields;
 
 /// How often a request goes out on connections that turn out to be closed.
@@ -97,7 +97,7 @@ impl PluginClient {
         let replayable = request.body().is_empty() && request.method().is_safe();
         let mut fresh_only = false;
         for _ in 0..MAX_ATTEMPTS {
-            let lease = match target.pool.take(Instant::now()).filter(|_| !fresh_only) {
+            let mut lease = match target.pool.take(Instant::now()).filter(|_| !fresh_only) {
                 Some(lease) => lease,
                 None => target
                     .connect(deadline)
@@ -105,13 +105,11 @@ impl PluginClient {
                     .map_err(|error| unreachable(&error, deadline))?,
             };
             match lease.send(with_host(&request, target), deadline).await {
-                Attempt::Answered(response, lease) => {
-                    return receive(response, lease, deadline, max_response_bytes).await;
-                }
-                Attempt::Unsent(_) => {}
-                Attempt::Broken { reused: true, .. } if replayable => {}
-                Attempt::Broken { error, .. } => return Err(OutboundError::Protocol(causes(&error))),
-                Attempt::Late => return Err(OutboundError::Timeout),
+                Ok(response) => return receive(response, lease, deadline, max_response_bytes).await,
+                Err(Failure::Unsent(_)) => {}
+                Err(Failure::Broken { reused: true, .. }) if replayable => {}
+                Err(Failure::Broken { error, .. }) => return Err(OutboundError::Protocol(causes(&error))),
+                Err(Failure::Late) => return Err(OutboundError::Timeout),
             }
             // One kept connection was closed; the others probably are too.
             fresh_only = true;

@@ -1,18 +1,19 @@
 //! Connections that are kept between requests, each by the worker that opened it.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use gatewright_core::{Body, PerWorker};
-use hyper::client::conn::http1::SendRequest;
+use http_body::Frame;
+use hyper::body::{Body as _, Incoming};
+use hyper::client::conn::TrySendError;
 
-use super::Attempt;
+use super::Failure;
 use super::connect::Connected;
-use super::guard::Sent;
-use crate::alarm::Alarm;
 
 /// Unused connections to one target.
 pub struct Pool {
@@ -22,21 +23,17 @@ pub struct Pool {
 }
 
 struct Idle {
-    sender: SendRequest<Body>,
-    sent: Sent,
-    alarm: Alarm,
+    connection: Box<Connected>,
     since: Instant,
 }
 
 /// A connection in use. Goes back to its pool when [`Lease::give_back`] is called, and is closed when dropped before.
 pub struct Lease {
     pool: Arc<Pool>,
-    sender: SendRequest<Body>,
-    sent: Sent,
-    // Goes from request to request, so that none has to set it.
-    alarm: Alarm,
+    // Boxed, so that a request's futures are not larger by it.
+    connection: Box<Connected>,
     /// It has served before.
-    pub reused: bool,
+    reused: bool,
 }
 
 impl Pool {
@@ -52,24 +49,16 @@ impl Pool {
     /// The connection that was used last, if there is one that still is open: the others may grow old and go.
     pub fn take(self: &Arc<Self>, now: Instant) -> Option<Lease> {
         let mut idle = self.local();
-        while let Some(kept) = idle.pop() {
-            let Idle {
-                sender,
-                sent,
-                alarm,
-                since,
-            } = kept;
+        while let Some(Idle { connection, since }) = idle.pop() {
             if now.saturating_duration_since(since) >= self.idle_timeout {
                 // The ones below are older still.
                 idle.clear();
                 return None;
             }
-            if !sender.is_closed() {
+            if !connection.sender.is_closed() {
                 return Some(Lease {
                     pool: Arc::clone(self),
-                    sender,
-                    sent,
-                    alarm,
+                    connection,
                     reused: true,
                 });
             }
@@ -79,12 +68,9 @@ impl Pool {
 
     /// A lease of a new connection.
     pub fn lease(self: &Arc<Self>, connected: Connected) -> Lease {
-        let Connected { sender, sent } = connected;
         Lease {
             pool: Arc::clone(self),
-            sender,
-            sent,
-            alarm: Alarm::default(),
+            connection: Box::new(connected),
             reused: false,
         }
     }
@@ -93,7 +79,7 @@ impl Pool {
     pub fn close_idle(&self) {
         for idle in self.idle.iter() {
             let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.retain(|idle| idle.since.elapsed() < self.idle_timeout && !idle.sender.is_closed());
+            idle.retain(|idle| idle.since.elapsed() < self.idle_timeout && !idle.connection.sender.is_closed());
         }
     }
 
@@ -105,50 +91,65 @@ impl Pool {
 
 impl Lease {
     /// Sends a request, whose response must begin by the `deadline`.
-    pub fn send(mut self, request: http::Request<Body>, deadline: Instant) -> impl Future<Output = Attempt> + Send {
-        self.sent.count(request.method());
+    ///
+    /// # Errors
+    /// When there is no response. The connection is of no use any more.
+    pub fn send(
+        &mut self,
+        request: http::Request<Body>,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<http::Response<Incoming>, Failure>> + Send {
+        let Connected {
+            sender, sent, alarm, ..
+        } = &mut *self.connection;
+        let reused = self.reused;
+        sent.count(request.method());
         // Not within the future, which would have to hold the request.
-        let sending = self.sender.try_send_request(request);
+        let sending = sender.try_send_request(request);
         async move {
             let mut sending = pin!(sending);
-            let sent = poll_fn(|context| match sending.as_mut().poll(context) {
-                Poll::Ready(sent) => Poll::Ready(Some(sent)),
-                Poll::Pending => self.alarm.poll(deadline.into(), context).map(|()| None),
-            });
-            match sent.await {
-                None => Attempt::Late,
-                Some(Ok(response)) => Attempt::Answered(response, self),
-                Some(Err(mut error)) => match error.take_message() {
-                    Some(request) => Attempt::Unsent(request.into_body()),
-                    None => Attempt::Broken {
-                        error: error.into_error(),
-                        reused: self.reused,
-                    },
-                },
-            }
+            poll_fn(|context| match sending.as_mut().poll(context) {
+                Poll::Ready(sent) => Poll::Ready(sent.map_err(|error| failure(error, reused))),
+                Poll::Pending => alarm.poll(deadline.into(), context).map(|()| Err(Failure::Late)),
+            })
+            .await
         }
+    }
+
+    /// Polls a response's body, which comes over this connection. To take its last piece is no reason to wake the
+    /// connection's task.
+    pub fn poll_body(
+        &self,
+        mut body: Pin<&mut Incoming>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let hold = self.connection.calls.hold();
+        let polled = body.as_mut().poll_frame(context);
+        if body.is_end_stream() {
+            hold.forget();
+        }
+        polled
     }
 
     /// Keeps the connection for another request. The response must have been read to its end. `now` is the time.
     pub fn give_back(self, now: Instant) {
-        let Self {
-            pool,
-            sender,
-            sent,
-            alarm,
-            reused: _,
-        } = self;
-        if sender.is_closed() {
+        let Self { pool, connection, .. } = self;
+        if connection.sender.is_closed() {
             return;
         }
         let mut idle = pool.local();
         if idle.len() < pool.max_idle {
-            idle.push(Idle {
-                sender,
-                sent,
-                alarm,
-                since: now,
-            });
+            idle.push(Idle { connection, since: now });
         }
+    }
+}
+
+fn failure(mut error: TrySendError<http::Request<Body>>, reused: bool) -> Failure {
+    match error.take_message() {
+        Some(request) => Failure::Unsent(request.into_body()),
+        None => Failure::Broken {
+            error: error.into_error(),
+            reused,
+        },
     }
 }
