@@ -155,6 +155,8 @@ pub struct PluginsConfig {
     pub directory: Option<PathBuf>,
     /// Where compiled code is kept.
     pub store: PathBuf,
+    /// Where the files of plugins that have served are kept.
+    pub versions: PathBuf,
     /// Plugin instances alive at once, all plugins together.
     pub instances: u32,
     /// The largest plugin file that is read.

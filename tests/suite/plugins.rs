@@ -28,6 +28,7 @@ mod projection;
 mod proofs;
 mod replacing;
 mod resting;
+mod rollbacks;
 mod services;
 mod signatures;
 mod start;

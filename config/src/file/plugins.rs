@@ -21,6 +21,9 @@ pub struct Plugins {
     pub directory: Option<Located<String>>,
     /// Where compiled code is kept. Default `".gatewright/compiled"`, beside the configuration file.
     pub store: Located<String>,
+    /// Where the files of plugins that have served are kept, the last five of each, for `gatewright plugin rollback`.
+    /// Default `".gatewright/versions"`, beside the configuration file.
+    pub versions: Located<String>,
     /// Plugin instances alive at once, all plugins together. Default 256.
     pub instances: Count,
     /// The largest plugin file that is read. Default `"32MiB"`.
@@ -73,6 +76,7 @@ impl Default for Plugins {
         Self {
             directory: None,
             store: ".gatewright/compiled".to_owned().into(),
+            versions: ".gatewright/versions".to_owned().into(),
             instances: Count(256),
             file_bytes: ByteSize(32 << 20),
             compile_time: Timeout::seconds(120),

@@ -60,6 +60,7 @@ impl Resolver<'_> {
         let Plugins {
             directory,
             store,
+            versions,
             instances,
             file_bytes,
             compile_time,
@@ -79,12 +80,14 @@ impl Resolver<'_> {
         let publishers = self.publishers(publishers);
         let directory = directory.as_ref().map(|path| self.path(path));
         let store = self.path(store);
+        let versions = self.path(versions);
         Some(PluginsConfig {
             directory: match directory {
                 Some(directory) => Some(directory?),
                 None => None,
             },
             store: store?,
+            versions: versions?,
             instances: instances.0,
             file_bytes: *file_bytes,
             compile_time: compile_time.0,

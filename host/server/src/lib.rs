@@ -37,5 +37,6 @@ pub mod streams;
 pub mod telemetry;
 pub mod trial;
 pub mod upstream;
+pub mod versions;
 pub mod watch;
 pub mod workers;

@@ -7,6 +7,7 @@ mod inspect;
 mod keygen;
 mod lock;
 mod new;
+mod rollback;
 mod sign;
 mod test;
 mod verify;
@@ -44,6 +45,7 @@ pub(super) enum Plugin {
     Sign(sign::Sign),
     Verify(verify::Verify),
     Lock(lock::Lock),
+    Rollback(rollback::Rollback),
 }
 
 impl Plugin {
@@ -59,6 +61,7 @@ impl Plugin {
             Self::Sign(sign) => sign.execute(),
             Self::Verify(verify) => verify.execute(),
             Self::Lock(lock) => lock.execute(),
+            Self::Rollback(rollback) => rollback.execute(),
         }
     }
 }

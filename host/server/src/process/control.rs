@@ -19,6 +19,7 @@ use crate::live::Live;
 use crate::reload;
 use crate::status::Status;
 use crate::telemetry::Metrics;
+use crate::versions;
 use crate::watch::{self, Snapshot};
 use crate::workers::Workers;
 
@@ -169,6 +170,7 @@ impl Control {
     }
 
     fn published(&self) {
+        versions::keep(&self.generation);
         descriptors::warn_of_too_few(&self.generation.config);
         self.foundation.metrics.reloaded(Some(self.number));
         self.status

@@ -50,14 +50,20 @@ impl Lock {
                 self.config.display()
             ));
         }
-        match files::replace(&locking.config.file, locking.lock.to_string().as_bytes()) {
-            Ok(()) => {
-                print(format_args!("{file}: written\n"));
-                ExitCode::SUCCESS
-            }
-            Err(error) => failure(format_args!("cannot write {file}: {error}")),
+        match write(&locking) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failure(error),
         }
     }
+}
+
+/// Writes the lock file, and says so.
+pub(super) fn write(locking: &Locking) -> Result<(), String> {
+    let file = &locking.config.file;
+    files::replace(file, locking.lock.to_string().as_bytes())
+        .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    print(format_args!("{}: written\n", file.display()));
+    Ok(())
 }
 
 /// What is approved, a line for each plugin.
