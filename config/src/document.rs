@@ -53,6 +53,7 @@ pub(crate) fn gateway(root: &DeTable<'_>, report: &mut Report) -> File {
             "secrets" => file.secrets = section::read(node, report).unwrap_or_else(|| Section::unreadable(node.span())),
             "counters" => file.counters = named(node, report),
             "kv" => file.kv = named(node, report),
+            "cache" => file.cache = named(node, report),
             "upstream" => file.upstream = named(node, report),
             "chain" => file.chain = named(node, report),
             "route" => file.route = listed("route", node, report),

@@ -6,6 +6,7 @@
 
 mod access_log;
 mod admin;
+mod cache;
 mod case;
 mod chain;
 mod counters;
@@ -33,6 +34,7 @@ use schemars::JsonSchema;
 
 pub use access_log::AccessLog;
 pub use admin::Admin;
+pub use cache::Cache;
 pub use case::{Case, CaseFailure, CaseRequest, CaseResponse, Cases, Decision, Expect, ExpectRequest, Role};
 pub use chain::{Chain, ChainEntry, STAGES};
 pub use counters::Counters;
@@ -77,6 +79,8 @@ pub struct File {
     pub counters: BTreeMap<String, Section<Counters>>,
     /// Key-value stores by name, for grants to plugins; those that are not named have the defaults.
     pub kv: BTreeMap<String, Section<Kv>>,
+    /// Caches by name, for grants to plugins; those that are not named have the defaults.
+    pub cache: BTreeMap<String, Section<Cache>>,
     /// Upstreams by name: where requests are sent.
     pub upstream: BTreeMap<String, Section<Upstream>>,
     /// Named chains: stages that several routes share.
@@ -87,7 +91,7 @@ pub struct File {
 
 impl File {
     /// The keys at the top of the file.
-    pub const KEYS: [&'static str; 12] = [
+    pub const KEYS: [&'static str; 13] = [
         "server",
         "listener",
         "admin",
@@ -97,6 +101,7 @@ impl File {
         "secrets",
         "counters",
         "kv",
+        "cache",
         "upstream",
         "chain",
         "route",

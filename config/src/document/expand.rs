@@ -9,13 +9,14 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Node, Readable};
 use crate::file::{
-    AccessLog, Admin, Case, Chain, Counters, Key, Kv, Listener, Plugin, Plugins, Route, STAGES, Secrets, Server,
+    AccessLog, Admin, Cache, Case, Chain, Counters, Key, Kv, Listener, Plugin, Plugins, Route, STAGES, Secrets, Server,
     Settings, Upstream,
 };
 use crate::report::{Mistake, suggestion};
 
 impl Readable for AccessLog {}
 impl Readable for Admin {}
+impl Readable for Cache {}
 impl Readable for Case {}
 impl Readable for Counters {}
 impl Readable for Key {}

@@ -123,6 +123,8 @@ pub struct Grants {
     pub secrets: Vec<Located<String>>,
     /// Key-value stores it may use, by name; `[kv.NAME]` has their limits. Default `[]`.
     pub kv: Vec<Located<String>>,
+    /// Caches it may use, by name; `[cache.NAME]` has their limits. Default `[]`.
+    pub cache: Vec<Located<String>>,
     /// Counters it may use, by name; `[counters.NAME]` has their limits. Default `[]`.
     pub counters: Vec<Located<String>>,
 }

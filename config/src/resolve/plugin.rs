@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::Resolver;
 use super::reference::is_name;
 use super::upstream::{Url, parse_url};
-use crate::file::{Counters, Grants, Instances, Kv, Located, Plugin, Plugins, Section};
+use crate::file::{Cache, Counters, Grants, Instances, Kv, Located, Plugin, Plugins, Section};
 use crate::gateway::{
-    self, CounterGrant, HttpClientConfig, InstancePolicy, KvGrant, OriginGrant, PluginConfig, PluginsConfig,
-    SecretGrant,
+    self, CacheGrant, CounterGrant, HttpClientConfig, InstancePolicy, KvGrant, OriginGrant, PluginConfig,
+    PluginsConfig, SecretGrant,
 };
 use crate::report::{Span, quoted, suggestion};
 
@@ -107,6 +107,7 @@ impl Resolver<'_> {
             http,
             secrets,
             kv,
+            cache,
             counters,
         } = grants;
         gateway::Grants {
@@ -123,6 +124,10 @@ impl Resolver<'_> {
             kv: kv
                 .iter()
                 .filter_map(|name| Some((name.value.clone(), self.granted_kv(name)?)))
+                .collect(),
+            cache: cache
+                .iter()
+                .filter_map(|name| Some((name.value.clone(), self.granted_cache(name)?)))
                 .collect(),
             counters: counters
                 .iter()
@@ -184,6 +189,25 @@ impl Resolver<'_> {
             .map(|section| section.value.clone())
             .unwrap_or_default();
         Some(KvGrant { value_bytes, bytes })
+    }
+
+    fn granted_cache(&mut self, name: &Located<String>) -> Option<CacheGrant> {
+        let file = self.file;
+        self.granted_name(name)?;
+        let Cache {
+            value_bytes,
+            bytes,
+            waiting,
+        } = file
+            .cache
+            .get(&name.value)
+            .map(|section| section.value.clone())
+            .unwrap_or_default();
+        Some(CacheGrant {
+            value_bytes,
+            bytes,
+            waiting: waiting.as_usize(),
+        })
     }
 
     fn granted_counters(&mut self, name: &Located<String>) -> Option<CounterGrant> {

@@ -34,6 +34,7 @@ mod identity;
 mod instance;
 mod integration;
 mod kind;
+mod leases;
 mod limits;
 mod loading;
 mod log_gate;

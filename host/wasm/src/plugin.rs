@@ -81,6 +81,7 @@ impl Plugin {
             },
             stats: Arc::clone(&stats),
             custom: Arc::clone(&shared.metrics.custom),
+            leases: Arc::clone(&shared.leases),
             granted: Granted::default(),
             refusals: LogGate::new(),
         });
@@ -89,6 +90,7 @@ impl Plugin {
             limits,
             stats,
             custom: Arc::clone(&shared.metrics.custom),
+            leases: Arc::clone(&shared.leases),
             granted,
             refusals: LogGate::new(),
         });

@@ -8,6 +8,7 @@ use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiVie
 
 use crate::failure::CpuExceeded;
 use crate::granted::Granted;
+use crate::leases::{Lease, Leases};
 use crate::limits::{Limits, Meter};
 use crate::log_gate::LogGate;
 use crate::metrics::{CustomMetrics, PluginStats};
@@ -24,6 +25,7 @@ pub(crate) struct Caller {
     pub(crate) stats: Arc<PluginStats>,
     pub(crate) custom: Arc<CustomMetrics>,
     pub(crate) granted: Granted,
+    pub(crate) leases: Arc<Leases>,
     /// Lets a line about services that are not granted into the log, now and then.
     pub(crate) refusals: LogGate,
 }
@@ -35,6 +37,8 @@ pub(crate) struct CallState {
     pub(crate) meter: Meter,
     pub(crate) log_bytes_left: usize,
     pub(crate) http_requests_left: usize,
+    /// Values of caches that this call is to compute.
+    pub(crate) leases: Vec<Lease>,
     ticks_left: u32,
     turns: Turns,
     wasi: Option<Box<Wasi>>,
@@ -52,6 +56,7 @@ impl CallState {
             exchange: None,
             log_bytes_left: caller.limits.log_bytes,
             http_requests_left: caller.limits.http.requests,
+            leases: Vec::new(),
             ticks_left: caller.limits.cpu_ticks,
             turns: Turns::default(),
             wasi: None,
@@ -66,6 +71,7 @@ impl CallState {
         self.turns = Turns::default();
         self.log_bytes_left = self.caller.limits.log_bytes;
         self.http_requests_left = self.caller.limits.http.requests;
+        self.leases.clear();
     }
 
     /// A tick came while the guest computed: it lets others run, or has had its time.

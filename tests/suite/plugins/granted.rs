@@ -1,6 +1,7 @@
 //! What plugins are granted by name, and nothing else: each service with the guest `uses-services`, which does as it is
 //! told and says what came of it.
 
+mod cache;
 mod counters;
 mod http;
 mod kv;

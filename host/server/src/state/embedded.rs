@@ -31,6 +31,7 @@ pub struct Embedded {
     shards: Vec<Mutex<Shard>>,
     counters: Tables<Counter>,
     entries: Tables<Entry>,
+    remembered: Tables<Bytes>,
     /// Of all entries: so that a key that was deleted does not get a revision that it had.
     revision: AtomicU64,
 }
@@ -56,6 +57,7 @@ impl Default for Embedded {
             shards: std::iter::repeat_with(Mutex::default).take(SHARDS).collect(),
             counters: Tables::default(),
             entries: Tables::default(),
+            remembered: Tables::default(),
             revision: AtomicU64::new(0),
         }
     }
@@ -103,6 +105,25 @@ impl State for Embedded {
 
     fn delete<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<(), StateError>> {
         self.entries.of(space).remove(key);
+        Step::ready(Ok(()))
+    }
+
+    fn recall<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<Option<Bytes>, StateError>> {
+        Step::ready(Ok(self.recall_at(space, key, self.started.elapsed())))
+    }
+
+    fn remember<'a>(
+        &'a self,
+        space: Space<'_>,
+        key: &str,
+        value: Bytes,
+        ttl: Duration,
+    ) -> Step<'a, Result<(), StateError>> {
+        Step::ready(self.remember_at(space, key, &value, ttl, self.started.elapsed()))
+    }
+
+    fn forget<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<(), StateError>> {
+        self.remembered.of(space).remove(key);
         Step::ready(Ok(()))
     }
 }
@@ -211,6 +232,25 @@ impl Embedded {
         })
     }
 
+    fn recall_at(&self, space: Space<'_>, key: &str, now: Duration) -> Option<Bytes> {
+        self.remembered.of(space).find(key, nanoseconds(now), Bytes::clone)
+    }
+
+    fn remember_at(
+        &self,
+        space: Space<'_>,
+        key: &str,
+        value: &Bytes,
+        ttl: Duration,
+        now: Duration,
+    ) -> Result<(), StateError> {
+        let now = nanoseconds(now);
+        let until = now.saturating_add(nanoseconds(ttl));
+        self.remembered.of(space).update(key, now, room(space), |_| {
+            ((), Change::Put(value.clone(), value.len() as u64, until))
+        })
+    }
+
     /// Buckets of stages that are kept.
     pub fn len(&self) -> usize {
         self.shards
@@ -246,7 +286,8 @@ impl Shard {
     }
 }
 
-/// Counts make room for each other: the one that is nearest to its end, or to full, loses least.
+/// Counts make room for each other, and so do values that can be computed again: the one that is nearest to its end,
+/// or to full, loses least.
 fn room(space: Space<'_>) -> Room {
     Room {
         bytes: space.bytes,
@@ -466,6 +507,37 @@ mod tests {
         );
         assert_eq!(put("huge", 1 << 20, None, 1_000), Err(StateError::Full));
         assert!(state.entries.of(space("a", "a")).bytes() <= 64 << 10);
+    }
+
+    #[test]
+    fn what_is_remembered_makes_room_by_its_end_and_is_no_entry() {
+        let state = Embedded::default();
+        let at = Duration::from_secs;
+        let remember = |key: &str, bytes: usize, ttl, now| {
+            state.remember_at(space("a", "a"), key, &Bytes::from(vec![0; bytes]), at(ttl), at(now))
+        };
+        let recall = |key: &str, now| state.recall_at(space("a", "a"), key, at(now)).map(|value| value.len());
+        remember("long", 20 << 10, 1_000, 0).unwrap();
+        remember("short", 20 << 10, 100, 0).unwrap();
+        assert_eq!(
+            (recall("long", 99), recall("short", 99)),
+            (Some(20 << 10), Some(20 << 10))
+        );
+        assert_eq!((recall("long", 999), recall("short", 100)), (Some(20 << 10), None));
+        remember("more", 30 << 10, 500, 50).unwrap();
+        assert_eq!(
+            (recall("long", 50), recall("short", 50), recall("more", 50)),
+            (Some(20 << 10), None, Some(30 << 10))
+        );
+        assert_eq!(remember("huge", 1 << 20, 1, 50), Err(StateError::Full));
+        assert_eq!(recall("more", 50), Some(30 << 10));
+        assert_eq!(state.get_at(space("a", "a"), "long", at(50)), None);
+        assert!(matches!(
+            state.forget(space("a", "a"), "long"),
+            Step::Ready(Some(Ok(())))
+        ));
+        assert_eq!(recall("long", 50), None);
+        assert!(state.remembered.of(space("a", "a")).bytes() <= 64 << 10);
     }
 
     #[test]

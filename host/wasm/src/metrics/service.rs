@@ -30,6 +30,8 @@ labels! {
         Counters = "counters",
         /// Key-value stores.
         Kv = "kv",
+        /// Values that are computed once for many calls.
+        Cache = "cache",
         /// Outbound requests.
         Http = "http",
     }
