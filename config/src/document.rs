@@ -70,6 +70,7 @@ pub(crate) fn cases(root: &DeTable<'_>, report: &mut Report) -> Cases {
         match key.get_ref().as_ref() {
             "plugin" => cases.plugin = section::read(node, report).unwrap_or_default(),
             "config" => cases.config = section::read(node, report).unwrap_or_default(),
+            "services" => cases.services = section::read(node, report).unwrap_or_default(),
             "case" => cases.case = listed("case", node, report),
             _ => unknown(key, &Cases::KEYS, report),
         }

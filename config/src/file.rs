@@ -8,6 +8,7 @@ mod access_log;
 mod admin;
 mod cache;
 mod case;
+mod case_services;
 mod chain;
 mod counters;
 mod fields;
@@ -35,7 +36,11 @@ use schemars::JsonSchema;
 pub use access_log::AccessLog;
 pub use admin::Admin;
 pub use cache::Cache;
-pub use case::{Case, CaseFailure, CaseRequest, CaseResponse, Cases, Decision, Expect, ExpectRequest, Role};
+pub use case::{
+    Case, CaseFailure, CaseRequest, CaseResponse, Cases, Decision, Effect, Expect, ExpectRequest, ExpectStatement,
+    FaultKind, Role,
+};
+pub use case_services::{CaseOutbound, CaseServices, Contents, OutboundFailure, SentRequest};
 pub use chain::{Chain, ChainEntry, STAGES};
 pub use counters::Counters;
 pub use fields::{FieldExpectation, FieldValues};

@@ -25,6 +25,7 @@ mod places;
 mod projection;
 mod replacing;
 mod resting;
+mod scripted;
 mod services;
 mod start;
 mod state;

@@ -9,8 +9,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Node, Readable};
 use crate::file::{
-    AccessLog, Admin, Cache, Case, Chain, Counters, Key, Kv, Listener, Plugin, Plugins, Route, STAGES, Secrets, Server,
-    Settings, Upstream,
+    AccessLog, Admin, Cache, Case, CaseServices, Chain, Counters, Key, Kv, Listener, Plugin, Plugins, Route, STAGES,
+    Secrets, Server, Settings, Upstream,
 };
 use crate::report::{Mistake, suggestion};
 
@@ -18,6 +18,7 @@ impl Readable for AccessLog {}
 impl Readable for Admin {}
 impl Readable for Cache {}
 impl Readable for Case {}
+impl Readable for CaseServices {}
 impl Readable for Counters {}
 impl Readable for Key {}
 impl Readable for Kv {}

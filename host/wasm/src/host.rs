@@ -11,7 +11,7 @@ mod http_client;
 mod kv;
 mod log;
 mod metrics;
-mod random;
+pub(crate) mod random;
 mod secrets;
 
 use wasmtime::Engine;

@@ -5,6 +5,7 @@ mod build;
 mod files;
 mod inspect;
 mod new;
+mod script;
 mod test;
 mod trial;
 

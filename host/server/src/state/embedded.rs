@@ -27,6 +27,8 @@ const EVICTION_SAMPLE: usize = 8;
 /// whose time has passed is the same as none, which is what keeps the map small.
 pub struct Embedded {
     started: Instant,
+    /// No time passes: for tests of plugins.
+    stands_still: bool,
     hasher: RandomState,
     shards: Vec<Mutex<Shard>>,
     counters: Tables<Counter>,
@@ -53,6 +55,7 @@ impl Default for Embedded {
     fn default() -> Self {
         Self {
             started: Instant::now(),
+            stands_still: false,
             hasher: RandomState::new(),
             shards: std::iter::repeat_with(Mutex::default).take(SHARDS).collect(),
             counters: Tables::default(),
@@ -65,7 +68,7 @@ impl Default for Embedded {
 
 impl State for Embedded {
     fn take<'a>(&'a self, limit: &str, key: &str, bucket: TokenBucket) -> Step<'a, Result<Taken, Problem>> {
-        Step::ready(Ok(self.take_at(limit, key, bucket, self.started.elapsed())))
+        Step::ready(Ok(self.take_at(limit, key, bucket, self.now())))
     }
 
     fn take_many<'a>(
@@ -75,7 +78,7 @@ impl State for Embedded {
         tokens: u64,
         bucket: TokenBucket,
     ) -> Step<'a, Result<Taken, StateError>> {
-        Step::ready(self.take_many_at(space, key, tokens, bucket, self.started.elapsed()))
+        Step::ready(self.take_many_at(space, key, tokens, bucket, self.now()))
     }
 
     fn add<'a>(
@@ -85,11 +88,11 @@ impl State for Embedded {
         delta: i64,
         window: Duration,
     ) -> Step<'a, Result<i64, StateError>> {
-        Step::ready(self.add_at(space, key, delta, window, self.started.elapsed()))
+        Step::ready(self.add_at(space, key, delta, window, self.now()))
     }
 
     fn get<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<Option<Entry>, StateError>> {
-        Step::ready(Ok(self.get_at(space, key, self.started.elapsed())))
+        Step::ready(Ok(self.get_at(space, key, self.now())))
     }
 
     fn put<'a>(
@@ -100,7 +103,7 @@ impl State for Embedded {
         value: Bytes,
         ttl: Option<Duration>,
     ) -> Step<'a, Result<Option<u64>, StateError>> {
-        Step::ready(self.put_at(space, key, expected, &value, ttl, self.started.elapsed()))
+        Step::ready(self.put_at(space, key, expected, &value, ttl, self.now()))
     }
 
     fn delete<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<(), StateError>> {
@@ -109,7 +112,7 @@ impl State for Embedded {
     }
 
     fn recall<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<Option<Bytes>, StateError>> {
-        Step::ready(Ok(self.recall_at(space, key, self.started.elapsed())))
+        Step::ready(Ok(self.recall_at(space, key, self.now())))
     }
 
     fn remember<'a>(
@@ -119,7 +122,7 @@ impl State for Embedded {
         value: Bytes,
         ttl: Duration,
     ) -> Step<'a, Result<(), StateError>> {
-        Step::ready(self.remember_at(space, key, &value, ttl, self.started.elapsed()))
+        Step::ready(self.remember_at(space, key, &value, ttl, self.now()))
     }
 
     fn forget<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<(), StateError>> {
@@ -129,6 +132,21 @@ impl State for Embedded {
 }
 
 impl Embedded {
+    /// State for which no time passes: nothing ends, and no bucket is refilled.
+    pub fn standing_still() -> Self {
+        Self {
+            stands_still: true,
+            ..Self::default()
+        }
+    }
+
+    fn now(&self) -> Duration {
+        match self.stands_still {
+            true => Duration::ZERO,
+            false => self.started.elapsed(),
+        }
+    }
+
     fn take_at(&self, limit: &str, key: &str, bucket: TokenBucket, now: Duration) -> Taken {
         let name = format!("{limit}\0{key}").into_boxed_str();
         let index = self.hasher.hash_one(&name) as usize % SHARDS;

@@ -63,12 +63,21 @@ impl Asked {
             "set `allow_private = true` under `[plugin.{}.http]`, or grant the address itself",
             self.caller.name
         );
-        self.refuse(host, &format!("its address is private: {address}"), &advice);
+        let reason = format!("its address is private: {address}");
+        self.refuse(host, &reason, &advice);
     }
 
     fn refuse(mut self, what: &str, reason: &str, advice: &str) {
         self.answered = Answered::Refused;
-        let Caller { name, refusals, .. } = &*self.caller;
+        let Caller {
+            name,
+            refusals,
+            granted,
+            ..
+        } = &*self.caller;
+        if let Some(observer) = &granted.observer {
+            observer.refused(self.service.as_str(), what);
+        }
         if let Some(suppressed) = refusals.open() {
             let (service, what) = (self.service.as_str(), escaped(what, LONGEST_NAME));
             tracing::warn!(

@@ -13,7 +13,8 @@ use gatewright_wasm::{Plugin, PluginError, PluginSummary, measure};
 use serde::Serialize;
 
 use super::files::{FILE_BYTES, beside, case_files, load, wasm};
-use super::trial::{Trial, Used, exchange, response, sees_response};
+use super::script::Script;
+use super::trial::{Trial, Used, exchange, name, response, sees_response};
 use crate::cli::output::{failure, mistake, print};
 use crate::cli::run::log_messages;
 
@@ -152,7 +153,8 @@ impl Bench {
                         instances,
                         ..cases.plugin.clone()
                     };
-                    let plugin = trial.load(&wasm, &limits).await.map_err(text)?;
+                    let script = Script::new(&name(&wasm), &limits, &case.services, true).await?;
+                    let plugin = trial.load_with(&wasm, &script).await.map_err(text)?;
                     let cost = cost(&trial, &plugin, case, share).await;
                     *place =
                         Some(cost.map_err(|error| {

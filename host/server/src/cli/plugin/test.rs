@@ -15,7 +15,8 @@ use serde_json::json;
 use self::compare::{Difference, compare};
 use self::observe::observe;
 use super::files::{FILE_BYTES, case_files, load, wasm};
-use super::trial::Trial;
+use super::script::Script;
+use super::trial::{Trial, name};
 use crate::cli::output::{failure, mistake, print};
 use crate::cli::run::log_messages;
 
@@ -90,15 +91,19 @@ impl Test {
         let files = load(case_files(&wasm, &self.cases)?)?;
         let text = |error: gatewright_wasm::PluginError| error.to_string();
         let trial = Trial::new(self.store.as_deref(), FILE_BYTES).map_err(text)?;
+        let owner = name(&wasm);
         let mut verdicts = Vec::new();
         for (file, cases) in files {
             let mut limits = cases.plugin;
             limits.time = limits.time.saturating_mul(self.patience);
             limits.cpu = limits.cpu.saturating_mul(self.patience);
-            let plugin = trial.load(&wasm, &limits).await.map_err(text)?;
             for case in &cases.cases {
+                let script = Script::new(&owner, &limits, &case.services, false);
+                let script = script.await.map_err(|error| at(&file, case, &error))?;
+                let plugin = trial.load_with(&wasm, &script).await.map_err(text)?;
                 let observed = observe(&trial, &plugin, case).await;
-                let verdict = Verdict::of(&file, case, compare(&case.expect, &observed), observed.time.as_micros());
+                let differences = compare(&case.expect, &observed, &script).await;
+                let verdict = Verdict::of(&file, case, differences, observed.time.as_micros());
                 if self.format == Format::Human {
                     print(verdict.lines());
                 }
@@ -126,6 +131,10 @@ impl Test {
             _ => ExitCode::FAILURE,
         }
     }
+}
+
+fn at(file: &Path, case: &PluginCase, error: &str) -> String {
+    format!("{}:{}: {error}", file.display(), case.line)
 }
 
 impl Verdict {

@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::script::Script;
 use gatewright_config::cases::{CaseRequest, CaseResponse, PluginCase, Role};
 use gatewright_config::{ByteSize, OnFault, PluginConfig, PluginIntegrationConfig, PluginStageConfig};
 use gatewright_core::{
@@ -61,12 +62,16 @@ impl Trial {
 
     /// Loads a plugin, and says so when that takes long.
     pub(super) async fn load(&self, file: &Path, config: &PluginConfig) -> Result<Arc<Plugin>, PluginError> {
-        let name = file
-            .file_stem()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
         let what = format!("compiling {}", file.display());
-        patiently(&what, self.host.load(&name, file, config)).await
+        patiently(&what, self.host.load(&name(file), file, config)).await
+    }
+
+    /// Loads a plugin with the services of a case. One that is still in use would be taken with those of another.
+    pub(super) async fn load_with(&self, file: &Path, script: &Script) -> Result<Arc<Plugin>, PluginError> {
+        let what = format!("compiling {}", file.display());
+        let name = name(file);
+        let loading = self.host.load_with(&name, file, script.config(), script.granted());
+        patiently(&what, loading).await
     }
 
     /// Uses a plugin as a case says. No decision of before is known.
@@ -107,6 +112,12 @@ impl Trial {
             }
         })
     }
+}
+
+/// What a plugin is called: as its file.
+pub(super) fn name(file: &Path) -> String {
+    let stem = file.file_stem();
+    stem.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 impl Drop for Trial {

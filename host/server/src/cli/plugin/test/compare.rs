@@ -1,19 +1,28 @@
 //! What was expected and what came: every difference, each small enough to be read.
 
+mod services;
+
 use std::fmt::Display;
 
-use gatewright_config::cases::{CaseFailure, Decision, Expectation, ExpectedBody, ExpectedRequest, FieldExpectation};
+use gatewright_config::cases::{
+    CaseFailure, Decision, Effect, ExpectStatement, Expectation, ExpectedBody, ExpectedRequest, FaultKind,
+    FieldExpectation,
+};
 use gatewright_core::{Attributes, Value};
+use gatewright_wasm::Statement;
 use http::{HeaderMap, HeaderName};
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::super::script::{Decided, Script};
 use super::observe::{Broken, Observed, Reply};
 
 /// Differences of one case that are shown.
 const MOST: usize = 20;
 /// Bytes of a text that are shown.
 const TEXT: usize = 400;
+/// Bytes of a body that are shown as hexadecimal digits.
+const HEX: usize = 64;
 
 /// One thing that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,12 +36,16 @@ pub(super) struct Difference {
 }
 
 /// Compares.
-pub(super) fn compare(expect: &Expectation, observed: &Observed) -> Vec<Difference> {
+pub(super) async fn compare(expect: &Expectation, observed: &Observed, script: &Script) -> Vec<Difference> {
     let mut differences = Differences(Vec::new());
     match (&expect.failure, &observed.failure) {
-        (None, None) => differences.outcome(expect, observed),
+        (None, None) => {
+            differences.outcome(expect, observed);
+            differences.decided(expect, script.decided().as_ref());
+        }
         (expected, got) => differences.failure(*expected, got.as_ref(), expect, observed),
     }
+    services::compare(&mut differences, expect, script).await;
     differences.0.truncate(MOST);
     differences.0
 }
@@ -74,6 +87,12 @@ impl Differences {
                 format_args!("{at:?}"),
                 format_args!("{} ({})", places.join(", "), got.message),
             );
+        }
+        // In the words in which the gateway tells a fault.
+        if let Some(fault) = expect.fault.map(fault_name)
+            && !got.message.contains(&format!("it reported `{fault}`"))
+        {
+            self.add("fault", fault, &got.message);
         }
         if let Some(message) = expect
             .message
@@ -124,6 +143,31 @@ impl Differences {
             self.request(request, observed);
         }
         self.attributes(expect, &observed.attributes);
+    }
+
+    fn decided(&mut self, expect: &Expectation, decided: Option<&Decided>) {
+        if let Some(expected) = expect.ttl {
+            match decided.and_then(|decided| decided.ttl) {
+                Some(got) if got == expected => {}
+                Some(got) => self.add("ttl", format_args!("{expected:?}"), format_args!("{got:?}")),
+                None => self.add("ttl", format_args!("{expected:?}"), "none"),
+            }
+        }
+        let Some(expected) = &expect.policy else { return };
+        let got = decided.map_or(&[][..], |decided| &decided.policy);
+        for (index, pair) in
+            (0..expected.len().max(got.len())).map(|index| (index, (expected.get(index), got.get(index))))
+        {
+            let (expected, got) = (pair.0.map(wanted_statement), pair.1.map(statement));
+            if expected != got {
+                let none = || "none".to_owned();
+                self.add(
+                    format!("policy/{index}"),
+                    expected.unwrap_or_else(none),
+                    got.unwrap_or_else(none),
+                );
+            }
+        }
     }
 
     fn response(&mut self, expect: &Expectation, reply: &Reply) {
@@ -184,6 +228,8 @@ impl Differences {
             None => {}
             Some(ExpectedBody::Text(expected)) if expected.as_bytes() == got => {}
             Some(ExpectedBody::Text(expected)) => self.text(&format!("{prefix}body"), expected, got),
+            Some(ExpectedBody::Bytes(expected)) if expected == got => {}
+            Some(ExpectedBody::Bytes(expected)) => self.add(format!("{prefix}hex"), hex(expected), hex(got)),
             Some(ExpectedBody::Json(expected)) => match serde_json::from_slice::<Json>(got) {
                 Ok(got) => self.json(&format!("{prefix}json"), expected, &got),
                 Err(error) => {
@@ -296,6 +342,40 @@ fn list(values: &[String]) -> String {
         [] => "none".to_owned(),
         [value] => value.clone(),
         values => format!("{values:?}"),
+    }
+}
+
+/// The first bytes.
+fn hex(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().take(HEX).map(|byte| format!("{byte:02x}")).collect();
+    match bytes.len() {
+        0 => "nothing".to_owned(),
+        1..=HEX => digits,
+        length => format!("{digits}… ({length} bytes)"),
+    }
+}
+
+fn wanted_statement(statement: &ExpectStatement) -> String {
+    let ExpectStatement { effect, methods, paths } = statement;
+    shown_statement(*effect == Effect::Allow, methods, paths)
+}
+
+fn statement(statement: &Statement) -> String {
+    let Statement { allow, methods, paths } = statement;
+    shown_statement(*allow, methods, paths)
+}
+
+fn shown_statement(allow: bool, methods: &[String], paths: &[String]) -> String {
+    let effect = if allow { "allow" } else { "deny" };
+    format!("{effect} {methods:?} {paths:?}")
+}
+
+const fn fault_name(fault: FaultKind) -> &'static str {
+    match fault {
+        FaultKind::Unavailable => "unavailable",
+        FaultKind::Misconfigured => "misconfigured",
+        FaultKind::BadInput => "bad-input",
+        FaultKind::Internal => "internal",
     }
 }
 
