@@ -199,6 +199,8 @@ pub struct HttpClientConfig {
     pub requests: usize,
     /// Those of them that are under way at once.
     pub parallel: usize,
+    /// Requests of all calls together.
+    pub rate: Rate,
     /// Bytes of a response's body.
     pub response_bytes: ByteSize,
     /// TCP connect and TLS handshake.

@@ -6,6 +6,7 @@
 mod access_log;
 mod admin;
 mod case;
+mod case_message;
 mod case_services;
 mod chain;
 mod conflict;

@@ -4,6 +4,7 @@
 mod setup;
 
 mod bodies;
+mod bounds;
 mod cases;
 mod commands;
 mod compiling;

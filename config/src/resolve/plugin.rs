@@ -35,6 +35,7 @@ impl From<&Plugin> for PluginConfig {
             http: HttpClientConfig {
                 requests: plugin.http.requests.as_usize(),
                 parallel: plugin.http.parallel.as_usize(),
+                rate: plugin.http.rate,
                 response_bytes: plugin.http.response_bytes,
                 connect_timeout: plugin.http.connect_timeout.0,
                 allow_private: plugin.http.allow_private,

@@ -197,6 +197,7 @@ impl From<wit::http_client::HttpError> for HttpError {
         match error {
             Theirs::Forbidden => Self::Forbidden,
             Theirs::BadRequest(text) => Self::BadRequest(text),
+            Theirs::RateLimited(wait) => Self::RateLimited(Duration::from_millis(wait.into())),
             Theirs::Dns(text) => Self::Dns(text),
             Theirs::Connect(text) => Self::Connect(text),
             Theirs::Tls(text) => Self::Tls(text),

@@ -156,6 +156,10 @@ impl Bench {
                     let script = Script::new(&name(&wasm), &limits, &case.services, true).await?;
                     let plugin = trial.load_with(&wasm, &script).await.map_err(text)?;
                     let cost = cost(&trial, &plugin, case, share).await;
+                    let cost = cost.and_then(|cost| match script.unexpected().as_slice() {
+                        [] => Ok(cost),
+                        [request, ..] => Err(format!("`services.http` has no such request: {request}")),
+                    });
                     *place =
                         Some(cost.map_err(|error| {
                             format!("{}:{}: case `{}`: {error}", file.display(), case.line, case.name)

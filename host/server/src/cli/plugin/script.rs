@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use gatewright_config::PluginConfig;
 use gatewright_config::cases::CaseServices;
+use gatewright_config::{PluginConfig, Rate};
 use gatewright_core::{Expected, Space, State as _, StateError};
 use gatewright_wasm::{Granted, Observer, Secret, Statement};
 
@@ -19,6 +19,12 @@ use self::state::Contents;
 
 /// A window that does not end while a case runs.
 const WINDOW: Duration = Duration::from_secs(86_400);
+
+/// More requests than anybody sends.
+const ENDLESS: Rate = Rate {
+    tokens: 1_000_000_000,
+    per: Duration::from_secs(1),
+};
 
 /// The services of one case.
 pub(super) struct Script {
@@ -35,6 +41,7 @@ pub(super) struct Script {
 /// What was seen of the plugin that its answer does not say.
 #[derive(Default)]
 pub(super) struct Seen {
+    /// Requests to origins that are not granted.
     refused: Mutex<Vec<String>>,
     decided: Mutex<Option<Decided>>,
 }
@@ -56,6 +63,10 @@ impl Script {
     ) -> Result<Self, String> {
         let mut config = limits.clone();
         services.grant(&mut config.grants);
+        if again {
+            // No time passes in which buckets would be refilled.
+            config.http.rate = ENDLESS;
+        }
         let script = Self {
             owner: owner.to_owned(),
             secrets: services
@@ -106,9 +117,11 @@ impl Script {
         self.answers.sent()
     }
 
-    /// What the plugin asked for and was refused, service by service.
-    pub(super) fn refused(&self) -> Vec<String> {
-        lock(&self.seen.refused).clone()
+    /// Requests that the case does not have, to origins that are granted and to others.
+    pub(super) fn unexpected(&self) -> Vec<String> {
+        let mut requests = self.answers.sent().unexpected;
+        requests.extend(lock(&self.seen.refused).iter().cloned());
+        requests
     }
 
     /// What it decided, if it was asked.
@@ -169,7 +182,10 @@ impl Script {
 
 impl Observer for Seen {
     fn refused(&self, service: &'static str, what: &str) {
-        lock(&self.refused).push(format!("{service} {what}"));
+        // Hosts that a case says are private are refused, too, but not as URLs.
+        if service == "http" && what.contains("://") {
+            lock(&self.refused).push(what.to_owned());
+        }
     }
 
     fn decided(&self, ttl: Option<Duration>, policy: &[Statement]) {

@@ -1,20 +1,19 @@
 //! What was expected and what came: every difference, each small enough to be read.
 
+mod decision;
 mod services;
 
 use std::fmt::Display;
 
 use gatewright_config::cases::{
-    CaseFailure, Decision, Effect, ExpectStatement, Expectation, ExpectedBody, ExpectedRequest, FaultKind,
-    FieldExpectation,
+    CaseFailure, Decision, Expectation, ExpectedBody, ExpectedRequest, FaultKind, FieldExpectation,
 };
 use gatewright_core::{Attributes, Value};
-use gatewright_wasm::Statement;
 use http::{HeaderMap, HeaderName};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::super::script::{Decided, Script};
+use super::super::script::Script;
 use super::observe::{Broken, Observed, Reply};
 
 /// Differences of one case that are shown.
@@ -41,7 +40,7 @@ pub(super) async fn compare(expect: &Expectation, observed: &Observed, script: &
     match (&expect.failure, &observed.failure) {
         (None, None) => {
             differences.outcome(expect, observed);
-            differences.decided(expect, script.decided().as_ref());
+            decision::compare(&mut differences, expect, script.decided().as_ref());
         }
         (expected, got) => differences.failure(*expected, got.as_ref(), expect, observed),
     }
@@ -143,31 +142,6 @@ impl Differences {
             self.request(request, observed);
         }
         self.attributes(expect, &observed.attributes);
-    }
-
-    fn decided(&mut self, expect: &Expectation, decided: Option<&Decided>) {
-        if let Some(expected) = expect.ttl {
-            match decided.and_then(|decided| decided.ttl) {
-                Some(got) if got == expected => {}
-                Some(got) => self.add("ttl", format_args!("{expected:?}"), format_args!("{got:?}")),
-                None => self.add("ttl", format_args!("{expected:?}"), "none"),
-            }
-        }
-        let Some(expected) = &expect.policy else { return };
-        let got = decided.map_or(&[][..], |decided| &decided.policy);
-        for (index, pair) in
-            (0..expected.len().max(got.len())).map(|index| (index, (expected.get(index), got.get(index))))
-        {
-            let (expected, got) = (pair.0.map(wanted_statement), pair.1.map(statement));
-            if expected != got {
-                let none = || "none".to_owned();
-                self.add(
-                    format!("policy/{index}"),
-                    expected.unwrap_or_else(none),
-                    got.unwrap_or_else(none),
-                );
-            }
-        }
     }
 
     fn response(&mut self, expect: &Expectation, reply: &Reply) {
@@ -353,21 +327,6 @@ fn hex(bytes: &[u8]) -> String {
         1..=HEX => digits,
         length => format!("{digits}… ({length} bytes)"),
     }
-}
-
-fn wanted_statement(statement: &ExpectStatement) -> String {
-    let ExpectStatement { effect, methods, paths } = statement;
-    shown_statement(*effect == Effect::Allow, methods, paths)
-}
-
-fn statement(statement: &Statement) -> String {
-    let Statement { allow, methods, paths } = statement;
-    shown_statement(*allow, methods, paths)
-}
-
-fn shown_statement(allow: bool, methods: &[String], paths: &[String]) -> String {
-    let effect = if allow { "allow" } else { "deny" };
-    format!("{effect} {methods:?} {paths:?}")
 }
 
 const fn fault_name(fault: FaultKind) -> &'static str {

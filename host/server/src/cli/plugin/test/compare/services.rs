@@ -30,18 +30,10 @@ pub(super) async fn compare(differences: &mut Differences, expect: &Expectation,
 }
 
 fn sent(differences: &mut Differences, script: &Script) {
-    let Sent {
-        answered,
-        unexpected,
-        missing,
-    } = script.sent();
-    let forbidden = script.refused();
-    // Hosts that a case says are private are refused, too, but not as URLs.
-    let forbidden = forbidden.iter().filter_map(|what| what.strip_prefix("http "));
-    let forbidden = forbidden.filter(|what| what.contains("://"));
-    for request in unexpected.iter().map(String::as_str).chain(forbidden) {
+    for request in script.unexpected() {
         differences.add("services.http", "no such request", request);
     }
+    let Sent { answered, missing, .. } = script.sent();
     for expected in missing {
         let request = shown_request(&expected.method, &expected.origin, &expected.target);
         let what = format!("services.http (line {})", expected.line);
