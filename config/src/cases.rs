@@ -12,8 +12,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::Value;
 
 use crate::error::ConfigErrors;
-pub use crate::file::{CaseFailure, Decision, FieldExpectation, Role};
-use crate::gateway::{IdentitySource, PluginConfig};
+pub use crate::file::{
+    CaseFailure, Decision, Effect, ExpectStatement, FaultKind, FieldExpectation, OutboundFailure, Role,
+};
+use crate::gateway::{IdentitySource, OriginGrant, PluginConfig};
 use crate::report::Report;
 use crate::{document, resolve};
 
@@ -35,6 +37,8 @@ pub struct PluginCase {
     pub line: usize,
     /// The plugin's own configuration.
     pub config: Value,
+    /// What services answer.
+    pub services: CaseServices,
     /// What it is used as; none: what it can be, a stage first.
     pub role: Option<Role>,
     /// What an authorizer's decision depends on.
@@ -100,6 +104,10 @@ pub struct Expectation {
     pub scopes: Option<Vec<String>>,
     /// Names without `auth.`.
     pub context: BTreeMap<String, Value>,
+    /// How long it says that its decision may be reused.
+    pub ttl: Option<Duration>,
+    /// What it grants, statement by statement.
+    pub policy: Option<Vec<ExpectStatement>>,
     /// Part of a denial's reason.
     pub reason: Option<String>,
     /// Status of the response.
@@ -112,6 +120,14 @@ pub struct Expectation {
     pub request: Option<ExpectedRequest>,
     /// Attributes afterwards, with their full names.
     pub attributes: BTreeMap<String, Value>,
+    /// What is in key-value stores afterwards.
+    pub kv: BTreeMap<String, BTreeMap<String, ExpectedValue>>,
+    /// What is in caches afterwards.
+    pub cache: BTreeMap<String, BTreeMap<String, ExpectedValue>>,
+    /// What counters have counted afterwards.
+    pub counters: BTreeMap<String, BTreeMap<String, i64>>,
+    /// Which fault it reports.
+    pub fault: Option<FaultKind>,
     /// How the call fails; none: it must not.
     pub failure: Option<CaseFailure>,
     /// Part of what is said of the failure.
@@ -149,6 +165,62 @@ pub enum ExpectedBody {
     Text(String),
     /// JSON with this meaning.
     Json(Value),
+    /// These bytes.
+    Bytes(Vec<u8>),
+}
+
+/// What must be under a key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExpectedValue {
+    /// Something.
+    Present,
+    /// Nothing.
+    Absent,
+    /// This.
+    Body(ExpectedBody),
+}
+
+/// Contents of stores by name, and in each of them by key.
+pub type Contents = BTreeMap<String, BTreeMap<String, Vec<u8>>>;
+
+/// What services answer. What is named is granted.
+#[derive(Clone, Debug, Default)]
+pub struct CaseServices {
+    /// Secrets and their values.
+    pub secrets: BTreeMap<String, String>,
+    /// What is in key-value stores.
+    pub kv: Contents,
+    /// What is in caches.
+    pub cache: Contents,
+    /// What counters have counted.
+    pub counters: BTreeMap<String, BTreeMap<String, i64>>,
+    /// Tokens left in buckets.
+    pub buckets: BTreeMap<String, BTreeMap<String, u32>>,
+    /// Requests that must be sent, and no others.
+    pub http: Vec<CaseOutbound>,
+    /// Why stores, caches and counters do not answer.
+    pub unavailable: Option<String>,
+    /// What the clocks say.
+    pub time: Option<Duration>,
+    /// Of random numbers.
+    pub seed: Option<u64>,
+}
+
+/// A request of a plugin, and its answer.
+#[derive(Clone, Debug)]
+pub struct CaseOutbound {
+    /// Line in the file of cases.
+    pub line: usize,
+    /// Method.
+    pub method: Method,
+    /// Scheme, host and port.
+    pub origin: OriginGrant,
+    /// Path in normal form, and query.
+    pub target: PathAndQuery,
+    /// What else it must be.
+    pub request: ExpectedRequest,
+    /// What comes back.
+    pub answer: Result<CaseResponse, OutboundFailure>,
 }
 
 /// Reads and checks a file of cases.

@@ -53,6 +53,7 @@ pub(crate) fn gateway(root: &DeTable<'_>, report: &mut Report) -> File {
             "secrets" => file.secrets = section::read(node, report).unwrap_or_else(|| Section::unreadable(node.span())),
             "counters" => file.counters = named(node, report),
             "kv" => file.kv = named(node, report),
+            "cache" => file.cache = named(node, report),
             "upstream" => file.upstream = named(node, report),
             "chain" => file.chain = named(node, report),
             "route" => file.route = listed("route", node, report),
@@ -69,6 +70,7 @@ pub(crate) fn cases(root: &DeTable<'_>, report: &mut Report) -> Cases {
         match key.get_ref().as_ref() {
             "plugin" => cases.plugin = section::read(node, report).unwrap_or_default(),
             "config" => cases.config = section::read(node, report).unwrap_or_default(),
+            "services" => cases.services = section::read(node, report).unwrap_or_default(),
             "case" => cases.case = listed("case", node, report),
             _ => unknown(key, &Cases::KEYS, report),
         }

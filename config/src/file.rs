@@ -6,7 +6,9 @@
 
 mod access_log;
 mod admin;
+mod cache;
 mod case;
+mod case_services;
 mod chain;
 mod counters;
 mod fields;
@@ -34,7 +36,12 @@ use schemars::JsonSchema;
 
 pub use access_log::AccessLog;
 pub use admin::Admin;
-pub use case::{Case, CaseFailure, CaseRequest, CaseResponse, Cases, Decision, Expect, ExpectRequest, Role};
+pub use cache::Cache;
+pub use case::{
+    Case, CaseFailure, CaseRequest, CaseResponse, Cases, Decision, Effect, Expect, ExpectRequest, ExpectStatement,
+    FaultKind, Role,
+};
+pub use case_services::{CaseOutbound, CaseServices, Contents, OutboundFailure, SentRequest};
 pub use chain::{Chain, ChainEntry, STAGES};
 pub use counters::Counters;
 pub use fields::{FieldExpectation, FieldValues};
@@ -79,6 +86,8 @@ pub struct File {
     pub counters: BTreeMap<String, Section<Counters>>,
     /// Key-value stores by name, for grants to plugins; those that are not named have the defaults.
     pub kv: BTreeMap<String, Section<Kv>>,
+    /// Caches by name, for grants to plugins; those that are not named have the defaults.
+    pub cache: BTreeMap<String, Section<Cache>>,
     /// Upstreams by name: where requests are sent.
     pub upstream: BTreeMap<String, Section<Upstream>>,
     /// Named chains: stages that several routes share.
@@ -89,7 +98,7 @@ pub struct File {
 
 impl File {
     /// The keys at the top of the file.
-    pub const KEYS: [&'static str; 12] = [
+    pub const KEYS: [&'static str; 13] = [
         "server",
         "listener",
         "admin",
@@ -99,6 +108,7 @@ impl File {
         "secrets",
         "counters",
         "kv",
+        "cache",
         "upstream",
         "chain",
         "route",

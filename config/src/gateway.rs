@@ -222,6 +222,8 @@ pub struct HttpClientConfig {
     pub requests: usize,
     /// Those of them that are under way at once.
     pub parallel: usize,
+    /// Requests of all calls together.
+    pub rate: Rate,
     /// Bytes of a response's body.
     pub response_bytes: ByteSize,
     /// TCP connect and TLS handshake.
@@ -252,6 +254,8 @@ pub struct Grants {
     pub http: Vec<OriginGrant>,
     /// Key-value stores that it may use, by name.
     pub kv: BTreeMap<String, KvGrant>,
+    /// Caches that it may use, by name.
+    pub cache: BTreeMap<String, CacheGrant>,
     /// Counters that it may use, by name.
     pub counters: BTreeMap<String, CounterGrant>,
 }
@@ -279,6 +283,17 @@ pub struct KvGrant {
     pub value_bytes: ByteSize,
     /// What its entries may take.
     pub bytes: ByteSize,
+}
+
+/// A cache that a plugin may use.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CacheGrant {
+    /// Bytes of one value.
+    pub value_bytes: ByteSize,
+    /// What its values may take.
+    pub bytes: ByteSize,
+    /// Calls that may wait at once for values that others compute.
+    pub waiting: usize,
 }
 
 /// Counters that a plugin may use.

@@ -6,6 +6,8 @@
 mod access_log;
 mod admin;
 mod case;
+mod case_message;
+mod case_services;
 mod chain;
 mod conflict;
 mod header;
@@ -67,7 +69,12 @@ pub(crate) fn resolve(file: &File, path: &Path, report: &mut Report) -> Option<G
 /// Resolves a file of cases. What it says of the plugin means what it would mean in a gateway's configuration.
 pub(crate) fn cases(cases: Cases, path: &Path, report: &mut Report) -> CaseFile {
     const NAME: &str = "plugin";
-    let Cases { plugin, config, case } = cases;
+    let Cases {
+        plugin,
+        config,
+        services,
+        case,
+    } = cases;
     let file = File {
         plugin: BTreeMap::from([(NAME.to_owned(), plugin)]),
         ..File::default()
@@ -83,7 +90,10 @@ pub(crate) fn cases(cases: Cases, path: &Path, report: &mut Report) -> CaseFile 
     let plugin = resolver.plugin().remove(NAME).unwrap_or_default();
     let config = serde_json::Value::Object(config.value.0);
     let mut lines = CaseLines::new();
-    let cases = case.iter().filter_map(|case| resolver.case(case, &config, &mut lines));
+    let services = resolver.case_services(&services.value).unwrap_or_default();
+    let cases = case
+        .iter()
+        .filter_map(|case| resolver.case(case, &config, &services, &mut lines));
     CaseFile {
         plugin,
         cases: cases.collect(),

@@ -39,7 +39,7 @@
 //! # }
 //! ```
 //!
-//! Calls of the gateway are plain functions: [`log`], [`clock`], [`random`], [`metrics`], [`kv`], [`counters`],
+//! Calls of the gateway are plain functions: [`log`], [`clock`], [`random`], [`metrics`], [`kv`], [`cache`], [`counters`],
 //! [`secrets`], [`http`]. What a plugin does not use it does not import.
 //!
 //! Feature `json`: typed configuration ([`config::parse`](config)) and JSON bodies.
@@ -68,8 +68,8 @@ pub mod prelude {
         AuthorizeRequest, Authorizer, BodyEdit, BodyFilter, BodyMode, ConfigError, Decision, Denial, Direction, Fault,
         FieldSelection, Fields, Filter, FilterInput, Grant, Info, Integration, IntegrationRequest, Part, Plugin,
         RequestEdits, RequestOutcome, RequestTransform, Response, ResponseEdits, ResponseOutcome, ResponseTransform,
-        Reuse, Service, TransformRequest, TransformResponse, Value, clock, config, counters, http, info, kv, log,
-        metrics, plugin, random, secrets,
+        Reuse, Service, TransformRequest, TransformResponse, Value, cache, clock, config, counters, http, info, kv,
+        log, metrics, plugin, random, secrets,
     };
 }
 

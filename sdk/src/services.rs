@@ -1,5 +1,6 @@
 //! The services a plugin may call, one module each. A plugin that does not use one does not import it.
 
+pub mod cache;
 pub mod clock;
 pub mod counters;
 pub mod http;

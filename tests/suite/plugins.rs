@@ -5,6 +5,7 @@ mod setup;
 
 mod approvals;
 mod bodies;
+mod bounds;
 mod cases;
 mod commands;
 mod compiling;
@@ -29,6 +30,7 @@ mod proofs;
 mod replacing;
 mod resting;
 mod rollbacks;
+mod scripted;
 mod services;
 mod signatures;
 mod start;

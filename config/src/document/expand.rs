@@ -9,14 +9,16 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Node, Readable};
 use crate::file::{
-    AccessLog, Admin, Case, Chain, Counters, Key, Kv, Listener, Locked, Plugin, Plugins, Route, STAGES, Secrets,
-    Server, Settings, Upstream,
+    AccessLog, Admin, Cache, Case, CaseServices, Chain, Counters, Key, Kv, Listener, Locked, Plugin, Plugins, Route,
+    STAGES, Secrets, Server, Settings, Upstream,
 };
 use crate::report::{Mistake, suggestion};
 
 impl Readable for AccessLog {}
 impl Readable for Admin {}
+impl Readable for Cache {}
 impl Readable for Case {}
+impl Readable for CaseServices {}
 impl Readable for Counters {}
 impl Readable for Key {}
 impl Readable for Kv {}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Delay, FieldExpectation, FieldValues, Json, Located, Plugin, Section, Settings};
+use super::{CaseServices, Contents, Delay, FieldExpectation, FieldValues, Json, Located, Plugin, Section, Settings};
 
 /// A whole file of cases.
 ///
@@ -23,13 +23,15 @@ pub struct Cases {
     pub plugin: Section<Plugin>,
     /// The plugin's own configuration in every case that has none of its own.
     pub config: Section<Settings>,
+    /// What services answer in every case that does not say so itself.
+    pub services: Section<CaseServices>,
     /// The cases.
     pub case: Vec<Section<Case>>,
 }
 
 impl Cases {
     /// The keys at the top of the file.
-    pub const KEYS: [&'static str; 3] = ["plugin", "config", "case"];
+    pub const KEYS: [&'static str; 4] = ["plugin", "config", "services", "case"];
 }
 
 /// `[[case]]`: one exchange.
@@ -40,6 +42,8 @@ pub struct Case {
     pub name: Option<Located<String>>,
     /// The plugin's own configuration. Default: the file's `[config]`.
     pub config: Option<Settings>,
+    /// What services answer. Default: the file's `[services]`.
+    pub services: Option<CaseServices>,
     /// Used in a chain (`"stage"`) or as a route's `"integration"`. Default: what it can be, a stage first.
     #[serde(rename = "as")]
     pub role: Option<Role>,
@@ -83,6 +87,8 @@ pub struct CaseRequest {
     pub body: Option<Located<String>>,
     /// Body as JSON, with `content-type: application/json` unless `headers` say otherwise.
     pub json: Option<Located<Json>>,
+    /// Body, as hexadecimal digits.
+    pub hex: Option<Located<String>>,
     /// The client's address. Default `"192.0.2.1"`.
     pub client: Option<Located<String>>,
     /// Whether the client spoke TLS. Default `false`.
@@ -105,6 +111,8 @@ pub struct CaseResponse {
     pub body: Option<Located<String>>,
     /// Body as JSON, with `content-type: application/json` unless `headers` say otherwise.
     pub json: Option<Located<Json>>,
+    /// Body, as hexadecimal digits.
+    pub hex: Option<Located<String>>,
 }
 
 /// `expect` of a case. What is not named may be anything.
@@ -121,6 +129,11 @@ pub struct Expect {
     pub scopes: Option<Located<Vec<String>>>,
     /// What else the authorizer found out, without `auth.` before the names.
     pub context: BTreeMap<String, Located<Json>>,
+    /// How long the decision may be reused, if the authorizer says so. As of every authorizer, the route's `cache` is
+    /// the most that becomes of it.
+    pub ttl: Option<Located<Delay>>,
+    /// What the grant is for, statement by statement.
+    pub policy: Option<Located<Vec<ExpectStatement>>>,
     /// Part of the reason of a denial.
     pub reason: Option<Located<String>>,
     /// Status of the response.
@@ -131,12 +144,22 @@ pub struct Expect {
     pub body: Option<Located<String>>,
     /// Body of the response, compared as JSON.
     pub json: Option<Located<Json>>,
+    /// Body of the response, as hexadecimal digits.
+    pub hex: Option<Located<String>>,
     /// The request as it goes on.
     pub request: Option<Located<ExpectRequest>>,
     /// Attributes of the exchange afterwards, with their full names.
     pub attributes: BTreeMap<String, Located<Json>>,
+    /// What is in key-value stores afterwards: text, JSON, `true` for any value, `false` for none.
+    pub kv: Contents,
+    /// What is in caches afterwards, in the same way.
+    pub cache: Contents,
+    /// What counters have counted afterwards.
+    pub counters: BTreeMap<String, BTreeMap<String, Located<i64>>>,
     /// How the call fails.
     pub failure: Option<Located<CaseFailure>>,
+    /// Which fault the plugin reports.
+    pub fault: Option<Located<FaultKind>>,
     /// Part of what is said of the failure.
     pub message: Option<Located<String>>,
     /// JSON pointer to what the plugin refuses in its configuration.
@@ -159,6 +182,44 @@ pub struct ExpectRequest {
     pub body: Option<Located<String>>,
     /// Body, compared as JSON.
     pub json: Option<Located<Json>>,
+    /// Body, as hexadecimal digits.
+    pub hex: Option<Located<String>>,
+}
+
+/// A statement of the policy of a grant.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectStatement {
+    /// Whether it allows or denies.
+    pub effect: Effect,
+    /// Methods.
+    pub methods: Vec<String>,
+    /// Paths.
+    pub paths: Vec<String>,
+}
+
+/// What a statement says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Yes.
+    Allow,
+    /// No.
+    Deny,
+}
+
+/// The faults of the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// What it depends on does not answer.
+    Unavailable,
+    /// Its configuration cannot work.
+    Misconfigured,
+    /// The request cannot be processed.
+    BadInput,
+    /// A bug.
+    Internal,
 }
 
 /// What an authorizer may decide.

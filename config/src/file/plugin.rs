@@ -1,10 +1,12 @@
 //! `[plugin.NAME]`
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Count, Delay, Located, Timeout};
-use crate::units::ByteSize;
+use crate::units::{ByteSize, Rate};
 
 /// Limits of a plugin, always on, and grants, none by default.
 ///
@@ -75,6 +77,8 @@ pub struct HttpClient {
     pub requests: Count,
     /// Those of them that are under way at once. Default 4.
     pub parallel: Count,
+    /// Requests of all calls together; those of one such time may be sent at once. Default `"1000/s"`.
+    pub rate: Rate,
     /// Bytes of a response's body. Default `"1MiB"`.
     pub response_bytes: ByteSize,
     /// TCP connect and TLS handshake. Default `"2s"`.
@@ -91,6 +95,10 @@ impl Default for HttpClient {
         Self {
             requests: Count(16),
             parallel: Count(4),
+            rate: Rate {
+                tokens: 1000,
+                per: Duration::from_secs(1),
+            },
             response_bytes: ByteSize(1 << 20),
             connect_timeout: Timeout::seconds(2),
             allow_private: false,
@@ -126,6 +134,8 @@ pub struct Grants {
     pub secrets: Vec<Located<String>>,
     /// Key-value stores it may use, by name; `[kv.NAME]` has their limits. Default `[]`.
     pub kv: Vec<Located<String>>,
+    /// Caches it may use, by name; `[cache.NAME]` has their limits. Default `[]`.
+    pub cache: Vec<Located<String>>,
     /// Counters it may use, by name; `[counters.NAME]` has their limits. Default `[]`.
     pub counters: Vec<Located<String>>,
 }

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use gatewright_core::path::normalise;
-use http::header::{CONTENT_TYPE, HOST};
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use serde_json::Value;
 
 use super::Resolver;
-use crate::cases::{CaseLines, CaseRequest, CaseResponse, Expectation, ExpectedBody, ExpectedRequest, PluginCase};
-use crate::file::{self, Case, Decision, Expect, FieldExpectation, FieldValues, Json, Located, Section};
+use super::case_services::{expected_contents, values};
+use crate::cases::{CaseLines, CaseRequest, CaseResponse, CaseServices, Expectation, ExpectedRequest, PluginCase};
+use crate::file::{self, Case, CaseFailure, Decision, Expect, Json, Located, Section};
 use crate::report::Span;
 
 /// The address of a client nobody says anything about: one for documentation.
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
-type Fields<T> = BTreeMap<String, Located<T>>;
+pub(super) type Fields<T> = BTreeMap<String, Located<T>>;
 
 impl Resolver<'_> {
     /// One case; `config` is the plugin's configuration in cases that have none of their own.
@@ -25,11 +25,13 @@ impl Resolver<'_> {
         &mut self,
         section: &Section<Case>,
         config: &Value,
+        services: &CaseServices,
         lines: &mut CaseLines,
     ) -> Option<PluginCase> {
         let Case {
             name,
             config: own,
+            services: own_services,
             role,
             identity,
             cache,
@@ -45,12 +47,17 @@ impl Resolver<'_> {
         let request = self.case_request(request);
         let response = response.as_ref().map(|response| self.case_response(response));
         let expect = self.expectation(expect);
+        let services = match own_services {
+            Some(services) => self.case_services(services),
+            None => Some(services.clone()),
+        };
         Some(PluginCase {
             name: name?,
             line,
             config: own
                 .as_ref()
                 .map_or_else(|| config.clone(), |own| Value::Object(own.0.clone())),
+            services: services?,
             role: *role,
             identity,
             cache: cache.value.0,
@@ -89,12 +96,13 @@ impl Resolver<'_> {
             headers,
             body,
             json,
+            hex,
             client,
             tls,
             parameters,
             attributes,
         } = request;
-        let has_body = body.is_some() || json.is_some();
+        let has_body = body.is_some() || json.is_some() || hex.is_some();
         let method = match method {
             Some(method) => self.case_method(method),
             None => Some(if has_body { Method::POST } else { Method::GET }),
@@ -111,7 +119,7 @@ impl Resolver<'_> {
             Some(client) => self.client(client),
             None => Some(CLIENT),
         };
-        let message = self.message(headers, body.as_ref(), json.as_ref());
+        let message = self.message(headers, body.as_ref(), json.as_ref(), hex.as_ref());
         let parameters = self.parameters(parameters);
         let attributes = self.attributes(attributes);
         let (headers, body) = message?;
@@ -136,12 +144,13 @@ impl Resolver<'_> {
             headers,
             body,
             json,
+            hex,
         } = response;
         let status = match status {
             Some(status) => self.final_status(status),
             None => Some(StatusCode::OK),
         };
-        let (headers, body) = self.message(headers, body.as_ref(), json.as_ref())?;
+        let (headers, body) = self.message(headers, body.as_ref(), json.as_ref(), hex.as_ref())?;
         Some(CaseResponse {
             status: status?,
             headers,
@@ -157,24 +166,32 @@ impl Resolver<'_> {
             usage_key,
             scopes,
             context,
+            ttl,
+            policy,
             reason,
             status,
             headers,
             body,
             json,
+            hex,
             request,
             attributes,
+            kv,
+            cache,
+            counters,
             failure,
+            fault,
             message,
             at,
         } = expect;
         let status = status.as_ref().map(|status| self.final_status(status));
         let headers = self.expected_fields(headers);
-        let body = self.expected_body(body.as_ref(), json.as_ref());
+        let body = self.expected_body(body.as_ref(), json.as_ref(), hex.as_ref());
         let request = request.as_ref().map(|request| self.expected_request(&request.value));
         let attributes = self.attributes(attributes);
         // Whom a request passes as is said of a request that passes.
-        let grants = principal.is_some() || usage_key.is_some() || scopes.is_some() || !context.is_empty();
+        let grants =
+            principal.is_some() || usage_key.is_some() || scopes.is_some() || policy.is_some() || !context.is_empty();
         Some(Expectation {
             decision: match decision {
                 Some(decision) => Some(decision.value),
@@ -189,6 +206,8 @@ impl Resolver<'_> {
                 .iter()
                 .map(|(name, value)| (name.clone(), value.value.0.clone()))
                 .collect(),
+            ttl: ttl.as_ref().map(|ttl| ttl.value.0),
+            policy: policy.as_ref().map(|policy| policy.value.clone()),
             reason: text(reason.as_ref()),
             status: match status {
                 Some(status) => Some(status?.as_u16()),
@@ -201,7 +220,14 @@ impl Resolver<'_> {
                 None => None,
             },
             attributes: attributes?,
-            failure: failure.as_ref().map(|failure| failure.value),
+            kv: expected_contents(kv),
+            cache: expected_contents(cache),
+            counters: values(counters),
+            failure: match failure {
+                Some(failure) => Some(failure.value),
+                None => fault.as_ref().map(|_| CaseFailure::Fault),
+            },
+            fault: fault.as_ref().map(|fault| fault.value),
             message: text(message.as_ref()),
             at: text(at.as_ref()),
         })
@@ -214,12 +240,14 @@ impl Resolver<'_> {
         of_a_grant.extend(expect.principal.as_ref().map(|it| ("principal", &it.span)));
         of_a_grant.extend(expect.usage_key.as_ref().map(|it| ("usage_key", &it.span)));
         of_a_grant.extend(expect.scopes.as_ref().map(|it| ("scopes", &it.span)));
+        of_a_grant.extend(expect.policy.as_ref().map(|it| ("policy", &it.span)));
         of_a_grant.extend(expect.context.values().map(|it| ("context", &it.span)));
         let mut of_an_answer: Vec<(&str, &Span)> = Vec::new();
         of_an_answer.extend(expect.status.as_ref().map(|it| ("status", &it.span)));
         of_an_answer.extend(expect.headers.values().map(|it| ("headers", &it.span)));
         of_an_answer.extend(expect.body.as_ref().map(|it| ("body", &it.span)));
         of_an_answer.extend(expect.json.as_ref().map(|it| ("json", &it.span)));
+        of_an_answer.extend(expect.hex.as_ref().map(|it| ("hex", &it.span)));
         let reason = expect.reason.as_ref().map(|it| ("reason", &it.span));
         let mut wrong: Vec<(&str, &Span, &str)> = Vec::new();
         if matches!(decision, Some(Decision::Deny | Decision::Abstain)) {
@@ -232,18 +260,24 @@ impl Resolver<'_> {
         if matches!(decision, Some(Decision::Allow | Decision::Abstain)) || !of_a_grant.is_empty() {
             wrong.extend(reason.map(|(key, span)| (key, span, "only one who denies says so")));
         }
-        if expect.failure.is_some() {
+        let failure = expect.failure.as_ref().map(|failure| failure.value);
+        let failure = failure.or(expect.fault.as_ref().map(|_| CaseFailure::Fault));
+        if failure.is_some() {
             let decided = expect.decision.as_ref().map(|it| ("decision", &it.span));
             let passed = expect.request.as_ref().map(|it| ("request", &it.span));
             let known = expect.attributes.values().map(|it| ("attributes", &it.span));
+            let kept = expect.ttl.as_ref().map(|it| ("ttl", &it.span));
             let all = of_a_grant.into_iter().chain(of_an_answer).chain(reason);
-            let all = all.chain(decided).chain(passed).chain(known);
+            let all = all.chain(decided).chain(passed).chain(known).chain(kept);
             wrong.extend(all.map(|(key, span)| (key, span, "a call that fails has no answer; keep `failure` or this")));
         }
         for (key, span, hint) in wrong {
             self.error(span, format!("`{key}` does not go with the rest of `expect`"), hint);
         }
-        let failure = expect.failure.as_ref().map(|failure| failure.value);
+        if let (Some(fault), true) = (&expect.fault, failure != Some(CaseFailure::Fault)) {
+            let hint = "remove `failure`, or write `failure = \"fault\"`";
+            self.error(&fault.span, "`fault` is a `failure` of its own", hint);
+        }
         if let (Some(message), None) = (&expect.message, failure) {
             self.error(
                 &message.span,
@@ -251,7 +285,7 @@ impl Resolver<'_> {
                 "add `failure = \"fault\"`",
             );
         }
-        if let (Some(at), true) = (&expect.at, failure != Some(file::CaseFailure::Config)) {
+        if let (Some(at), true) = (&expect.at, failure != Some(CaseFailure::Config)) {
             let hint = "add `failure = \"config\"`";
             self.error(&at.span, "`at` is about a configuration that is refused", hint);
         }
@@ -265,9 +299,10 @@ impl Resolver<'_> {
             headers,
             body,
             json,
+            hex,
         } = request;
         let headers = self.expected_fields(headers);
-        let body = self.expected_body(body.as_ref(), json.as_ref());
+        let body = self.expected_body(body.as_ref(), json.as_ref(), hex.as_ref());
         Some(ExpectedRequest {
             method: text(method.as_ref()),
             path: text(path.as_ref()),
@@ -277,82 +312,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn expected_fields(&mut self, fields: &Fields<FieldExpectation>) -> Option<Vec<(HeaderName, FieldExpectation)>> {
-        let resolved: Vec<_> = fields
-            .iter()
-            .filter_map(|(name, expected)| Some((self.field_name(name, &expected.span)?, expected.value.clone())))
-            .collect();
-        (resolved.len() == fields.len()).then_some(resolved)
-    }
-
-    #[expect(clippy::option_option, reason = "a mistake is something else than no body")]
-    fn expected_body(
-        &mut self,
-        body: Option<&Located<String>>,
-        json: Option<&Located<Json>>,
-    ) -> Option<Option<ExpectedBody>> {
-        match (body, json) {
-            (Some(_), Some(json)) => self.one_body(&json.span),
-            (Some(body), None) => Some(Some(ExpectedBody::Text(body.value.clone()))),
-            (None, Some(json)) => Some(Some(ExpectedBody::Json(json.value.0.clone()))),
-            (None, None) => Some(None),
-        }
-    }
-
-    /// Header section and body.
-    fn message(
-        &mut self,
-        fields: &Fields<FieldValues>,
-        body: Option<&Located<String>>,
-        json: Option<&Located<Json>>,
-    ) -> Option<(HeaderMap, Vec<u8>)> {
-        let mut headers = HeaderMap::new();
-        let mut good = true;
-        for (name, values) in fields {
-            let name = self.field_name(name, &values.span);
-            for value in &values.value.0 {
-                self.sendable(value, &values.span);
-                match (&name, HeaderValue::from_str(value)) {
-                    (Some(name), Ok(value)) => {
-                        headers.append(name, value);
-                    }
-                    _ => good = false,
-                }
-            }
-        }
-        let body = match (body, json) {
-            (Some(_), Some(json)) => return self.one_body(&json.span),
-            (Some(body), None) => body.value.clone().into_bytes(),
-            (None, Some(json)) => {
-                let content_type = headers.entry(CONTENT_TYPE);
-                content_type.or_insert(HeaderValue::from_static("application/json"));
-                json.value.0.to_string().into_bytes()
-            }
-            (None, None) => Vec::new(),
-        };
-        good.then_some((headers, body))
-    }
-
-    fn one_body<T>(&mut self, span: &Span) -> Option<T> {
-        self.error(span, "`body` and `json` exclude each other", "keep one of them");
-        None
-    }
-
-    fn field_name(&mut self, name: &str, span: &Span) -> Option<HeaderName> {
-        let name = self.header_name(name, span)?;
-        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-        if name == HOST {
-            self.error(
-                span,
-                "`host` is not one of the header fields that plugins see",
-                "use the key `host` beside `headers`",
-            );
-            return None;
-        }
-        Some(name)
-    }
-
-    fn case_method(&mut self, method: &Located<String>) -> Option<Method> {
+    pub(super) fn case_method(&mut self, method: &Located<String>) -> Option<Method> {
         let parsed = Method::from_bytes(method.value.as_bytes()).ok();
         if parsed.is_none() {
             let message = format!("`{}` is not a method", method.value);
@@ -404,7 +364,7 @@ impl Resolver<'_> {
         parsed
     }
 
-    fn final_status(&mut self, status: &Located<u16>) -> Option<StatusCode> {
+    pub(super) fn final_status(&mut self, status: &Located<u16>) -> Option<StatusCode> {
         let valid = (200..600).contains(&status.value);
         if !valid {
             let message = format!("{} is not the status of a response", status.value);

@@ -6,9 +6,9 @@ use std::path::Path;
 use super::Resolver;
 use super::reference::is_name;
 use super::upstream::{Url, parse_url};
-use crate::file::{Counters, Grants, Instances, Kv, Located, Plugin, Plugins, Section};
+use crate::file::{Cache, Counters, Grants, Instances, Kv, Located, Plugin, Plugins, Section};
 use crate::gateway::{
-    self, CounterGrant, HttpClientConfig, InstancePolicy, KvGrant, LockConfig, OriginGrant, PluginConfig,
+    self, CacheGrant, CounterGrant, HttpClientConfig, InstancePolicy, KvGrant, LockConfig, OriginGrant, PluginConfig,
     PluginsConfig, SecretGrant,
 };
 use crate::public_key::PublicKey;
@@ -37,6 +37,7 @@ impl From<&Plugin> for PluginConfig {
             http: HttpClientConfig {
                 requests: plugin.http.requests.as_usize(),
                 parallel: plugin.http.parallel.as_usize(),
+                rate: plugin.http.rate,
                 response_bytes: plugin.http.response_bytes,
                 connect_timeout: plugin.http.connect_timeout.0,
                 allow_private: plugin.http.allow_private,
@@ -183,6 +184,7 @@ impl Resolver<'_> {
             http,
             secrets,
             kv,
+            cache,
             counters,
         } = grants;
         gateway::Grants {
@@ -199,6 +201,10 @@ impl Resolver<'_> {
             kv: kv
                 .iter()
                 .filter_map(|name| Some((name.value.clone(), self.granted_kv(name)?)))
+                .collect(),
+            cache: cache
+                .iter()
+                .filter_map(|name| Some((name.value.clone(), self.granted_cache(name)?)))
                 .collect(),
             counters: counters
                 .iter()
@@ -260,6 +266,25 @@ impl Resolver<'_> {
             .map(|section| section.value.clone())
             .unwrap_or_default();
         Some(KvGrant { value_bytes, bytes })
+    }
+
+    fn granted_cache(&mut self, name: &Located<String>) -> Option<CacheGrant> {
+        let file = self.file;
+        self.granted_name(name)?;
+        let Cache {
+            value_bytes,
+            bytes,
+            waiting,
+        } = file
+            .cache
+            .get(&name.value)
+            .map(|section| section.value.clone())
+            .unwrap_or_default();
+        Some(CacheGrant {
+            value_bytes,
+            bytes,
+            waiting: waiting.as_usize(),
+        })
     }
 
     fn granted_counters(&mut self, name: &Located<String>) -> Option<CounterGrant> {

@@ -131,4 +131,29 @@ pub trait State: Send + Sync {
     /// # Errors
     /// When the store cannot be asked.
     fn delete<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<(), StateError>>;
+
+    /// What is remembered under a key; none when there is nothing, its time is over, or it made room. Has nothing in
+    /// common with what [`State::get`] finds.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    fn recall<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<Option<Bytes>, StateError>>;
+
+    /// Remembers a value for so long, or for shorter: a space that is full forgets the value that is nearest to its end.
+    ///
+    /// # Errors
+    /// When the value does not fit into the space alone, and when the store cannot be asked.
+    fn remember<'a>(
+        &'a self,
+        space: Space<'_>,
+        key: &str,
+        value: Bytes,
+        ttl: Duration,
+    ) -> Step<'a, Result<(), StateError>>;
+
+    /// Forgets what is remembered under a key, if there is something.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    fn forget<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<(), StateError>>;
 }

@@ -1,10 +1,12 @@
 //! A plugin outside of a gateway: loaded into the real host, with the real limits, and given exchanges of which only
 //! the client and the upstream are made up. What `plugin test`, `bench` and `inspect` share with the tests that a new
-//! version has to pass before it serves ([`proof`]). [`observe`] runs a case, [`compare`] judges it.
+//! version has to pass before it serves ([`proof`]). [`script`] is what services answer in a
+//! case, [`observe`] runs it, [`compare`] judges it.
 
 pub(crate) mod compare;
 pub(crate) mod observe;
 pub mod proof;
+pub(crate) mod script;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,9 +20,13 @@ use gatewright_core::{
     AccessRecord, Attributes, Body, Client, ClientAddress, Exchange, ExchangeId, Integration, Parameters, Problem,
     ProblemKind, Recorder, Request, Response, RouteName, Stage, Value,
 };
-use gatewright_wasm::{CompileLimits, Compiler, HostSettings, Plugin, PluginError, PluginHost, PluginKind, StageUse};
+use gatewright_wasm::{
+    CompileLimits, Compiler, HostSettings, Loading, Plugin, PluginError, PluginHost, PluginKind, StageUse, Trust,
+};
 use http::Version;
 use serde_json::Value as Json;
+
+use self::script::Script;
 
 /// The largest body that a plugin gets, as in a route that says nothing of it.
 const BODY: ByteSize = ByteSize(1 << 20);
@@ -78,11 +84,19 @@ impl Trial {
 
     /// Loads a plugin.
     pub(crate) async fn load(&self, file: &Path, config: &PluginConfig) -> Result<Arc<Plugin>, PluginError> {
-        let name = file
-            .file_stem()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        self.host.load(&name, file, config).await
+        self.host.load(&name(file), file, config).await
+    }
+
+    /// Loads a plugin with the services of a case. One that is still in use would be taken with those of another.
+    pub(crate) async fn load_with(&self, file: &Path, script: &Script) -> Result<Arc<Plugin>, PluginError> {
+        let loading = Loading {
+            name: &name(file),
+            file,
+            config: script.config(),
+            trust: Trust::default(),
+            granted: script.granted(),
+        };
+        self.host.load_with(loading).await
     }
 
     /// Uses a plugin as a case says. No decision of before is known.
@@ -123,6 +137,12 @@ impl Trial {
             }
         })
     }
+}
+
+/// What a plugin is called: as its file.
+pub(crate) fn name(file: &Path) -> String {
+    let stem = file.file_stem();
+    stem.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 impl Drop for Trial {

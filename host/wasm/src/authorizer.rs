@@ -106,6 +106,9 @@ impl Authorizer {
             body,
         };
         let decision = runtime.call(&question, cause).await?;
+        if let Some(observer) = &runtime.plugin().caller().granted.observer {
+            observer.decided(decision.ttl(), decision.policy());
+        }
         if let (Some(keys), Some(longest)) = (keys, self.cache) {
             if matches!(&*decision, Decision::Allow(grant) if !grant.policy.is_empty()) {
                 runtime.has_granted_a_policy();

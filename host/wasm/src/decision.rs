@@ -56,6 +56,14 @@ impl Decision {
         }
     }
 
+    /// What it is for; empty when it is for what was asked.
+    pub(crate) fn policy(&self) -> &[Statement] {
+        match self {
+            Self::Allow(grant) => &grant.policy.0,
+            Self::Deny(_) | Self::Abstain => &[],
+        }
+    }
+
     /// About how many bytes it keeps.
     pub(crate) fn bytes(&self) -> usize {
         match self {
@@ -89,10 +97,13 @@ pub(crate) struct Policy(pub(crate) Vec<Statement>);
 
 /// One of them. In both lists `*` stands for any text and `?` for one character.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Statement {
-    pub(crate) allow: bool,
-    pub(crate) methods: Vec<String>,
-    pub(crate) paths: Vec<String>,
+pub struct Statement {
+    /// Or else it denies.
+    pub allow: bool,
+    /// Methods in upper case.
+    pub methods: Vec<String>,
+    /// Normalised paths.
+    pub paths: Vec<String>,
 }
 
 impl Policy {

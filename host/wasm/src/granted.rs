@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatewright_core::{State, StateError};
 
 use crate::digest::Digest;
+use crate::observer::Observer;
 use crate::outbound::HttpClient;
 
 /// What is read or made for one plugin before it is loaded. A plugin that is granted something else is another one, so
@@ -21,6 +23,12 @@ pub struct Granted {
     pub http: Option<Arc<dyn HttpClient>>,
     /// The certificate authorities that it was made with.
     pub authorities: Vec<u8>,
+    /// What its clocks say, at which they stand still: for tests of plugins.
+    pub time: Option<Duration>,
+    /// Makes its random numbers the same in every run: for tests of plugins.
+    pub seed: Option<u64>,
+    /// Sees what it does: for tests of plugins.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// A secret's value. Says nothing of it when it is printed.
@@ -35,11 +43,15 @@ impl Granted {
             state: _,
             http: _,
             authorities,
+            time,
+            seed,
+            observer,
         } = self;
+        let script = format!("{time:?} {seed:?} {}", observer.is_some());
         let secrets = secrets
             .iter()
             .flat_map(|(name, value)| [name.as_bytes(), value.bytes()]);
-        Digest::of_parts(secrets.chain([authorities.as_slice()]))
+        Digest::of_parts(secrets.chain([authorities.as_slice(), script.as_bytes()]))
     }
 }
 

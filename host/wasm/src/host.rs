@@ -4,13 +4,14 @@
 //! a plugin may not use refuses each call; only what the host does not know at all is an error at load.
 
 mod asked;
+mod cache;
 mod clock;
 mod counters;
 mod http_client;
 mod kv;
 mod log;
 mod metrics;
-mod random;
+pub(crate) mod random;
 mod secrets;
 
 use wasmtime::Engine;
@@ -19,7 +20,7 @@ use wasmtime::component::{HasSelf, Linker};
 use crate::api::bindings::{Host_, gatewright};
 use crate::state::CallState;
 
-/// Longest key of counters and stores.
+/// Longest key of counters, stores and caches.
 const KEY_BYTES: usize = 512;
 
 /// The linker that all plugins are linked with.

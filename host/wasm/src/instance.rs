@@ -77,6 +77,11 @@ impl Instance {
         self.store.set_epoch_deadline(1);
     }
 
+    /// The call is over: others need not wait for what it did not compute.
+    pub(crate) fn end(&mut self) {
+        self.store.data_mut().leases.clear();
+    }
+
     /// Linear memory now.
     pub(crate) fn memory(&self) -> usize {
         self.store.data().meter.memory()

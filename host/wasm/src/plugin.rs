@@ -84,6 +84,7 @@ impl Plugin {
             },
             stats: Arc::clone(&stats),
             custom: Arc::clone(&shared.metrics.custom),
+            leases: Arc::clone(&shared.leases),
             granted: Granted::default(),
             refusals: LogGate::new(),
         });
@@ -92,6 +93,7 @@ impl Plugin {
             limits,
             stats,
             custom: Arc::clone(&shared.metrics.custom),
+            leases: Arc::clone(&shared.leases),
             granted,
             refusals: LogGate::new(),
         });

@@ -14,6 +14,7 @@ use crate::compiler::{CompileLimits, Compiler};
 use crate::decision_cache::DecisionCache;
 use crate::digest::Digest;
 use crate::granted::Granted;
+use crate::leases::Leases;
 use crate::loading::Source;
 use crate::metrics::{HostMetrics, PluginCollector};
 use crate::plugin::Plugin;
@@ -70,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<HostMetrics>,
     pub(crate) runtimes: Arc<Runtimes>,
     pub(crate) decisions: DecisionCache,
+    pub(crate) leases: Arc<Leases>,
     /// Counts instances where there is no pool to do it.
     pub(crate) places: Option<Arc<Semaphore>>,
     plugins: Mutex<HashMap<Digest, Weak<Plugin>>>,
@@ -98,6 +100,7 @@ impl PluginHost {
             metrics: Arc::new(HostMetrics::new(settings.workers)),
             runtimes,
             decisions: DecisionCache::new(),
+            leases: Arc::default(),
             places: (!started.pooled).then(|| Arc::new(Semaphore::new(places.max(1)))),
             plugins: Mutex::default(),
             loading: Arc::default(),

@@ -141,6 +141,7 @@ impl Runtime {
         let _running = self.plugin.shared().ticker.running();
         let mut instance = self.instance(exchange).await?;
         let output = hook.call(&mut instance, budget).await?;
+        instance.end();
         self.put_back(instance);
         Ok(output)
     }

@@ -1,13 +1,16 @@
 //! What the host functions know during a call: which plugin calls, for which exchange, what is left of its budgets.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatewright_core::ExchangeId;
 use wasmtime::UpdateDeadline;
-use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{Deterministic, HostWallClock, ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::failure::CpuExceeded;
 use crate::granted::Granted;
+use crate::host::random::seeded;
+use crate::leases::{Lease, Leases};
 use crate::limits::{Limits, Meter};
 use crate::log_gate::LogGate;
 use crate::metrics::{CustomMetrics, PluginStats};
@@ -24,6 +27,7 @@ pub(crate) struct Caller {
     pub(crate) stats: Arc<PluginStats>,
     pub(crate) custom: Arc<CustomMetrics>,
     pub(crate) granted: Granted,
+    pub(crate) leases: Arc<Leases>,
     /// Lets a line about services that are not granted into the log, now and then.
     pub(crate) refusals: LogGate,
 }
@@ -35,6 +39,10 @@ pub(crate) struct CallState {
     pub(crate) meter: Meter,
     pub(crate) log_bytes_left: usize,
     pub(crate) http_requests_left: usize,
+    /// Values of caches that this call is to compute.
+    pub(crate) leases: Vec<Lease>,
+    /// Random numbers of tests.
+    pub(crate) seeded: Option<Deterministic>,
     ticks_left: u32,
     turns: Turns,
     wasi: Option<Box<Wasi>>,
@@ -52,6 +60,8 @@ impl CallState {
             exchange: None,
             log_bytes_left: caller.limits.log_bytes,
             http_requests_left: caller.limits.http.requests,
+            leases: Vec::new(),
+            seeded: caller.granted.seed.map(seeded),
             ticks_left: caller.limits.cpu_ticks,
             turns: Turns::default(),
             wasi: None,
@@ -66,6 +76,7 @@ impl CallState {
         self.turns = Turns::default();
         self.log_bytes_left = self.caller.limits.log_bytes;
         self.http_requests_left = self.caller.limits.http.requests;
+        self.leases.clear();
     }
 
     /// A tick came while the guest computed: it lets others run, or has had its time.
@@ -86,6 +97,13 @@ impl WasiView for CallState {
                 .allow_tcp(false)
                 .allow_udp(false)
                 .max_random_size(WASI_RANDOM_BYTES);
+            let Granted { time, seed, .. } = &self.caller.granted;
+            if let Some(time) = time {
+                context.wall_clock(Still(*time));
+            }
+            if let Some(seed) = seed {
+                context.secure_random(seeded(*seed)).insecure_random(seeded(*seed));
+            }
             let mut table = ResourceTable::new();
             table.set_max_capacity(crate::limits::HANDLES);
             Box::new(Wasi {
@@ -97,5 +115,18 @@ impl WasiView for CallState {
             ctx: &mut wasi.context,
             table: &mut wasi.table,
         }
+    }
+}
+
+/// The clock of tests.
+struct Still(Duration);
+
+impl HostWallClock for Still {
+    fn resolution(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn now(&self) -> Duration {
+        self.0
     }
 }

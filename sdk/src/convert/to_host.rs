@@ -268,6 +268,7 @@ impl From<Service> for lifecycle::Capability {
     fn from(service: Service) -> Self {
         match service {
             Service::Kv => Self::KV,
+            Service::Cache => Self::CACHE,
             Service::Counters => Self::COUNTERS,
             Service::Secrets => Self::SECRETS,
             Service::Http => Self::HTTP_CLIENT,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::bindings::services::gatewright::plugin as wit;
 use crate::convert::millis;
+use crate::services::cache::{CacheError, Found};
 use crate::services::counters::{Bucket, CounterError};
 use crate::services::http::{HttpError, HttpRequest};
 use crate::services::kv::{Entry, KvError};
@@ -75,6 +76,21 @@ pub(crate) fn kv_compare_and_set(
 
 pub(crate) fn kv_delete(store: &str, key: &str) -> Result<(), KvError> {
     wit::kv::delete(store, key).map_err(Into::into)
+}
+
+pub(crate) fn cache_get(cache: &str, key: &str, wait: Option<Duration>) -> Result<Found, CacheError> {
+    Ok(match wit::cache::get(cache, key, wait.map(millis))? {
+        wit::cache::Found::Value(value) => Found::Value(value),
+        wit::cache::Found::Compute => Found::Compute,
+    })
+}
+
+pub(crate) fn cache_put(cache: &str, key: &str, value: &[u8], ttl: Duration) -> Result<(), CacheError> {
+    wit::cache::put(cache, key, value, millis(ttl)).map_err(Into::into)
+}
+
+pub(crate) fn cache_forget(cache: &str, key: &str) -> Result<(), CacheError> {
+    wit::cache::forget(cache, key).map_err(Into::into)
 }
 
 pub(crate) fn counter_add(counter: &str, key: &str, delta: i64, window: Duration) -> Result<i64, CounterError> {
@@ -154,6 +170,17 @@ impl From<wit::kv::KvError> for KvError {
     }
 }
 
+impl From<wit::cache::CacheError> for CacheError {
+    fn from(error: wit::cache::CacheError) -> Self {
+        match error {
+            wit::cache::CacheError::NoSuchCache => Self::NoSuchCache,
+            wit::cache::CacheError::TooLarge => Self::TooLarge,
+            wit::cache::CacheError::Timeout => Self::Timeout,
+            wit::cache::CacheError::Unavailable(text) => Self::Unavailable(text),
+        }
+    }
+}
+
 impl From<wit::counters::CounterError> for CounterError {
     fn from(error: wit::counters::CounterError) -> Self {
         match error {
@@ -170,6 +197,7 @@ impl From<wit::http_client::HttpError> for HttpError {
         match error {
             Theirs::Forbidden => Self::Forbidden,
             Theirs::BadRequest(text) => Self::BadRequest(text),
+            Theirs::RateLimited(wait) => Self::RateLimited(Duration::from_millis(wait.into())),
             Theirs::Dns(text) => Self::Dns(text),
             Theirs::Connect(text) => Self::Connect(text),
             Theirs::Tls(text) => Self::Tls(text),

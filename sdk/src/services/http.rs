@@ -93,6 +93,8 @@ pub enum HttpError {
     Forbidden,
     /// The request is not one.
     BadRequest(String),
+    /// More requests than the plugin may send; one may be sent after this time.
+    RateLimited(Duration),
     /// The name does not resolve.
     Dns(String),
     /// Nobody answers.
@@ -112,6 +114,7 @@ impl fmt::Display for HttpError {
         match self {
             Self::Forbidden => f.write_str("the origin is not granted"),
             Self::BadRequest(text) => write!(f, "the request cannot be sent: {text}"),
+            Self::RateLimited(wait) => write!(f, "too many requests; one may be sent in {wait:?}"),
             Self::Dns(text) => write!(f, "the name does not resolve: {text}"),
             Self::Connect(text) => write!(f, "cannot connect: {text}"),
             Self::Tls(text) => write!(f, "cannot agree on TLS: {text}"),

@@ -77,12 +77,35 @@ pub fn grant_kv(store: &str) {
     with(|host| host.stores.insert(store.to_owned(), Default::default()));
 }
 
+/// Grants a cache, empty.
+pub fn grant_cache(cache: &str) {
+    with(|host| host.caches.insert(cache.to_owned(), Default::default()));
+}
+
+/// From now on, another call computes the value of this key of a cache, and does not come to an end.
+///
+/// ```
+/// use gatewright_sdk::{cache, testing::host};
+/// host::grant_cache("keys");
+/// host::computed_elsewhere("keys", "issuer");
+/// assert_eq!(cache::get("keys", "issuer", None), Err(cache::CacheError::Timeout));
+/// ```
+pub fn computed_elsewhere(cache: &str, key: &str) {
+    with(|host| {
+        host.caches
+            .entry(cache.to_owned())
+            .or_default()
+            .elsewhere
+            .insert(key.to_owned())
+    });
+}
+
 /// Grants a counter.
 pub fn grant_counter(counter: &str) {
     with(|host| host.counters.insert(counter.to_owned(), Default::default()));
 }
 
-/// From now on, the stores and counters that are granted do not answer, for this reason.
+/// From now on, the stores, caches and counters that are granted do not answer, for this reason.
 ///
 /// ```
 /// use gatewright_sdk::{kv, testing::host};

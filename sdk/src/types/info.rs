@@ -215,6 +215,8 @@ pub enum BodyMode {
 pub enum Service {
     /// `gatewright_sdk::kv`
     Kv,
+    /// `gatewright_sdk::cache`
+    Cache,
     /// `gatewright_sdk::counters`
     Counters,
     /// `gatewright_sdk::secrets`

@@ -1,9 +1,10 @@
 //! Well behaved. Calls the service that the request's body names, as a JSON object, and answers with what came of it:
 //! `{"ok": …}` or `{"error": "…"}`. An array of objects is so many calls, one after the other, and an array of answers.
+//! The call `fault` ends it with a fault, `trap` with a trap.
 
 use gatewright_sdk::http::HttpRequest;
 use gatewright_sdk::prelude::*;
-use gatewright_sdk::{counters, http, kv, secrets};
+use gatewright_sdk::{cache, clock, counters, http, kv, log, metrics, random, secrets};
 use misbehaving_guests::Settings;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -24,18 +25,21 @@ impl Integration for UsesServices {
     fn handle(&self, request: &IntegrationRequest) -> Result<Response, Fault> {
         let calls: Value = serde_json::from_slice(&request.body).map_err(|error| Fault::BadInput(error.to_string()))?;
         let answer = match &calls {
-            Value::Array(calls) => calls.iter().map(answer).collect(),
-            call => answer(call),
+            Value::Array(calls) => calls.iter().map(answer).collect::<Result<_, _>>()?,
+            call => answer(call)?,
         };
         Ok(Response::new(200).text(answer.to_string()))
     }
 }
 
-fn answer(call: &Value) -> Value {
-    match service(call) {
+fn answer(call: &Value) -> Result<Value, Fault> {
+    if call["call"] == "fault" {
+        return Err(Fault::Unavailable("asked to fail".to_owned()));
+    }
+    Ok(match service(call) {
         Ok(value) => json!({ "ok": value }),
         Err(error) => json!({ "error": error }),
-    }
+    })
 }
 
 fn service(call: &Value) -> Result<Value, String> {
@@ -71,6 +75,38 @@ fn service(call: &Value) -> Result<Value, String> {
             json!(kv::compare_and_set(store, key, expected, &value(), duration("ttl")).map_err(debug)?)
         }
         "delete" => json!(kv::delete(store, key).map_err(debug)?),
+        "cache-get" => match cache::get(store, key, duration("wait")).map_err(debug)? {
+            cache::Found::Value(value) => json!(["value", shown(&value)]),
+            cache::Found::Compute => json!("compute"),
+        },
+        "cache-put" => {
+            let ttl = duration("ttl").unwrap_or(Duration::from_secs(60));
+            json!(cache::put(store, key, &value(), ttl).map_err(debug)?)
+        }
+        "cache-forget" => json!(cache::forget(store, key).map_err(debug)?),
+        "time" => json!(clock::unix().as_millis() as u64),
+        "random" => {
+            let bytes = random::bytes(number("length") as u32);
+            json!([
+                bytes.len(),
+                bytes
+                    .iter()
+                    .take(8)
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect::<String>()
+            ])
+        }
+        "log" => {
+            let message = String::from_utf8(value()).map_err(debug)?;
+            (0..number("lines").max(1)).for_each(|_| log::write(log::Level::Info, &message, &[("from", "guest")]));
+            Value::Null
+        }
+        "metric" => {
+            let series = number("series").max(1);
+            (0..series).for_each(|n| metrics::add(text("name"), 1, &[("series", &n.to_string())]));
+            Value::Null
+        }
+        "trap" => panic!("asked to trap"),
         "send" => sent(&outbound(call).send().map_err(debug)?),
         "send-all" => {
             let requests: Vec<_> = call["requests"]

@@ -24,7 +24,7 @@ fn text(path: &Path) -> String {
 }
 
 /// Runs a guest against cases.
-fn try_guest(guest: &str, cases: &str) -> (Option<i32>, Value) {
+pub(super) fn try_guest(guest: &str, cases: &str) -> (Option<i32>, Value) {
     let files = TestFiles::default()
         .with_guests(&[guest])
         .with("plugins/tests/cases.toml", cases);
@@ -35,13 +35,13 @@ fn try_guest(guest: &str, cases: &str) -> (Option<i32>, Value) {
 }
 
 /// Every case must be as expected.
-fn all_pass(guest: &str, cases: &str) {
+pub(super) fn all_pass(guest: &str, cases: &str) {
     let (code, shown) = try_guest(guest, cases);
     assert_eq!((code, &shown["failed"]), (Some(0), &json!(0)), "{shown:#}");
 }
 
 /// What is said of the only case, which must not be as expected.
-fn differences(guest: &str, case: &str) -> Vec<(String, String, String)> {
+pub(super) fn differences(guest: &str, case: &str) -> Vec<(String, String, String)> {
     let (code, shown) = try_guest(guest, &format!("[[case]]\nname = \"it\"\n{case}\n"));
     assert_eq!((code, &shown["failed"]), (Some(1), &json!(1)), "{shown:#}");
     let text = |difference: &Value, key: &str| difference[key].as_str().unwrap().to_owned();

@@ -100,6 +100,23 @@ fn bench_says_what_calls_cost_first_fresh_and_reused() {
 }
 
 #[test]
+fn bench_answers_the_requests_of_a_case_again_and_again() {
+    let call = r#"{"call":"send","url":"https://idp.example.com/keys"}"#;
+    let case = format!(
+        "[plugin]\n{PATIENT}\n[[case]]\nname = \"keys\"\nrequest.body = '{call}'\n\
+         services.http = [{{ url = \"https://idp.example.com/keys\", body = \"none\" }}]\n"
+    );
+    let folder = TestFiles::default()
+        .with_guests(&["uses-services"])
+        .with("plugins/tests/cases.toml", case);
+    let file = folder.dir().join("plugins/uses-services.wasm").display().to_string();
+    let output = run(&["bench", &file, "--seconds", "1", "--format", "json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(shown["cases"][0]["fresh"]["calls"].as_u64().unwrap() >= 10, "{shown:#}");
+}
+
+#[test]
 fn bench_measures_no_plugin_that_fails() {
     let folder = TestFiles::default().with_guests(&["traps"]);
     let output = run(&["bench", &folder.dir().join("plugins/traps.wasm").display().to_string()]);

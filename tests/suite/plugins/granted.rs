@@ -1,6 +1,7 @@
 //! What plugins are granted by name, and nothing else: each service with the guest `uses-services`, which does as it is
 //! told and says what came of it.
 
+mod cache;
 mod counters;
 mod http;
 mod kv;
@@ -11,10 +12,10 @@ use serde_json::{Value, json};
 
 use super::setup::{PATIENT, base, route};
 
-const GUEST: &str = "uses-services";
+pub(super) const GUEST: &str = "uses-services";
 
 /// The configuration: `[plugin.uses-services]` with these lines, and further sections.
-fn config(plugin: &str, sections: &str) -> String {
+pub(super) fn config(plugin: &str, sections: &str) -> String {
     let section = format!("[plugin.{GUEST}]\n{PATIENT}\n{plugin}\n");
     [base(), sections.to_owned(), section, ask_route(GUEST)].concat()
 }
@@ -23,12 +24,12 @@ fn ask_route(guest: &str) -> String {
     route(guest, "", &format!("plugin = \"{guest}\""))
 }
 
-fn files() -> TestFiles {
+pub(super) fn files() -> TestFiles {
     TestFiles::default().with_guests(&[GUEST])
 }
 
 /// What the guest says came of a call.
-fn ask(gateway: &TestGateway, call: &Value) -> Value {
+pub(super) fn ask(gateway: &TestGateway, call: &Value) -> Value {
     ask_as(gateway, GUEST, call)
 }
 
@@ -44,16 +45,16 @@ fn ask_as(gateway: &TestGateway, guest: &str, call: &Value) -> Value {
     answer.json()
 }
 
-fn ok(value: impl Into<Value>) -> Value {
+pub(super) fn ok(value: impl Into<Value>) -> Value {
     json!({ "ok": value.into() })
 }
 
-fn error(text: &str) -> Value {
+pub(super) fn error(text: &str) -> Value {
     json!({ "error": text })
 }
 
 /// Calls of a service that ended in one way.
-fn calls(gateway: &TestGateway, service: &str, outcome: &str) -> f64 {
+pub(super) fn calls(gateway: &TestGateway, service: &str, outcome: &str) -> f64 {
     gateway.metric(&format!(
         "gatewright_plugin_service_calls_total{{plugin=\"{GUEST}\",service=\"{service}\",outcome=\"{outcome}\"}}"
     ))

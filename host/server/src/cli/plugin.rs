@@ -16,16 +16,12 @@ use std::io::Write as _;
 use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Subcommand;
 use gatewright_authoring::Error;
-use gatewright_config::PluginConfig;
-use gatewright_wasm::PluginError;
 
 use crate::cli::output::{failure, mistake};
-use crate::trial::Trial;
 
 /// Who waits longer than this is told what for.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -66,9 +62,9 @@ impl Plugin {
     }
 }
 
-/// Loads a plugin, and says so on standard error when that takes long.
-async fn load(trial: &Trial, file: &Path, config: &PluginConfig) -> Result<Arc<gatewright_wasm::Plugin>, PluginError> {
-    let mut loading = pin!(trial.load(file, config));
+/// Waits for a plugin that is loaded, and says so on standard error when that takes long.
+async fn patiently<T>(file: &Path, loading: impl Future<Output = T>) -> T {
+    let mut loading = pin!(loading);
     match tokio::time::timeout(SILENCE, loading.as_mut()).await {
         Ok(loaded) => loaded,
         Err(_) => {

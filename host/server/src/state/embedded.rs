@@ -27,10 +27,13 @@ const EVICTION_SAMPLE: usize = 8;
 /// whose time has passed is the same as none, which is what keeps the map small.
 pub struct Embedded {
     started: Instant,
+    /// No time passes: for tests of plugins.
+    stands_still: bool,
     hasher: RandomState,
     shards: Vec<Mutex<Shard>>,
     counters: Tables<Counter>,
     entries: Tables<Entry>,
+    remembered: Tables<Bytes>,
     /// Of all entries: so that a key that was deleted does not get a revision that it had.
     revision: AtomicU64,
 }
@@ -52,10 +55,12 @@ impl Default for Embedded {
     fn default() -> Self {
         Self {
             started: Instant::now(),
+            stands_still: false,
             hasher: RandomState::new(),
             shards: std::iter::repeat_with(Mutex::default).take(SHARDS).collect(),
             counters: Tables::default(),
             entries: Tables::default(),
+            remembered: Tables::default(),
             revision: AtomicU64::new(0),
         }
     }
@@ -63,7 +68,7 @@ impl Default for Embedded {
 
 impl State for Embedded {
     fn take<'a>(&'a self, limit: &str, key: &str, bucket: TokenBucket) -> Step<'a, Result<Taken, Problem>> {
-        Step::ready(Ok(self.take_at(limit, key, bucket, self.started.elapsed())))
+        Step::ready(Ok(self.take_at(limit, key, bucket, self.now())))
     }
 
     fn take_many<'a>(
@@ -73,7 +78,7 @@ impl State for Embedded {
         tokens: u64,
         bucket: TokenBucket,
     ) -> Step<'a, Result<Taken, StateError>> {
-        Step::ready(self.take_many_at(space, key, tokens, bucket, self.started.elapsed()))
+        Step::ready(self.take_many_at(space, key, tokens, bucket, self.now()))
     }
 
     fn add<'a>(
@@ -83,11 +88,11 @@ impl State for Embedded {
         delta: i64,
         window: Duration,
     ) -> Step<'a, Result<i64, StateError>> {
-        Step::ready(self.add_at(space, key, delta, window, self.started.elapsed()))
+        Step::ready(self.add_at(space, key, delta, window, self.now()))
     }
 
     fn get<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<Option<Entry>, StateError>> {
-        Step::ready(Ok(self.get_at(space, key, self.started.elapsed())))
+        Step::ready(Ok(self.get_at(space, key, self.now())))
     }
 
     fn put<'a>(
@@ -98,16 +103,50 @@ impl State for Embedded {
         value: Bytes,
         ttl: Option<Duration>,
     ) -> Step<'a, Result<Option<u64>, StateError>> {
-        Step::ready(self.put_at(space, key, expected, &value, ttl, self.started.elapsed()))
+        Step::ready(self.put_at(space, key, expected, &value, ttl, self.now()))
     }
 
     fn delete<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<(), StateError>> {
         self.entries.of(space).remove(key);
         Step::ready(Ok(()))
     }
+
+    fn recall<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<Option<Bytes>, StateError>> {
+        Step::ready(Ok(self.recall_at(space, key, self.now())))
+    }
+
+    fn remember<'a>(
+        &'a self,
+        space: Space<'_>,
+        key: &str,
+        value: Bytes,
+        ttl: Duration,
+    ) -> Step<'a, Result<(), StateError>> {
+        Step::ready(self.remember_at(space, key, &value, ttl, self.now()))
+    }
+
+    fn forget<'a>(&'a self, space: Space<'_>, key: &str) -> Step<'a, Result<(), StateError>> {
+        self.remembered.of(space).remove(key);
+        Step::ready(Ok(()))
+    }
 }
 
 impl Embedded {
+    /// State for which no time passes: nothing ends, and no bucket is refilled.
+    pub fn standing_still() -> Self {
+        Self {
+            stands_still: true,
+            ..Self::default()
+        }
+    }
+
+    fn now(&self) -> Duration {
+        match self.stands_still {
+            true => Duration::ZERO,
+            false => self.started.elapsed(),
+        }
+    }
+
     fn take_at(&self, limit: &str, key: &str, bucket: TokenBucket, now: Duration) -> Taken {
         let name = format!("{limit}\0{key}").into_boxed_str();
         let index = self.hasher.hash_one(&name) as usize % SHARDS;
@@ -211,6 +250,25 @@ impl Embedded {
         })
     }
 
+    fn recall_at(&self, space: Space<'_>, key: &str, now: Duration) -> Option<Bytes> {
+        self.remembered.of(space).find(key, nanoseconds(now), Bytes::clone)
+    }
+
+    fn remember_at(
+        &self,
+        space: Space<'_>,
+        key: &str,
+        value: &Bytes,
+        ttl: Duration,
+        now: Duration,
+    ) -> Result<(), StateError> {
+        let now = nanoseconds(now);
+        let until = now.saturating_add(nanoseconds(ttl));
+        self.remembered.of(space).update(key, now, room(space), |_| {
+            ((), Change::Put(value.clone(), value.len() as u64, until))
+        })
+    }
+
     /// Buckets of stages that are kept.
     pub fn len(&self) -> usize {
         self.shards
@@ -246,7 +304,8 @@ impl Shard {
     }
 }
 
-/// Counts make room for each other: the one that is nearest to its end, or to full, loses least.
+/// Counts make room for each other, and so do values that can be computed again: the one that is nearest to its end,
+/// or to full, loses least.
 fn room(space: Space<'_>) -> Room {
     Room {
         bytes: space.bytes,
@@ -466,6 +525,37 @@ mod tests {
         );
         assert_eq!(put("huge", 1 << 20, None, 1_000), Err(StateError::Full));
         assert!(state.entries.of(space("a", "a")).bytes() <= 64 << 10);
+    }
+
+    #[test]
+    fn what_is_remembered_makes_room_by_its_end_and_is_no_entry() {
+        let state = Embedded::default();
+        let at = Duration::from_secs;
+        let remember = |key: &str, bytes: usize, ttl, now| {
+            state.remember_at(space("a", "a"), key, &Bytes::from(vec![0; bytes]), at(ttl), at(now))
+        };
+        let recall = |key: &str, now| state.recall_at(space("a", "a"), key, at(now)).map(|value| value.len());
+        remember("long", 20 << 10, 1_000, 0).unwrap();
+        remember("short", 20 << 10, 100, 0).unwrap();
+        assert_eq!(
+            (recall("long", 99), recall("short", 99)),
+            (Some(20 << 10), Some(20 << 10))
+        );
+        assert_eq!((recall("long", 999), recall("short", 100)), (Some(20 << 10), None));
+        remember("more", 30 << 10, 500, 50).unwrap();
+        assert_eq!(
+            (recall("long", 50), recall("short", 50), recall("more", 50)),
+            (Some(20 << 10), None, Some(30 << 10))
+        );
+        assert_eq!(remember("huge", 1 << 20, 1, 50), Err(StateError::Full));
+        assert_eq!(recall("more", 50), Some(30 << 10));
+        assert_eq!(state.get_at(space("a", "a"), "long", at(50)), None);
+        assert!(matches!(
+            state.forget(space("a", "a"), "long"),
+            Step::Ready(Some(Ok(())))
+        ));
+        assert_eq!(recall("long", 50), None);
+        assert!(state.remembered.of(space("a", "a")).bytes() <= 64 << 10);
     }
 
     #[test]

@@ -1,19 +1,27 @@
 //! What was expected and what came: every difference, each small enough to be read.
 
+mod decision;
+mod services;
+
 use std::fmt::Display;
 
-use gatewright_config::cases::{CaseFailure, Decision, Expectation, ExpectedBody, ExpectedRequest, FieldExpectation};
+use gatewright_config::cases::{
+    CaseFailure, Decision, Expectation, ExpectedBody, ExpectedRequest, FaultKind, FieldExpectation,
+};
 use gatewright_core::{Attributes, Value};
 use http::{HeaderMap, HeaderName};
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::observe::{Broken, Observed, Reply};
+use super::script::Script;
 
 /// Differences of one case that are shown.
 const MOST: usize = 20;
 /// Bytes of a text that are shown.
 const TEXT: usize = 400;
+/// Bytes of a body that are shown as hexadecimal digits.
+const HEX: usize = 64;
 
 /// One thing that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,12 +35,16 @@ pub(crate) struct Difference {
 }
 
 /// Compares.
-pub(crate) fn compare(expect: &Expectation, observed: &Observed) -> Vec<Difference> {
+pub(crate) async fn compare(expect: &Expectation, observed: &Observed, script: &Script) -> Vec<Difference> {
     let mut differences = Differences(Vec::new());
     match (&expect.failure, &observed.failure) {
-        (None, None) => differences.outcome(expect, observed),
+        (None, None) => {
+            differences.outcome(expect, observed);
+            decision::compare(&mut differences, expect, script.decided().as_ref());
+        }
         (expected, got) => differences.failure(*expected, got.as_ref(), expect, observed),
     }
+    services::compare(&mut differences, expect, script).await;
     differences.0.truncate(MOST);
     differences.0
 }
@@ -74,6 +86,12 @@ impl Differences {
                 format_args!("{at:?}"),
                 format_args!("{} ({})", places.join(", "), got.message),
             );
+        }
+        // In the words in which the gateway tells a fault.
+        if let Some(fault) = expect.fault.map(fault_name)
+            && !got.message.contains(&format!("it reported `{fault}`"))
+        {
+            self.add("fault", fault, &got.message);
         }
         if let Some(message) = expect
             .message
@@ -184,6 +202,8 @@ impl Differences {
             None => {}
             Some(ExpectedBody::Text(expected)) if expected.as_bytes() == got => {}
             Some(ExpectedBody::Text(expected)) => self.text(&format!("{prefix}body"), expected, got),
+            Some(ExpectedBody::Bytes(expected)) if expected == got => {}
+            Some(ExpectedBody::Bytes(expected)) => self.add(format!("{prefix}hex"), hex(expected), hex(got)),
             Some(ExpectedBody::Json(expected)) => match serde_json::from_slice::<Json>(got) {
                 Ok(got) => self.json(&format!("{prefix}json"), expected, &got),
                 Err(error) => {
@@ -296,6 +316,25 @@ fn list(values: &[String]) -> String {
         [] => "none".to_owned(),
         [value] => value.clone(),
         values => format!("{values:?}"),
+    }
+}
+
+/// The first bytes.
+fn hex(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().take(HEX).map(|byte| format!("{byte:02x}")).collect();
+    match bytes.len() {
+        0 => "nothing".to_owned(),
+        1..=HEX => digits,
+        length => format!("{digits}… ({length} bytes)"),
+    }
+}
+
+const fn fault_name(fault: FaultKind) -> &'static str {
+    match fault {
+        FaultKind::Unavailable => "unavailable",
+        FaultKind::Misconfigured => "misconfigured",
+        FaultKind::BadInput => "bad-input",
+        FaultKind::Internal => "internal",
     }
 }
 

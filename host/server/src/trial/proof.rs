@@ -1,6 +1,6 @@
 //! The tests that a new version of a plugin has to pass before it serves: cases in `NAME.tests.toml` beside `NAME.wasm`.
 //!
-//! They run in a host of their own, beside the one that serves, without grants. What has passed is remembered: only new
+//! They run in a host of their own, beside the one that serves, with no services but those that the cases script. What has passed is remembered: only new
 //! bytes, or new cases, are tried again.
 
 use std::collections::HashMap;
@@ -14,9 +14,10 @@ use sha2::{Digest as _, Sha256};
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
 
-use super::Trial;
 use super::compare::{Difference, compare};
 use super::observe::observe;
+use super::script::Script;
+use super::{Trial, name};
 
 /// All cases of one plugin together.
 const TIME: Duration = Duration::from_secs(30);
@@ -103,14 +104,19 @@ impl Proofs {
         let mut limits = cases.plugin.clone();
         limits.time = limits.time.saturating_mul(PATIENCE);
         limits.cpu = limits.cpu.saturating_mul(PATIENCE);
-        let plugin = trial.load(file, &limits).await.map_err(untried)?;
-        if plugin.summary().digest != digest {
-            // What would serve has not been tested. The next reload finds one file.
-            return Err("was replaced while it was loaded".to_owned());
-        }
+        let owner = name(file);
         let mut failed = Vec::new();
         for case in &cases.cases {
-            let differences = compare(&case.expect, &observe(&trial, &plugin, case).await);
+            let script = Script::new(&owner, &limits, &case.services, false).await;
+            let script =
+                script.map_err(|error| format!("cannot be tested: {}:{}: {error}", tests.display(), case.line))?;
+            let plugin = trial.load_with(file, &script).await.map_err(untried)?;
+            if plugin.summary().digest != digest {
+                // What would serve has not been tested. The next reload finds one file.
+                return Err("was replaced while it was loaded".to_owned());
+            }
+            let observed = observe(&trial, &plugin, case).await;
+            let differences = compare(&case.expect, &observed, &script).await;
             if !differences.is_empty() {
                 failed.push((case, differences));
             }

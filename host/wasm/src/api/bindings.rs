@@ -23,6 +23,7 @@ wasmtime::component::bindgen!({
     ownership: Borrowing { duplicate_if_necessary: true },
     // What may have to wait is asynchronous, so that the guest holds no thread. The others stay cheap.
     imports: {
+        "gatewright:plugin/cache": async | trappable,
         "gatewright:plugin/counters": async | trappable,
         "gatewright:plugin/http-client": async | trappable,
         "gatewright:plugin/kv": async | trappable,

@@ -139,8 +139,9 @@ fn checked(info: PluginInfo) -> Result<Description, Wrong> {
     })
 }
 
-const CAPABILITIES: [(Capability, &str); 7] = [
+const CAPABILITIES: [(Capability, &str); 8] = [
     (Capability::KV, "kv"),
+    (Capability::CACHE, "cache"),
     (Capability::COUNTERS, "counters"),
     (Capability::SECRETS, "secrets"),
     (Capability::HTTP_CLIENT, "http-client"),

@@ -54,7 +54,7 @@ impl Asked {
             self.caller.name,
             self.service.as_str()
         );
-        self.refuse(what, "it is not granted", &advice);
+        self.refuse(Answered::Refused, what, "it is not granted", &advice);
     }
 
     /// A host that is granted has no address but one that a name may not stand for.
@@ -63,12 +63,29 @@ impl Asked {
             "set `allow_private = true` under `[plugin.{}.http]`, or grant the address itself",
             self.caller.name
         );
-        self.refuse(host, &format!("its address is private: {address}"), &advice);
+        let reason = format!("its address is private: {address}");
+        self.refuse(Answered::Refused, host, &reason, &advice);
     }
 
-    fn refuse(mut self, what: &str, reason: &str, advice: &str) {
-        self.answered = Answered::Refused;
-        let Caller { name, refusals, .. } = &*self.caller;
+    /// One more request than the plugin may send now.
+    pub(super) fn limited(self) {
+        let Caller { name, limits, .. } = &*self.caller;
+        let reason = format!("it sends more than {}", limits.http.rate);
+        let advice = format!("raise `rate` under `[plugin.{name}.http]`");
+        self.refuse(Answered::Limited, "one more request", &reason, &advice);
+    }
+
+    fn refuse(mut self, answered: Answered, what: &str, reason: &str, advice: &str) {
+        self.answered = answered;
+        let Caller {
+            name,
+            refusals,
+            granted,
+            ..
+        } = &*self.caller;
+        if let Some(observer) = &granted.observer {
+            observer.refused(self.service.as_str(), what);
+        }
         if let Some(suppressed) = refusals.open() {
             let (service, what) = (self.service.as_str(), escaped(what, LONGEST_NAME));
             tracing::warn!(

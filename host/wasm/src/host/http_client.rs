@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use gatewright_core::TokenBucket;
 use http::{Method, Request, Response, Uri};
 
 use self::at_once::at_once;
@@ -37,6 +38,9 @@ impl Host for CallState {
     }
 }
 
+/// Where the buckets of plugins are; those of stages have other names.
+const BUCKETS: &str = "requests of plugins";
+
 /// A request that has been checked, or why it is not sent.
 struct Prepared {
     asked: Asked,
@@ -65,13 +69,38 @@ async fn send(caller: &Caller, prepared: Prepared) -> Result<FullResponse, HttpE
     let sent = match (outbound, &caller.granted.http) {
         (Ok(outbound), Some(client)) => {
             let origin = outbound.origin;
-            let sent = client.send(outbound).await;
-            sent.map_err(|error| Refusal::Failed(error, origin))
+            match within_rate(caller).await {
+                Ok(()) => {
+                    let sent = client.send(outbound).await;
+                    sent.map_err(|error| Refusal::Failed(error, origin))
+                }
+                Err(refusal) => Err(refusal),
+            }
         }
         (Ok(_), None) => Err(Refusal::NoClient),
         (Err(refusal), _) => Err(refusal),
     };
     asked.settled(sent.map(lowered), |refusal, asked| refusal.into_error(asked, caller))
+}
+
+/// Takes a request out of what the plugin may send, over all workers.
+async fn within_rate(caller: &Caller) -> Result<(), Refusal> {
+    let rate = caller.limits.http.rate;
+    let bucket = TokenBucket {
+        interval: Duration::from_secs_f64(rate.per_second().recip()),
+        burst: rate.tokens,
+    };
+    let state = caller
+        .granted
+        .state()
+        .map_err(|error| Refusal::NoState(error.to_string()))?;
+    // Another rate has another bucket: it does not wait for what the one before lent out.
+    let key = format!("{} {rate}", caller.name);
+    match state.take(BUCKETS, &key, bucket).await {
+        Ok(taken) if taken.allowed => Ok(()),
+        Ok(taken) => Err(Refusal::Limited(taken.retry_after)),
+        Err(problem) => Err(Refusal::NoState(problem.to_string())),
+    }
 }
 
 fn checked(caller: &Caller, request: OutboundRequest) -> Result<Outbound, Refusal> {
@@ -127,6 +156,10 @@ enum Refusal {
     /// Scheme, host and port that are not granted.
     NotGranted(String),
     BadRequest(String),
+    /// More than the plugin may send now.
+    Limited(Duration),
+    /// How many it has sent is not known.
+    NoState(String),
     /// The plugin was loaded by somebody who sends nothing.
     NoClient,
     /// From the origin of that number.
@@ -152,6 +185,16 @@ impl Refusal {
             Self::BadRequest(reason) => {
                 asked.ended(Answered::Invalid);
                 return HttpError::BadRequest(reason);
+            }
+            Self::Limited(wait) => {
+                asked.limited();
+                // Rounded up: who comes back when it was told to should not come in vain.
+                let wait = wait.as_nanos().div_ceil(1_000_000);
+                return HttpError::RateLimited(u32::try_from(wait).unwrap_or(u32::MAX));
+            }
+            Self::NoState(reason) => {
+                asked.ended(Answered::Failed);
+                return HttpError::Connect(reason);
             }
             Self::NoClient => {
                 asked.ended(Answered::Failed);

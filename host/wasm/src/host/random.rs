@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use wasmtime_wasi::Rng;
+use wasmtime_wasi::{Deterministic, Rng};
 
 use crate::api::bindings::gatewright::plugin::random::Host;
 use crate::state::CallState;
@@ -15,6 +15,17 @@ thread_local! {
     static RANDOM: RefCell<Box<dyn Rng + Send>> = RefCell::new(wasmtime_wasi::thread_rng());
 }
 
+/// Numbers that are the same in every run, for tests of plugins: SplitMix64, again and again after 2 KiB.
+pub(crate) fn seeded(seed: u64) -> Deterministic {
+    let number = |index: u64| {
+        let state = seed.wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    };
+    Deterministic::new((1..=256).flat_map(|index| number(index).to_le_bytes()).collect())
+}
+
 impl Host for CallState {
     fn bytes(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
         if length > LONGEST {
@@ -23,11 +34,17 @@ impl Host for CallState {
             )));
         }
         let mut bytes = vec![0; usize::try_from(length)?];
-        RANDOM.with_borrow_mut(|random| random.fill_bytes(&mut bytes));
+        match &mut self.seeded {
+            Some(seeded) => seeded.fill_bytes(&mut bytes),
+            None => RANDOM.with_borrow_mut(|random| random.fill_bytes(&mut bytes)),
+        }
         Ok(bytes)
     }
 
     fn number(&mut self) -> wasmtime::Result<u64> {
-        Ok(RANDOM.with_borrow_mut(|random| random.next_u64()))
+        Ok(match &mut self.seeded {
+            Some(seeded) => seeded.next_u64(),
+            None => RANDOM.with_borrow_mut(|random| random.next_u64()),
+        })
     }
 }

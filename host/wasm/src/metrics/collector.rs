@@ -43,6 +43,7 @@ impl Collector for PluginCollector {
         calls(&mut encoder, &rows)?;
         traps(&mut encoder, &rows)?;
         decisions(&mut encoder, &rows)?;
+        caches(&mut encoder, &rows)?;
         instances(&mut encoder, &rows)?;
         gauge(
             &mut encoder,
@@ -176,6 +177,33 @@ fn decisions(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+fn caches(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(
+        "gatewright_plugin_cache",
+        "Values that plugins asked their caches for",
+        None,
+        MetricType::Counter,
+    )?;
+    for row in rows {
+        let sums = &row.sums;
+        for (result, count) in [
+            ("hit", sums.cache_hit),
+            ("miss", sums.cache_miss),
+            ("shared", sums.cache_shared),
+        ] {
+            let labels = [("plugin", &*row.name), ("result", result)];
+            metric
+                .encode_family(&labels)?
+                .encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+        }
+    }
+    let name = "gatewright_plugin_cache_waiting";
+    let help = "Calls that wait for a value that another call computes";
+    gauge(encoder, name, help, rows, |row| {
+        row.sums.cache_wait_began.saturating_sub(row.sums.cache_wait_ended)
+    })
 }
 
 fn instances(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {

@@ -30,6 +30,8 @@ labels! {
         Counters = "counters",
         /// Key-value stores.
         Kv = "kv",
+        /// Values that are computed once for many calls.
+        Cache = "cache",
         /// Outbound requests.
         Http = "http",
     }
@@ -42,6 +44,8 @@ labels! {
         Ok = "ok",
         /// It is not granted.
         Refused = "refused",
+        /// It is more than the plugin may ask for in a time.
+        Limited = "limited",
         /// What was asked for makes no sense, or is more than it may be.
         Invalid = "invalid",
         /// Who should have answered did not.

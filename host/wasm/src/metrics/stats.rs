@@ -169,6 +169,16 @@ numbers! {
     decision_bypass,
     /// Faults that `on_fault = "skip"` passed over.
     skipped,
+    /// Values found in its caches.
+    cache_hit,
+    /// Values of its caches that a call was told to compute.
+    cache_miss,
+    /// Values of its caches that another call computed meanwhile.
+    cache_shared,
+    /// Calls that began to wait for such a value.
+    cache_wait_began,
+    /// Calls that no longer wait for one.
+    cache_wait_ended,
     /// Log lines beyond a call's budget.
     log_line_dropped,
     /// Samples of own metrics that were not granted, misnamed or too many.

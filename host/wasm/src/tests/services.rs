@@ -56,6 +56,18 @@ impl State for Away {
     fn delete<'a>(&'a self, _: Space<'_>, _: &str) -> Step<'a, Result<(), StateError>> {
         away()
     }
+
+    fn recall<'a>(&'a self, _: Space<'_>, _: &str) -> Step<'a, Result<Option<Bytes>, StateError>> {
+        away()
+    }
+
+    fn remember<'a>(&'a self, _: Space<'_>, _: &str, _: Bytes, _: Duration) -> Step<'a, Result<(), StateError>> {
+        away()
+    }
+
+    fn forget<'a>(&'a self, _: Space<'_>, _: &str) -> Step<'a, Result<(), StateError>> {
+        away()
+    }
 }
 
 /// What `uses-services` says came of these calls.

@@ -1,7 +1,7 @@
 //! What the host of a test remembers, one per thread.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -20,9 +20,10 @@ pub(super) struct Host {
     pub(super) metrics: HashMap<String, f64>,
     pub(super) secrets: HashMap<String, Vec<u8>>,
     pub(super) stores: HashMap<String, Store>,
+    pub(super) caches: HashMap<String, Cache>,
     pub(super) counters: HashMap<String, HashMap<String, Counter>>,
     pub(super) http: Option<HttpAnswer>,
-    /// Why stores and counters do not answer.
+    /// Why stores, caches and counters do not answer.
     pub(super) away: Option<String>,
 }
 
@@ -30,6 +31,14 @@ pub(super) struct Host {
 pub(super) struct Store {
     pub(super) entries: HashMap<String, (Entry, Option<Duration>)>,
     pub(super) revision: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Cache {
+    /// Values, and when they are over.
+    pub(super) values: HashMap<String, (Vec<u8>, Duration)>,
+    /// Keys whose values another call computes.
+    pub(super) elsewhere: HashSet<String>,
 }
 
 /// A fixed window or a token bucket, whichever the plugin uses the key as.
@@ -50,6 +59,7 @@ impl Host {
             metrics: HashMap::new(),
             secrets: HashMap::new(),
             stores: HashMap::new(),
+            caches: HashMap::new(),
             counters: HashMap::new(),
             http: None,
             away: None,

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::memory::{Counter, Store, with};
+use super::memory::{Cache, Counter, Store, with};
 use super::{Level, LogLine};
 use crate::Response;
+use crate::cache::{CacheError, Found};
 use crate::counters::{Bucket, CounterError};
 use crate::http::{HttpError, HttpRequest};
 use crate::kv::{Entry, KvError};
@@ -101,6 +102,32 @@ pub(crate) fn kv_delete(store: &str, key: &str) -> Result<(), KvError> {
     })
 }
 
+pub(crate) fn cache_get(cache: &str, key: &str, _wait: Option<Duration>) -> Result<Found, CacheError> {
+    with_cache(cache, key, |cache, now| {
+        let alive = cache.values.get(key).filter(|(_, until)| now < *until);
+        match alive {
+            Some((value, _)) => Ok(Found::Value(value.clone())),
+            // Nobody else will put it: the wait is over at once.
+            None if cache.elsewhere.contains(key) => Err(CacheError::Timeout),
+            None => Ok(Found::Compute),
+        }
+    })
+}
+
+pub(crate) fn cache_put(cache: &str, key: &str, value: &[u8], ttl: Duration) -> Result<(), CacheError> {
+    with_cache(cache, key, |cache, now| {
+        cache.values.insert(key.to_owned(), (value.to_owned(), now + ttl));
+        Ok(())
+    })
+}
+
+pub(crate) fn cache_forget(cache: &str, key: &str) -> Result<(), CacheError> {
+    with_cache(cache, key, |cache, _now| {
+        cache.values.remove(key);
+        Ok(())
+    })
+}
+
 pub(crate) fn counter_add(counter: &str, key: &str, delta: i64, window: Duration) -> Result<i64, CounterError> {
     with_counter(counter, key, 0.0, |counter, now| {
         if now.saturating_sub(counter.since) >= window {
@@ -183,6 +210,24 @@ fn with_store<T>(store: &str, act: impl FnOnce(&mut Store, Duration) -> Result<T
         match &host.away {
             Some(reason) => Err(KvError::Unavailable(reason.clone())),
             None => act(store, now),
+        }
+    })
+}
+
+fn with_cache<T>(
+    cache: &str,
+    key: &str,
+    act: impl FnOnce(&mut Cache, Duration) -> Result<T, CacheError>,
+) -> Result<T, CacheError> {
+    with(|host| {
+        let now = host.monotonic;
+        let cache = host.caches.get_mut(cache).ok_or(CacheError::NoSuchCache)?;
+        if key.len() > 512 {
+            return Err(CacheError::TooLarge);
+        }
+        match &host.away {
+            Some(reason) => Err(CacheError::Unavailable(reason.clone())),
+            None => act(cache, now),
         }
     })
 }

@@ -15,7 +15,8 @@ use serde::Serialize;
 use super::files::{FILE_BYTES, case_files, has_cases, load, wasm};
 use crate::cli::output::{failure, mistake, print};
 use crate::cli::run::log_messages;
-use crate::trial::{Trial, Used, exchange, response, sees_response, whole};
+use crate::trial::script::Script;
+use crate::trial::{Trial, Used, exchange, name, response, sees_response, whole};
 
 /// Measure what calls of a plugin cost: the first one, with a new instance each, and with reused instances.
 ///
@@ -130,7 +131,9 @@ impl Bench {
         }
         let trial = Trial::new(None, FILE_BYTES).map_err(text)?;
         let limits = files.first().map(|(_, file)| file.plugin.clone()).unwrap_or_default();
-        let first = super::load(&trial, &wasm, &limits).await.map_err(text)?;
+        let first = super::patiently(&wasm, trial.load(&wasm, &limits))
+            .await
+            .map_err(text)?;
         let instance = measure(&first, ROUNDS).await.map_err(text)?;
         let modes = self.modes(&first);
         let share = Duration::from_secs(self.seconds.into()) / count / u32::try_from(modes.len()).unwrap_or(1).max(1);
@@ -153,8 +156,14 @@ impl Bench {
                         instances,
                         ..cases.plugin.clone()
                     };
-                    let plugin = super::load(&trial, &wasm, &limits).await.map_err(text)?;
+                    let script = Script::new(&name(&wasm), &limits, &case.services, true).await?;
+                    let loading = trial.load_with(&wasm, &script);
+                    let plugin = super::patiently(&wasm, loading).await.map_err(text)?;
                     let cost = cost(&trial, &plugin, case, share).await;
+                    let cost = cost.and_then(|cost| match script.unexpected().as_slice() {
+                        [] => Ok(cost),
+                        [request, ..] => Err(format!("`services.http` has no such request: {request}")),
+                    });
                     *place =
                         Some(cost.map_err(|error| {
                             format!("{}:{}: case `{}`: {error}", file.display(), case.line, case.name)

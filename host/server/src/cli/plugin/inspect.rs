@@ -44,7 +44,7 @@ impl Inspect {
     async fn inspect(&self) -> Result<Value, PluginError> {
         // A store of its own: what compiling costs is one of the facts.
         let trial = Trial::new(None, self.file_bytes)?;
-        let plugin = super::load(&trial, &self.file, &PluginConfig::default()).await?;
+        let plugin = super::patiently(&self.file, trial.load(&self.file, &PluginConfig::default())).await?;
         let cost = measure(&plugin, self.rounds.max(1)).await?;
         Ok(json!({ "plugin": plugin.summary(), "new_instance_microseconds": cost.as_secs_f64() * 1e6 }))
     }

@@ -11,9 +11,10 @@ use serde_json::json;
 use super::files::{FILE_BYTES, case_files, load, wasm};
 use crate::cli::output::{failure, mistake, print};
 use crate::cli::run::log_messages;
-use crate::trial::Trial;
 use crate::trial::compare::{Difference, compare};
 use crate::trial::observe::observe;
+use crate::trial::script::Script;
+use crate::trial::{Trial, name};
 
 /// Run a plugin against cases: requests in, and what must come of them
 ///
@@ -87,15 +88,21 @@ impl Test {
         let files = load(case_files(&wasm, &self.cases)?)?;
         let text = |error: gatewright_wasm::PluginError| error.to_string();
         let trial = Trial::new(self.store.as_deref(), FILE_BYTES).map_err(text)?;
+        let owner = name(&wasm);
         let mut verdicts = Vec::new();
         for (file, cases) in files {
             let mut limits = cases.plugin;
             limits.time = limits.time.saturating_mul(self.patience);
             limits.cpu = limits.cpu.saturating_mul(self.patience);
-            let plugin = super::load(&trial, &wasm, &limits).await.map_err(text)?;
             for case in &cases.cases {
+                let script = Script::new(&owner, &limits, &case.services, false);
+                let script = script.await.map_err(|error| at(&file, case, &error))?;
+                let plugin = super::patiently(&wasm, trial.load_with(&wasm, &script))
+                    .await
+                    .map_err(text)?;
                 let observed = observe(&trial, &plugin, case).await;
-                let verdict = Verdict::of(&file, case, compare(&case.expect, &observed), observed.time.as_micros());
+                let differences = compare(&case.expect, &observed, &script).await;
+                let verdict = Verdict::of(&file, case, differences, observed.time.as_micros());
                 if self.format == Format::Human {
                     print(verdict.lines());
                 }
@@ -123,6 +130,10 @@ impl Test {
             _ => ExitCode::FAILURE,
         }
     }
+}
+
+fn at(file: &Path, case: &PluginCase, error: &str) -> String {
+    format!("{}:{}: {error}", file.display(), case.line)
 }
 
 impl Verdict {

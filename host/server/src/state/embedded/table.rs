@@ -172,7 +172,9 @@ impl<V> Table<V> {
 
     /// Tries to make room. Holds one lock at a time; what came free may be taken by others.
     fn make_room(&self, bytes: u64, now: u64, room: Room) -> bool {
-        self.sweep(now) > 0 || (room.evicts && self.evict(bytes) > 0)
+        let missing = self.bytes.load(Ordering::Relaxed).saturating_add(bytes);
+        let missing = missing.saturating_sub(room.bytes).max(1);
+        self.sweep(now) > 0 || (room.evicts && self.evict(missing) > 0)
     }
 
     fn sweep(&self, now: u64) -> u64 {

@@ -1,0 +1,36 @@
+//! `[cache.NAME]`
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Count;
+use crate::units::ByteSize;
+
+/// A cache that can be granted to plugins. Each plugin has its own under this name.
+///
+/// ```toml
+/// [cache.keys]
+/// value_bytes = "16KiB"
+/// bytes = "1MiB"
+/// ```
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cache {
+    /// Bytes of one value. Default `"64KiB"`.
+    pub value_bytes: ByteSize,
+    /// What the values of one plugin may take, about 150 bytes, key and value each. Beyond that, those nearest to their
+    /// end make room. Default `"4MiB"`.
+    pub bytes: ByteSize,
+    /// Calls that may wait at once for values that others compute. Default 256.
+    pub waiting: Count,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            value_bytes: ByteSize(64 << 10),
+            bytes: ByteSize(4 << 20),
+            waiting: Count(256),
+        }
+    }
+}
