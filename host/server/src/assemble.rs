@@ -430,7 +430,7 @@ impl RouteAssembly<'_> {
             IntegrationConfig::Plugin(config) => match self.plugin(&config.plugin, config.line, at_start)? {
                 None => Arc::new(UnavailableIntegration::new(&config.plugin)),
                 Some(plugin) => plugin
-                    .integration(config)
+                    .integration(config, &self.name)
                     .await
                     .map_err(|source| self.refused(config.line, source))?,
             },

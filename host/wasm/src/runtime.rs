@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gatewright_config::gateway::InstancePolicy;
-use gatewright_core::ExchangeId;
+use gatewright_core::{ExchangeId, Explanation, Value};
 
 use crate::api::{self, Hook};
 use crate::breaker::{Breaker, Breakers, Pass};
@@ -14,7 +14,7 @@ use crate::call::{Stopped, limited};
 use crate::digest::Digest;
 use crate::failure::{Failure, TrapReason};
 use crate::instance::{Instance, is_exhausted};
-use crate::metrics::Outcome;
+use crate::metrics::{Measured, Outcome, RouteStats};
 use crate::plugin::Plugin;
 use crate::pool::Pool;
 
@@ -33,10 +33,14 @@ pub(crate) struct Runtime {
 
 /// The exchange a call is for.
 #[derive(Clone, Copy)]
-pub(crate) struct Cause {
+pub(crate) struct Cause<'a> {
     pub(crate) exchange: ExchangeId,
     /// When the exchange must be over.
     pub(crate) deadline: Instant,
+    /// The numbers of the plugin on the exchange's route.
+    pub(crate) stats: &'a RouteStats,
+    /// Where the call says what it did, when somebody wants to know.
+    pub(crate) explanation: Option<&'a Explanation>,
 }
 
 impl Runtime {
@@ -79,29 +83,37 @@ impl Runtime {
     }
 
     /// One call, within all limits, counted. Dropping it ends the guest.
-    pub(crate) async fn call<H: Hook>(&self, hook: &H, cause: Cause) -> Result<H::Output, Failure> {
-        let stats = &self.plugin.caller().stats;
-        let measured = stats.measure(H::KIND);
-        let result = self.admit_and_run(hook, cause, measured.began()).await;
+    pub(crate) async fn call<H: Hook>(&self, hook: &H, cause: Cause<'_>) -> Result<H::Output, Failure> {
+        let mut measured = cause.stats.measure(H::KIND);
+        let result = self.admit_and_run(hook, cause, &mut measured).await;
+        if let Some(explanation) = cause.explanation {
+            self.explain(explanation, &measured, result.as_ref().err());
+        }
         match &result {
             Ok(_) => measured.ended(Outcome::Ok),
             Err(failure) => {
                 measured.ended(failure.into());
-                self.plugin.note(H::KIND, failure);
+                self.plugin.note(H::KIND, failure, cause.stats);
             }
         }
         result
     }
 
-    async fn admit_and_run<H: Hook>(&self, hook: &H, cause: Cause, now: Instant) -> Result<H::Output, Failure> {
+    async fn admit_and_run<H: Hook>(
+        &self,
+        hook: &H,
+        cause: Cause<'_>,
+        measured: &mut Measured<'_>,
+    ) -> Result<H::Output, Failure> {
         let breaker = self.breakers.of(H::KIND);
         let pass = breaker.admit().map_err(Failure::Resting)?;
-        let (_place, now) = self.plugin.place(now, cause.deadline).await?;
+        let (_place, now) = self.plugin.place(measured.began(), cause.deadline, cause.stats).await?;
+        measured.has_place(now);
         let time = now + self.plugin.caller().limits.time;
         let end = time.min(cause.deadline);
         let budget = end.saturating_duration_since(now);
-        let mut guest = pin!(self.run(hook, cause.exchange, budget));
-        let result = match limited(guest.as_mut(), end).await {
+        let mut guest = pin!(self.run(hook, cause, budget));
+        let result = match limited(guest.as_mut(), end, &mut measured.processor).await {
             Ok(result) => result,
             Err(Stopped::Late) if cause.deadline < time => Err(Failure::ExchangeOver),
             Err(Stopped::Late) => Err(Failure::TimeExceeded),
@@ -112,10 +124,15 @@ impl Runtime {
     }
 
     /// The guest's part: what happens here counts against its time and is gone when it is stopped.
-    async fn run<H: Hook>(&self, hook: &H, exchange: ExchangeId, budget: Duration) -> Result<H::Output, Failure> {
+    async fn run<H: Hook>(&self, hook: &H, cause: Cause<'_>, budget: Duration) -> Result<H::Output, Failure> {
         let _running = self.plugin.shared().ticker.running();
-        let mut instance = self.instance(exchange).await?;
-        let output = hook.call(&mut instance, budget).await?;
+        let mut instance = self.instance(cause.exchange).await?;
+        let at_work = AtWork {
+            instance: &mut instance,
+            cause,
+        };
+        let output = hook.call(at_work.instance, budget).await?;
+        drop(at_work);
         self.put_back(instance);
         Ok(output)
     }
@@ -153,6 +170,25 @@ impl Runtime {
         })
     }
 
+    fn explain(&self, explanation: &Explanation, measured: &Measured<'_>, failure: Option<&Failure>) {
+        let micros = |time: Duration| Value::Number(time.as_secs_f64() * 1e6);
+        let summary = self.plugin.summary();
+        let taken = measured.so_far();
+        let mut facts = vec![
+            ("plugin", Value::Text(summary.name.clone())),
+            ("version", Value::Text(summary.version.clone())),
+            ("digest", Value::Text(summary.digest.clone())),
+            ("hook", Value::Text(taken.kind.as_str().to_owned())),
+            ("queue_us", micros(taken.queue)),
+            ("wall_us", micros(taken.wall)),
+            ("cpu_us", micros(taken.processor)),
+        ];
+        if let Some(failure) = failure {
+            facts.push(("failure", Value::Text(failure.to_string())));
+        }
+        explanation.note("plugin-call", facts);
+    }
+
     /// Keeps an instance for the next call, if it may serve one and has not grown too much.
     fn put_back(&self, mut instance: Box<Instance>) {
         let limits = &self.plugin.caller().limits;
@@ -182,6 +218,29 @@ impl Runtime {
                     tracing::info!(plugin = %name, "plugin works again");
                 }
             }
+        }
+    }
+}
+
+/// An instance in a call. However that ends, the memory that it took is noted.
+struct AtWork<'a> {
+    instance: &'a mut Instance,
+    cause: Cause<'a>,
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        let memory = self.instance.memory();
+        self.cause.stats.used_memory(memory);
+        if let Some(explanation) = self.cause.explanation {
+            let memory = i64::try_from(memory).unwrap_or(i64::MAX);
+            explanation.note(
+                "instance",
+                [
+                    ("reused", Value::Truth(self.instance.calls > 0)),
+                    ("memory_bytes", Value::Integer(memory)),
+                ],
+            );
         }
     }
 }
