@@ -17,6 +17,7 @@ pub mod chain;
 pub mod cli;
 pub mod descriptors;
 pub mod drain;
+pub mod explain;
 pub mod fields;
 pub mod forwarded;
 pub mod gateway;

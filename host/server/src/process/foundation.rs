@@ -55,6 +55,7 @@ pub(super) fn foundation(
         metrics: Arc::clone(metrics),
         resolver: Arc::new(SystemResolver::default()),
         via: via(),
+        explaining: None,
         workers,
     })
 }
