@@ -119,6 +119,8 @@ pub struct AdminConfig {
     pub address: SocketAddr,
     /// Bearer token that every path but `/healthz` and `/readyz` asks for; always there off loopback.
     pub token: Option<SecretReference>,
+    /// Key with which live requests ask to be explained; without one they cannot.
+    pub explain_key: Option<SecretReference>,
 }
 
 /// A secret by reference; the value never is in the file, in logs or in dumps.

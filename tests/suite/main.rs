@@ -19,6 +19,7 @@ mod authority;
 mod cli;
 mod config;
 mod documents;
+mod explain;
 mod forwarded;
 mod framing;
 mod http2;

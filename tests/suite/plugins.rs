@@ -22,6 +22,7 @@ mod loading;
 mod loops;
 mod malformed;
 mod memory;
+mod numbers;
 mod on_fault;
 mod paths;
 mod places;

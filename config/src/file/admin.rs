@@ -21,6 +21,9 @@ pub struct Admin {
     pub address: Located<String>,
     /// Bearer token, by reference: `"env:NAME"` or `"file:PATH"`. Needed when the address is not loopback.
     pub token: Option<Located<String>>,
+    /// Key, by reference, of at least 16 bytes. Whoever has it can have a live request explained: `gatewright explain
+    /// --sign` makes the header field, `GET /explanations/ID` shows what came of it. Without a key nobody can.
+    pub explain_key: Option<Located<String>>,
 }
 
 impl Default for Admin {
@@ -29,6 +32,7 @@ impl Default for Admin {
             enabled: true,
             address: "127.0.0.1:9901".to_owned().into(),
             token: None,
+            explain_key: None,
         }
     }
 }

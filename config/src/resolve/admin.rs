@@ -11,8 +11,10 @@ impl Resolver<'_> {
             enabled,
             address,
             token,
+            explain_key,
         } = &section.value;
         let token = token.as_ref().map(|token| self.secret(token));
+        let explain_key = explain_key.as_ref().and_then(|key| self.secret(key));
         let address_span = &address.span;
         let address = self.socket_address(address)?;
         if *enabled && section.whole && token.is_none() && !address.ip().is_loopback() {
@@ -26,6 +28,7 @@ impl Resolver<'_> {
         enabled.then_some(AdminConfig {
             address,
             token: token.flatten(),
+            explain_key,
         })
     }
 }

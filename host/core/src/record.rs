@@ -8,7 +8,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version};
 
 use crate::exchange::{ExchangeId, RouteName};
-use crate::{Client, Problem, ProblemKind};
+use crate::{Client, Explanation, Problem, ProblemKind};
 
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,6 +89,8 @@ pub struct Fields {
     pub request_bytes: Option<Arc<AtomicU64>>,
     /// Body bytes to the client.
     pub response_bytes: u64,
+    /// What its steps did; only for exchanges that somebody wants explained.
+    pub explanation: Option<Arc<Explanation>>,
     recorder: Option<Arc<dyn Recorder>>,
 }
 
@@ -123,6 +125,7 @@ impl AccessRecord {
             upstream_time: None,
             request_bytes: None,
             response_bytes: 0,
+            explanation: None,
             recorder: Some(recorder),
         }))
     }

@@ -25,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use self::reserve::Reserve;
+use crate::explain::signature::SHORTEST_KEY;
 use crate::process::Event;
 use crate::secret::{self, SecretError};
 use crate::status::Status;
@@ -32,6 +33,9 @@ use crate::status::Status;
 /// Operators and scrapers are few.
 const MAX_CONNECTIONS: usize = 64;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Before the id of an explanation.
+const EXPLANATIONS: &str = "/explanations/";
 
 /// Why the admin address is not served.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +51,12 @@ pub enum AdminError {
     /// The token cannot be read.
     #[error("admin.token: {0}")]
     Token(#[from] SecretError),
+    /// The key of explanations cannot be read.
+    #[error("admin.explain_key: {0}")]
+    ExplainKey(#[source] SecretError),
+    /// The key of explanations could be guessed.
+    #[error("admin.explain_key: the key is shorter than {SHORTEST_KEY} bytes; `openssl rand -hex 32` makes a good one")]
+    ShortExplainKey,
 }
 
 /// The admin address while it is served; closed when dropped.
@@ -160,13 +170,14 @@ async fn answer(desk: Arc<Desk>, request: Request<Incoming>) -> Result<Response<
         (&Method::GET, "/routes") => json_of(StatusCode::OK, &desk.status.routes()),
         (&Method::GET, "/plugins") => json_of(StatusCode::OK, &desk.status.plugins()),
         (&Method::POST, "/reload") => desk.reload().await,
+        (&Method::GET, path) if path.starts_with(EXPLANATIONS) => desk.explanation(path),
         (_, "/healthz" | "/readyz" | "/metrics" | "/routes" | "/plugins" | "/reload") => message(
             StatusCode::METHOD_NOT_ALLOWED,
             "another method is needed: GET, or POST for /reload",
         ),
         _ => message(
             StatusCode::NOT_FOUND,
-            "there are /healthz, /readyz, /metrics, /routes, /plugins and /reload",
+            "there are /healthz, /readyz, /metrics, /routes, /plugins, /explanations/ID and /reload",
         ),
     })
 }
@@ -202,6 +213,17 @@ impl Desk {
         response
     }
 
+    fn explanation(&self, path: &str) -> Response<Full<Bytes>> {
+        let id = path.strip_prefix(EXPLANATIONS).unwrap_or_default();
+        match self.status.explanations.find(id) {
+            Some(explanation) => json_text(StatusCode::OK, explanation),
+            None => message(
+                StatusCode::NOT_FOUND,
+                "there is no such explanation; the last 100 are kept for ten minutes",
+            ),
+        }
+    }
+
     async fn reload(&self) -> Response<Full<Bytes>> {
         let (sender, receiver) = oneshot::channel();
         let _ = self.events.send(Event::Reload(sender));
@@ -224,7 +246,11 @@ fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
 }
 
 fn json_of(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {
-    let mut response = text(status, format!("{value:#}\n"));
+    json_text(status, format!("{value:#}\n"))
+}
+
+fn json_text(status: StatusCode, json: String) -> Response<Full<Bytes>> {
+    let mut response = text(status, json);
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

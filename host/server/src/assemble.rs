@@ -3,6 +3,8 @@
 //! Nothing is published here. What cannot be made is an error that says where in the file it comes from, and the
 //! generation before goes on serving.
 
+mod explainers;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use http::HeaderValue;
 use crate::admission::Bounds;
 use crate::approval::{self, LockError};
 use crate::chain::{Chain, Link};
+use crate::explain::{Explaining, Redaction};
 use crate::gateway::{Gateway, Route, Service};
 use crate::integrations::http::Http;
 use crate::integrations::respond::Respond;
@@ -51,6 +54,8 @@ pub struct Foundation {
     pub resolver: Arc<dyn Resolve>,
     /// What this process calls itself in `Via`.
     pub via: HeaderValue,
+    /// Which requests are explained; none when that is off.
+    pub explaining: Option<Arc<Explaining>>,
     /// Threads that serve.
     pub workers: usize,
 }
@@ -159,6 +164,7 @@ pub async fn assemble(
     let lock = approval::lock(&config.plugins.lock, before.is_some_and(|before| before.is_locked))?;
     let plugins = load_plugins(&config, lock.as_ref(), foundation, &clients).await?;
     let plans = plans(&config, &plugins)?;
+    let redaction = explainers::redaction(&config, foundation)?;
     let generation = Generation {
         config,
         plugins,
@@ -175,6 +181,7 @@ pub async fn assemble(
                 name: route.name.as_str().into(),
                 generation: &generation,
                 foundation,
+                redaction: redaction.as_ref(),
             }
             .assemble(before.is_none())
             .await?,
@@ -192,12 +199,14 @@ pub async fn assemble(
         })
         .collect::<Result<_, RouterError>>()?;
     let recorder: Arc<dyn Recorder> = Arc::<Telemetry>::clone(&foundation.telemetry);
+    let explainer = explainers::explainer(&generation.config, foundation, redaction)?;
     Ok((
         Gateway {
             listeners: services,
             no_route: "".into(),
             routes,
             recorder,
+            explainer,
             generation: number,
         },
         generation,
@@ -360,7 +369,11 @@ fn granted(
         state: Some(Arc::clone(&foundation.state)),
         ..Granted::default()
     };
-    if let Some(client) = client {
+    let online = foundation
+        .explaining
+        .as_ref()
+        .is_none_or(|explaining| explaining.online);
+    if let Some(client) = client.filter(|_| online) {
         granted.authorities = client.authorities().to_owned();
         granted.http = Some(Arc::<PluginClient>::clone(client));
     }
@@ -381,6 +394,8 @@ struct RouteAssembly<'a> {
     name: RouteName,
     generation: &'a Generation,
     foundation: &'a Foundation,
+    /// What explanations do not show; none when there are none.
+    redaction: Option<&'a Arc<Redaction>>,
 }
 
 impl RouteAssembly<'_> {
@@ -390,6 +405,7 @@ impl RouteAssembly<'_> {
             let stage = self.stage(stage, position, at_start).await?;
             let name: Arc<str> = stage.name().into();
             let metrics = self.foundation.metrics.stage(&self.name, &name);
+            let stage = explainers::stage(stage, self.redaction);
             links.push(Link { stage, name, metrics });
         }
         let integration = self.integration(at_start).await?;
@@ -400,7 +416,7 @@ impl RouteAssembly<'_> {
         let upstream = upstream.map(|upstream| &upstream.name);
         Ok(Route {
             name: Arc::clone(&self.name),
-            chain: Chain::new(links, integration),
+            chain: Chain::new(links, self.observed(integration)),
             timeout: self.route.timeout,
             body_bytes: self.route.body_bytes.map(|size| size.0),
             recorder: self.foundation.telemetry.route(&self.name, upstream),
@@ -453,11 +469,21 @@ impl RouteAssembly<'_> {
             IntegrationConfig::Plugin(config) => match self.plugin(&config.plugin, config.line, at_start)? {
                 None => Arc::new(UnavailableIntegration::new(&config.plugin)),
                 Some(plugin) => plugin
-                    .integration(config)
+                    .integration(config, &self.name)
                     .await
                     .map_err(|source| self.refused(config.line, source))?,
             },
         })
+    }
+
+    fn observed(&self, integration: Arc<dyn Integration>) -> Arc<dyn Integration> {
+        let online = self
+            .foundation
+            .explaining
+            .as_ref()
+            .is_none_or(|explaining| explaining.online);
+        let asked = online || !matches!(self.route.integration, IntegrationConfig::Http(_));
+        explainers::integration(integration, asked, self.redaction)
     }
 
     fn http(&self, config: &HttpIntegrationConfig) -> Result<Http, AssembleError> {

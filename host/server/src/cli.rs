@@ -4,6 +4,7 @@
 mod check;
 mod compile_plugin;
 mod demo;
+mod explain;
 mod key;
 mod output;
 mod plugin;
@@ -34,6 +35,8 @@ enum Command {
     Run(run::Run),
     /// Check a configuration file and everything that it names, without serving.
     Check(check::Check),
+    /// Explain what becomes of a request.
+    Explain(explain::Explain),
     /// Print the JSON Schema of the configuration file, for editors.
     Schema(schema::Schema),
     /// Run the demo: an origin server, and a gateway in front of it.
@@ -54,6 +57,7 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.execute(),
             Command::Check(check) => check.execute(),
+            Command::Explain(explain) => explain.execute(),
             Command::Schema(schema) => schema.execute(),
             Command::Demo(demo) => demo.execute(),
             Command::Key(key) => key.execute(),

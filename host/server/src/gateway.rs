@@ -17,6 +17,7 @@ use ipnet::IpNet;
 use crate::admission::{self, Bounds};
 use crate::answer::{self, AnswerBody};
 use crate::chain::Chain;
+use crate::explain::Explainer;
 use crate::fields;
 use crate::listener::connection::Connection;
 use crate::listener::framing::Violation;
@@ -37,6 +38,8 @@ pub struct Gateway {
     pub no_route: RouteName,
     /// Takes the access records of requests that find no route.
     pub recorder: Arc<dyn Recorder>,
+    /// Explains requests, where that is switched on.
+    pub explainer: Option<Explainer>,
     /// Counts generations, from 1.
     pub generation: u64,
 }
@@ -75,10 +78,13 @@ impl Gateway {
     pub async fn handle(&self, connection: &Connection, id: ExchangeId, request: http::Request<Incoming>) -> Answer {
         let (in_flight, violation) = connection.watch.begin();
         let (mut exchange, uri, body) = self.begin(connection, id, request);
-        let response = match self.admit(connection, &mut exchange, &uri, violation, body) {
+        let mut response = match self.admit(connection, &mut exchange, &uri, violation, body) {
             Ok(route) => route.chain.serve(&mut exchange).await,
             Err(problem) => answer::problem(&mut exchange.record, &problem),
         };
+        if let Some(explainer) = &self.explainer {
+            explainer.end(&mut exchange, &mut response);
+        }
         finish(response, exchange, in_flight, connection)
     }
 
@@ -142,6 +148,9 @@ impl Gateway {
         fields::clean_request(&mut exchange.request.headers);
         exchange.client = connection.peer.settle(&mut exchange.request, &service.trusted_proxies);
         exchange.record.client = exchange.client.clone();
+        if let Some(explainer) = &self.explainer {
+            explainer.begin(&connection.listener, exchange);
+        }
         let (index, parameters) = find(&service.router, &exchange.request)?;
         let route = self.routes.get(index).ok_or(ProblemKind::InternalError)?;
         exchange.parameters = parameters;

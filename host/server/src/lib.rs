@@ -18,6 +18,7 @@ pub mod chain;
 pub mod cli;
 pub mod descriptors;
 pub mod drain;
+pub mod explain;
 pub mod fields;
 pub mod files;
 pub mod forwarded;

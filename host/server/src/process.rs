@@ -7,10 +7,12 @@
 //! - `listeners`: which addresses are listened on
 //! - `foundation`: what is made once, and no reload changes
 //! - `check`: all of it without serving; `lock`: the plugins alone, to approve them
+//! - `explain`: all of it for one request
 
 mod check;
 mod control;
 mod error;
+mod explain;
 mod foundation;
 mod listeners;
 mod lock;
@@ -28,6 +30,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 pub use self::check::check;
 pub(crate) use self::control::Control;
 pub use self::error::StartError;
+pub use self::explain::{ExplainError, Question, explain};
 pub use self::lock::{Locking, lock};
 use crate::status::Status;
 

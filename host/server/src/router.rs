@@ -17,6 +17,7 @@
 //! `OPTIONS` is a method like any other.
 
 pub mod host;
+pub mod probe;
 
 mod conditions;
 mod guards;

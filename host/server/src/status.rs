@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::assemble::Generation;
 use crate::drain::Phase;
+use crate::explain::Explanations;
 use crate::plan::BodyPlan;
 
 /// What the admin address shows.
@@ -21,6 +22,8 @@ pub struct Status {
     phase: AtomicU8,
     serving: ArcSwapOption<Serving>,
     last_refusal: ArcSwapOption<Refusal>,
+    /// The last explanations.
+    pub explanations: Arc<Explanations>,
 }
 
 /// The generation that serves.

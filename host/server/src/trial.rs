@@ -133,7 +133,7 @@ impl Trial {
                     body_bytes: BODY,
                     config: case.config.clone(),
                 };
-                Used::Integration(plugin.integration(&config).await?)
+                Used::Integration(plugin.integration(&config, &case.route.as_str().into()).await?)
             }
         })
     }

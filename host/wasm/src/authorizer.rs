@@ -12,6 +12,7 @@ use crate::decision::{Decision, Denial, Grant};
 use crate::decision_cache::Keys;
 use crate::failure::Failure;
 use crate::identity::Identity;
+use crate::metrics::RouteStats;
 use crate::plugin::{Plugin, StageUse};
 use crate::runtime::{Cause, Runtime};
 
@@ -56,12 +57,11 @@ impl Authorizer {
     }
 
     /// Looks into the cache.
-    pub(crate) fn look_up(&self, runtime: &Runtime, exchange: &Exchange) -> Lookup {
+    pub(crate) fn look_up(&self, runtime: &Runtime, stats: &RouteStats, exchange: &Exchange) -> Lookup {
         if self.cache.is_none() {
             return Lookup::Ask(None);
         }
         let view = View::of(exchange);
-        let stats = &runtime.plugin().caller().stats;
         let identity = self.identity.of(&view);
         if !identity.exact {
             stats.decision_bypass();
@@ -77,10 +77,12 @@ impl Authorizer {
         {
             Some(decision) => {
                 stats.decision_hit();
+                looked_up(exchange, &keys, "hit");
                 Lookup::Found(decision)
             }
             None => {
                 stats.decision_miss();
+                looked_up(exchange, &keys, "miss");
                 Lookup::Ask(Some(keys))
             }
         }
@@ -91,7 +93,7 @@ impl Authorizer {
         &self,
         runtime: &Runtime,
         view: View<'_>,
-        cause: Cause,
+        cause: Cause<'_>,
         keys: Option<Keys>,
         body: Option<&[u8]>,
     ) -> Result<Arc<Decision>, Failure> {
@@ -121,6 +123,15 @@ impl Authorizer {
 
     /// Does what was decided. Fails before it changes anything.
     pub(crate) fn apply(&self, plugin: &str, decision: &Decision, exchange: &mut Exchange) -> Result<Flow, Problem> {
+        if let Some(explanation) = &exchange.record.explanation {
+            let text = |text: &str| Value::Text(text.to_owned());
+            let (decided, detail) = match decision {
+                Decision::Allow(grant) => ("allow", ("principal", text(&grant.principal))),
+                Decision::Deny(denial) => ("deny", ("reason", text(&denial.reason))),
+                Decision::Abstain => ("abstain", ("last_authorizer", Value::Truth(self.last))),
+            };
+            explanation.note("decision", [("decided", text(decided)), detail]);
+        }
         match decision {
             Decision::Allow(grant) => allow(plugin, grant, exchange),
             Decision::Deny(denial) => Ok(Flow::Answer(Box::new(deny(plugin, denial, exchange)))),
@@ -129,6 +140,17 @@ impl Authorizer {
             }
             Decision::Abstain => Ok(Flow::Proceed),
         }
+    }
+}
+
+/// The key is a digest, so it says nothing of what it is made of.
+fn looked_up(exchange: &Exchange, keys: &Keys, result: &str) {
+    if let Some(explanation) = &exchange.record.explanation {
+        let key = keys.request().to_string();
+        explanation.note(
+            "decision-cache",
+            [("result", Value::Text(result.to_owned())), ("key", Value::Text(key))],
+        );
     }
 }
 

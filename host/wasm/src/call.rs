@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
@@ -16,20 +16,61 @@ pub(crate) enum Stopped {
     Panicked(String),
 }
 
+/// Processor time of a future: the time that its polls take. Whoever polls says when one begins and when one ends
+/// without an answer; a future that is ready at once costs no look at the clock but those around it.
+#[derive(Debug, Default)]
+pub(crate) struct Processor {
+    /// Since when it is being polled.
+    since: Option<Instant>,
+    before: Duration,
+}
+
+impl Processor {
+    /// It is polled from `now` on.
+    pub(crate) fn starts(&mut self, now: Instant) {
+        self.since = Some(now);
+    }
+
+    fn resumes(&mut self) {
+        if self.since.is_none() {
+            self.since = Some(Instant::now());
+        }
+    }
+
+    fn rests(&mut self) {
+        if self.since.is_some() {
+            self.before = self.ended(Instant::now());
+            self.since = None;
+        }
+    }
+
+    /// What it took in all, if it is over `now`.
+    pub(crate) fn ended(&self, now: Instant) -> Duration {
+        let last = self.since.map(|since| now.saturating_duration_since(since));
+        self.before + last.unwrap_or_default()
+    }
+}
+
 /// Polls `future` until it is ready, panics, or `deadline` passes; then the caller drops it, and with it the guest.
 ///
 /// Most guests are ready at the first poll and never cost a timer. One that computes is woken by its next tick, so
 /// the deadline is looked at between ticks.
 ///
 /// By reference, because these futures are kilobytes large and each move copies them.
-pub(crate) async fn limited<F: Future>(mut future: Pin<&mut F>, deadline: Instant) -> Result<F::Output, Stopped> {
+pub(crate) async fn limited<F: Future>(
+    mut future: Pin<&mut F>,
+    deadline: Instant,
+    processor: &mut Processor,
+) -> Result<F::Output, Stopped> {
     let mut timer = pin!(None::<Sleep>);
     std::future::poll_fn(|context| {
+        processor.resumes();
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
             Ok(Poll::Ready(output)) => return Poll::Ready(Ok(output)),
             Ok(Poll::Pending) => {}
             Err(panic) => return Poll::Ready(Err(Stopped::Panicked(message(&*panic)))),
         }
+        processor.rests();
         if timer.is_none() {
             timer.set(Some(tokio::time::sleep_until(deadline.into())));
         }
@@ -52,7 +93,6 @@ pub(crate) fn message(panic: &(dyn std::any::Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn in_ms(ms: u64) -> Instant {
         Instant::now() + Duration::from_millis(ms)
@@ -61,7 +101,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_future_that_waits_too_long_is_given_up() {
         assert_eq!(
-            limited(pin!(std::future::pending::<()>()), in_ms(5)).await,
+            limited(pin!(std::future::pending::<()>()), in_ms(5), &mut Processor::default()).await,
             Err(Stopped::Late)
         );
     }
@@ -74,15 +114,35 @@ mod tests {
             }
         };
         let other = tokio::spawn(async { tokio::time::sleep(Duration::from_millis(1)).await });
-        let given_up: Result<(), Stopped> = limited(pin!(endless), in_ms(20)).await;
+        let given_up: Result<(), Stopped> = limited(pin!(endless), in_ms(20), &mut Processor::default()).await;
         assert_eq!(given_up, Err(Stopped::Late));
         assert!(other.is_finished());
     }
 
     #[tokio::test(flavor = "current_thread")]
+    async fn waiting_is_no_processor_time_and_computing_is() {
+        let mut processor = Processor::default();
+        let computes_between_waits = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_millis(5) {
+                std::hint::spin_loop();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        let began = Instant::now();
+        processor.starts(began);
+        let done = limited(pin!(computes_between_waits), in_ms(60_000), &mut processor).await;
+        assert_eq!(done, Ok(()));
+        let (wall, cpu) = (began.elapsed(), processor.ended(Instant::now()));
+        assert!(cpu >= Duration::from_millis(5), "{cpu:?}");
+        assert!(cpu <= wall - Duration::from_millis(190), "{cpu:?} of {wall:?}");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
     async fn a_panic_ends_the_call_not_the_worker() {
         let panics = async { panic!("boom") };
-        let stopped: Result<(), Stopped> = limited(pin!(panics), in_ms(1_000)).await;
+        let stopped: Result<(), Stopped> = limited(pin!(panics), in_ms(1_000), &mut Processor::default()).await;
         assert_eq!(stopped, Err(Stopped::Panicked("boom".to_owned())));
     }
 
@@ -111,7 +171,7 @@ mod tests {
                 let run = instance.get_typed_func::<(), ()>(&mut store, "run")?;
                 run.call_async(&mut store, ()).await
             };
-            let stopped = limited(pin!(call), in_ms(1_000)).await.err();
+            let stopped = limited(pin!(call), in_ms(1_000), &mut Processor::default()).await.err();
             assert_eq!(stopped, Some(Stopped::Panicked("a defect of the host".to_owned())));
         }
     }
@@ -120,7 +180,8 @@ mod tests {
     fn a_future_that_is_ready_needs_no_timer() {
         // Without a runtime, making a timer would panic.
         let ready = pin!(async { 1 });
-        let mut call = pin!(limited(ready, Instant::now()));
+        let mut processor = Processor::default();
+        let mut call = pin!(limited(ready, Instant::now(), &mut processor));
         let ready = call
             .as_mut()
             .poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));

@@ -90,6 +90,13 @@ impl Keys {
     }
 }
 
+impl Keys {
+    /// The one of this route, method and path.
+    pub(crate) fn request(&self) -> &Digest {
+        &self.request
+    }
+}
+
 fn version(version: Version) -> u8 {
     match version {
         Version::HTTP_10 => 0,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::api::{self, Description, Wrong};
-use crate::call::{Stopped, limited};
+use crate::call::{Processor, Stopped, limited};
 use crate::failure::Failure;
 use crate::instance::{Component, Instance, is_exhausted};
 use crate::kind::{Kinds, PluginKind};
@@ -29,7 +29,7 @@ pub(crate) async fn describe(
     caller: &Arc<Caller>,
     shared: &Shared,
 ) -> Result<Description, PluginError> {
-    let called = outside(shared, async {
+    let called = outside(shared, caller, async {
         let mut instance = instance(component, caller, shared).await?;
         api::describe(&mut instance).await
     });
@@ -85,7 +85,7 @@ pub(crate) async fn try_configure(
     shared: &Shared,
     config: &str,
 ) -> Result<(), PluginError> {
-    let called = outside(shared, async {
+    let called = outside(shared, caller, async {
         let mut instance = instance(component, caller, shared).await?;
         api::configure(&mut instance, config).await
     });
@@ -110,7 +110,7 @@ pub async fn measure(plugin: &Plugin, rounds: usize) -> Result<Duration, PluginE
     let shared = plugin.shared();
     let mut times = Vec::with_capacity(rounds);
     for _ in 0..rounds.max(1) {
-        let called = outside(shared, async {
+        let called = outside(shared, plugin.caller(), async {
             let began = Instant::now();
             drop(plugin.instance(None, ticks(LIMIT)).await?);
             Ok(began.elapsed())
@@ -163,9 +163,16 @@ impl Outside {
 }
 
 /// Runs a guest outside of an exchange.
-async fn outside<T>(shared: &Shared, call: impl Future<Output = wasmtime::Result<T>>) -> Result<T, Outside> {
+async fn outside<T>(
+    shared: &Shared,
+    caller: &Caller,
+    call: impl Future<Output = wasmtime::Result<T>>,
+) -> Result<T, Outside> {
     let _running = shared.ticker.running();
-    match limited(pin!(call), Instant::now() + LIMIT).await {
+    let mut processor = Processor::default();
+    let called = limited(pin!(call), Instant::now() + LIMIT, &mut processor).await;
+    caller.stats.loaded_for(processor.ended(Instant::now()));
+    match called {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(match Failure::from(error) {
             Failure::CpuExceeded => Outside::Late,

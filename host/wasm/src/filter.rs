@@ -3,7 +3,6 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use gatewright_core::ExchangeId;
@@ -14,6 +13,7 @@ use crate::breaker::Pass;
 use crate::failure::{Failure, OutputError};
 use crate::instance::Instance;
 use crate::kind::PluginKind;
+use crate::metrics::{Measured, RouteStats};
 use crate::runtime::{Cause, Runtime};
 
 /// A filter that is open. Dropped before its end, its instance is gone with it and serves nobody else.
@@ -22,6 +22,7 @@ pub(crate) struct Filter {
     instance: Box<Instance>,
     handle: FilterHandle,
     exchange: ExchangeId,
+    stats: Arc<RouteStats>,
     pass: Pass,
     measure: Measure,
     _place: OwnedSemaphorePermit,
@@ -31,26 +32,29 @@ impl Filter {
     /// Asks a plugin whether it wants to filter a body. None: it does not.
     pub(crate) async fn open(
         runtime: &Arc<Runtime>,
+        stats: &Arc<RouteStats>,
         hook: &OpenFilter<'_>,
-        cause: Cause,
+        cause: Cause<'_>,
     ) -> Result<Option<Self>, Failure> {
-        let measured = runtime.plugin().caller().stats.measure(PluginKind::BodyFilter);
-        let result = Self::admit(runtime, hook, cause, measured.began()).await;
-        runtime.counted(PluginKind::BodyFilter, measured, &result);
+        let mut measured = stats.measure(PluginKind::BodyFilter);
+        let result = Self::admit(runtime, stats, hook, cause, &mut measured).await;
+        runtime.counted(cause, measured, &result);
         result
     }
 
     async fn admit(
         runtime: &Arc<Runtime>,
+        stats: &Arc<RouteStats>,
         hook: &OpenFilter<'_>,
-        cause: Cause,
-        now: Instant,
+        cause: Cause<'_>,
+        measured: &mut Measured<'_>,
     ) -> Result<Option<Self>, Failure> {
         let pass = runtime.admit(PluginKind::BodyFilter)?;
         let plugin = runtime.plugin();
         let (place, now) = plugin
-            .filter_place(hook.response.is_some(), now, cause.deadline)
+            .filter_place(hook.response.is_some(), measured.began(), cause.deadline, stats)
             .await?;
+        measured.has_place(now);
         let budget = runtime.budget(now, cause.deadline);
         let opening = pin!(async {
             let _running = plugin.shared().ticker.running();
@@ -58,13 +62,14 @@ impl Filter {
             let handle = hook.call(&mut instance, budget).await?;
             Ok((instance, handle))
         });
-        let opened = runtime.within_time(opening, now, cause.deadline).await;
+        let opened = runtime.within_time(opening, now, cause.deadline, measured).await;
         match opened {
             Ok((instance, Some(handle))) => Ok(Some(Self {
                 runtime: Arc::clone(runtime),
                 instance,
                 handle,
                 exchange: cause.exchange,
+                stats: Arc::clone(stats),
                 pass,
                 measure: Measure::new(plugin.caller().limits.output_bytes),
                 _place: place,
@@ -88,6 +93,7 @@ impl Filter {
             instance,
             handle,
             exchange,
+            stats,
             pass,
             measure,
             _place: _,
@@ -97,7 +103,9 @@ impl Filter {
             measure.give(chunk);
             measure.take(handle.push(instance, chunk).await?)
         };
-        run(runtime, *pass, pushing).await
+        let output = run(runtime, stats, *pass, pushing).await;
+        stats.used_memory(instance.memory());
+        output
     }
 
     /// The last bytes of a body that is complete. Only now its plugin has done what was asked of it.
@@ -107,13 +115,16 @@ impl Filter {
             mut instance,
             handle,
             exchange,
+            stats,
             pass,
             mut measure,
             _place,
         } = self;
         instance.begin(Some(exchange));
         let finishing = async { measure.take(handle.finish(&mut instance).await?) };
-        let output = run(&runtime, pass, finishing).await?;
+        let output = run(&runtime, &stats, pass, finishing).await;
+        stats.used_memory(instance.memory());
+        let output = output?;
         runtime.judge(PluginKind::BodyFilter, pass, None);
         runtime.put_back(instance);
         Ok(output)
@@ -126,14 +137,19 @@ impl Filter {
 }
 
 /// One call, within its limits, counted. It has the plugin's time: how long the body takes is for others to bound.
-async fn run<T>(runtime: &Runtime, pass: Pass, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+async fn run<T>(
+    runtime: &Runtime,
+    stats: &RouteStats,
+    pass: Pass,
+    call: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     let plugin = runtime.plugin();
-    let measured = plugin.caller().stats.measure(PluginKind::BodyFilter);
+    let mut measured = stats.measure(PluginKind::BodyFilter);
     let (now, _running) = (measured.began(), plugin.shared().ticker.running());
-    let result = runtime
-        .within_time(pin!(call), now, now + plugin.caller().limits.time)
-        .await;
-    runtime.counted(PluginKind::BodyFilter, measured, &result);
+    measured.has_place(now);
+    let deadline = now + plugin.caller().limits.time;
+    let result = runtime.within_time(pin!(call), now, deadline, &mut measured).await;
+    runtime.count(stats, measured, &result);
     if let Err(failure) = &result {
         runtime.judge(PluginKind::BodyFilter, pass, Some(failure));
     }

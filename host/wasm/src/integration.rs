@@ -6,17 +6,23 @@ use gatewright_core::body::CollectError;
 use gatewright_core::{Exchange, Integration, Problem, ProblemKind, Response, Step};
 
 use crate::api::{Handle, View};
+use crate::metrics::RouteStats;
 use crate::runtime::{Cause, Runtime};
 
 /// One use of a plugin as a route's integration.
 pub(crate) struct PluginIntegration {
     runtime: Arc<Runtime>,
+    stats: Arc<RouteStats>,
     body_bytes: u64,
 }
 
 impl PluginIntegration {
-    pub(crate) fn new(runtime: Arc<Runtime>, body_bytes: u64) -> Self {
-        Self { runtime, body_bytes }
+    pub(crate) fn new(runtime: Arc<Runtime>, stats: Arc<RouteStats>, body_bytes: u64) -> Self {
+        Self {
+            runtime,
+            stats,
+            body_bytes,
+        }
     }
 
     async fn answer(&self, exchange: &mut Exchange) -> Result<Response, Problem> {
@@ -34,7 +40,7 @@ impl PluginIntegration {
                 )),
                 CollectError::Body(error) => error.0,
             })?;
-        let cause = Cause::of(exchange);
+        let cause = Cause::of(exchange, &self.stats);
         let hook = Handle {
             view: View::of(exchange),
             needs: plugin.needs(),

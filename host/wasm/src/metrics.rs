@@ -2,7 +2,10 @@
 //! looks: the metrics endpoint ([`collector`]) or the admin API ([`RuntimeStats`]).
 
 mod collector;
+mod counts;
 mod custom;
+mod report;
+mod route;
 mod service;
 mod stats;
 
@@ -13,9 +16,10 @@ use std::time::Duration;
 
 pub(crate) use collector::PluginCollector;
 pub(crate) use custom::{CustomMetrics, Sample};
+pub use report::{CallStats, RouteReport, RuntimeStats};
+pub(crate) use route::{Measured, RouteStats};
 pub(crate) use service::{Answered, Service};
-pub use stats::{CallStats, RuntimeStats};
-pub(crate) use stats::{Measured, Outcome, PluginStats, nanos};
+pub(crate) use stats::{Outcome, PluginStats, nanos};
 
 /// The numbers of all plugins of the process. They live as long as the host: a plugin that is replaced goes on
 /// counting where the version before stopped.

@@ -20,7 +20,7 @@ use crate::kind::{Kinds, PluginKind};
 use crate::limits::Limits;
 use crate::loading::Compiled;
 use crate::log_gate::LogGate;
-use crate::metrics::RuntimeStats;
+use crate::metrics::{RouteStats, RuntimeStats};
 use crate::plugin_host::Shared;
 use crate::runtime::Runtime;
 use crate::stage::PluginStage;
@@ -150,7 +150,7 @@ impl Plugin {
     pub async fn stage(self: &Arc<Self>, use_: StageUse<'_>) -> Result<Arc<dyn Stage>, PluginError> {
         let stage = PluginStage::check(self, use_)?;
         let runtime = self.runtime(&use_.config.config).await?;
-        Ok(Arc::new(stage.with(runtime)))
+        Ok(Arc::new(stage.with(runtime, self.caller.stats.route(use_.route))))
     }
 
     /// A route's integration.
@@ -160,12 +160,14 @@ impl Plugin {
     pub async fn integration(
         self: &Arc<Self>,
         config: &PluginIntegrationConfig,
+        route: &RouteName,
     ) -> Result<Arc<dyn Integration>, PluginError> {
         if !self.kinds.has(PluginKind::Integration) {
             return Err(self.unusable(format!("it is no `integration`; it exports {}", self.kinds.list())));
         }
         let runtime = self.runtime(&config.config).await?;
-        Ok(Arc::new(PluginIntegration::new(runtime, config.body_bytes.0)))
+        let stats = self.caller.stats.route(route);
+        Ok(Arc::new(PluginIntegration::new(runtime, stats, config.body_bytes.0)))
     }
 
     /// What it has done so far.
@@ -216,11 +218,16 @@ impl Plugin {
     }
 
     /// A place among the calls that may run at once, and since when; waits for one as long as it may.
-    pub(crate) async fn place(&self, now: Instant, end: Instant) -> Result<(SemaphorePermit<'_>, Instant), Failure> {
+    pub(crate) async fn place(
+        &self,
+        now: Instant,
+        end: Instant,
+        stats: &RouteStats,
+    ) -> Result<(SemaphorePermit<'_>, Instant), Failure> {
         match self.places.try_acquire() {
             Ok(place) => Ok((place, now)),
             Err(TryAcquireError::Closed) => Err(Failure::Saturated),
-            Err(TryAcquireError::NoPermits) => self.queue(self.places.acquire(), now, end).await,
+            Err(TryAcquireError::NoPermits) => self.queue(self.places.acquire(), now, end, stats).await,
         }
     }
 
@@ -230,13 +237,14 @@ impl Plugin {
         of_response: bool,
         now: Instant,
         end: Instant,
+        stats: &RouteStats,
     ) -> Result<(OwnedSemaphorePermit, Instant), Failure> {
         let [requests, responses] = &self.filter_places;
         let places = if of_response { responses } else { requests };
         match Arc::clone(places).try_acquire_owned() {
             Ok(place) => Ok((place, now)),
             Err(TryAcquireError::Closed) => Err(Failure::Saturated),
-            Err(TryAcquireError::NoPermits) => self.queue(Arc::clone(places).acquire_owned(), now, end).await,
+            Err(TryAcquireError::NoPermits) => self.queue(Arc::clone(places).acquire_owned(), now, end, stats).await,
         }
     }
 
@@ -245,10 +253,12 @@ impl Plugin {
         place: impl Future<Output = Result<P, AcquireError>>,
         now: Instant,
         end: Instant,
+        stats: &RouteStats,
     ) -> Result<(P, Instant), Failure> {
-        self.caller.stats.queued();
+        let in_queue = stats.wait(now);
         let patience = (now + self.caller.limits.queue_timeout).min(end);
         let place = tokio::time::timeout_at(patience.into(), place).await;
+        drop(in_queue);
         let place = place.ok().and_then(Result::ok).ok_or(Failure::Saturated)?;
         Ok((place, Instant::now()))
     }
@@ -263,11 +273,11 @@ impl Plugin {
     }
 
     /// Counts and logs a failed call.
-    pub(crate) fn note(&self, kind: PluginKind, failure: &Failure) {
+    pub(crate) fn note(&self, kind: PluginKind, failure: &Failure, stats: &RouteStats) {
         let Some(reason) = failure.trap_reason() else {
             return;
         };
-        self.caller.stats.trapped(reason);
+        stats.trapped(reason);
         if let Some(suppressed) = self.failures.open() {
             tracing::warn!(
                 plugin = %self.caller.name,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gatewright_config::gateway::InstancePolicy;
-use gatewright_core::ExchangeId;
+use gatewright_core::{ExchangeId, Explanation, Value};
 
 use crate::api::{self, Hook};
 use crate::breaker::{Breakers, Pass};
@@ -15,7 +15,7 @@ use crate::digest::Digest;
 use crate::failure::{Failure, TrapReason};
 use crate::instance::{Instance, is_exhausted};
 use crate::kind::PluginKind;
-use crate::metrics::{Measured, Outcome};
+use crate::metrics::{Measured, Outcome, RouteStats};
 use crate::plugin::Plugin;
 use crate::pool::Pool;
 
@@ -34,10 +34,14 @@ pub(crate) struct Runtime {
 
 /// The exchange a call is for.
 #[derive(Clone, Copy)]
-pub(crate) struct Cause {
+pub(crate) struct Cause<'a> {
     pub(crate) exchange: ExchangeId,
     /// When the exchange must be over.
     pub(crate) deadline: Instant,
+    /// The numbers of the plugin on the exchange's route.
+    pub(crate) stats: &'a RouteStats,
+    /// Where the call says what it did, when somebody wants to know.
+    pub(crate) explanation: Option<&'a Explanation>,
 }
 
 impl Runtime {
@@ -80,21 +84,29 @@ impl Runtime {
     }
 
     /// One call, within all limits, counted. Dropping it ends the guest.
-    pub(crate) async fn call<H: Hook>(&self, hook: &H, cause: Cause) -> Result<H::Output, Failure> {
-        let stats = &self.plugin.caller().stats;
-        let measured = stats.measure(H::KIND);
-        let result = self.admit_and_run(hook, cause, measured.began()).await;
-        self.counted(H::KIND, measured, &result);
+    pub(crate) async fn call<H: Hook>(&self, hook: &H, cause: Cause<'_>) -> Result<H::Output, Failure> {
+        let mut measured = cause.stats.measure(H::KIND);
+        let result = self.admit_and_run(hook, cause, &mut measured).await;
+        self.counted(cause, measured, &result);
         result
     }
 
+    /// Counts a call of an exchange, explains it to who wants to know, and logs it when it failed.
+    pub(crate) fn counted<T>(&self, cause: Cause<'_>, measured: Measured<'_>, result: &Result<T, Failure>) {
+        if let Some(explanation) = cause.explanation {
+            self.explain(explanation, &measured, result.as_ref().err());
+        }
+        self.count(cause.stats, measured, result);
+    }
+
     /// Counts a call, and logs it when it failed.
-    pub(crate) fn counted<T>(&self, kind: PluginKind, measured: Measured<'_>, result: &Result<T, Failure>) {
+    pub(crate) fn count<T>(&self, stats: &RouteStats, measured: Measured<'_>, result: &Result<T, Failure>) {
         match result {
             Ok(_) => measured.ended(Outcome::Ok),
             Err(failure) => {
+                let kind = measured.kind();
                 measured.ended(failure.into());
-                self.plugin.note(kind, failure);
+                self.plugin.note(kind, failure, stats);
             }
         }
     }
@@ -104,12 +116,18 @@ impl Runtime {
         self.breakers.of(kind).admit().map_err(Failure::Resting)
     }
 
-    async fn admit_and_run<H: Hook>(&self, hook: &H, cause: Cause, now: Instant) -> Result<H::Output, Failure> {
+    async fn admit_and_run<H: Hook>(
+        &self,
+        hook: &H,
+        cause: Cause<'_>,
+        measured: &mut Measured<'_>,
+    ) -> Result<H::Output, Failure> {
         let pass = self.admit(H::KIND)?;
-        let (_place, now) = self.plugin.place(now, cause.deadline).await?;
+        let (_place, now) = self.plugin.place(measured.began(), cause.deadline, cause.stats).await?;
+        measured.has_place(now);
         let budget = self.budget(now, cause.deadline);
-        let guest = pin!(self.run(hook, cause.exchange, budget));
-        let result = self.within_time(guest, now, cause.deadline).await;
+        let guest = pin!(self.run(hook, cause, budget));
+        let result = self.within_time(guest, now, cause.deadline, measured).await;
         self.judge(H::KIND, pass, result.as_ref().err());
         result
     }
@@ -126,9 +144,10 @@ impl Runtime {
         guest: Pin<&mut impl Future<Output = Result<T, Failure>>>,
         now: Instant,
         deadline: Instant,
+        measured: &mut Measured<'_>,
     ) -> Result<T, Failure> {
         let time = now + self.plugin.caller().limits.time;
-        match limited(guest, time.min(deadline)).await {
+        match limited(guest, time.min(deadline), &mut measured.processor).await {
             Ok(result) => result,
             Err(Stopped::Late) if deadline < time => Err(Failure::ExchangeOver),
             Err(Stopped::Late) => Err(Failure::TimeExceeded),
@@ -137,10 +156,15 @@ impl Runtime {
     }
 
     /// The guest's part: what happens here counts against its time and is gone when it is stopped.
-    async fn run<H: Hook>(&self, hook: &H, exchange: ExchangeId, budget: Duration) -> Result<H::Output, Failure> {
+    async fn run<H: Hook>(&self, hook: &H, cause: Cause<'_>, budget: Duration) -> Result<H::Output, Failure> {
         let _running = self.plugin.shared().ticker.running();
-        let mut instance = self.instance(exchange).await?;
-        let output = hook.call(&mut instance, budget).await?;
+        let mut instance = self.instance(cause.exchange).await?;
+        let at_work = AtWork {
+            instance: &mut instance,
+            cause,
+        };
+        let output = hook.call(at_work.instance, budget).await?;
+        drop(at_work);
         instance.end();
         self.put_back(instance);
         Ok(output)
@@ -179,6 +203,25 @@ impl Runtime {
         })
     }
 
+    fn explain(&self, explanation: &Explanation, measured: &Measured<'_>, failure: Option<&Failure>) {
+        let micros = |time: Duration| Value::Number(time.as_secs_f64() * 1e6);
+        let summary = self.plugin.summary();
+        let taken = measured.so_far();
+        let mut facts = vec![
+            ("plugin", Value::Text(summary.name.clone())),
+            ("version", Value::Text(summary.version.clone())),
+            ("digest", Value::Text(summary.digest.clone())),
+            ("hook", Value::Text(taken.kind.as_str().to_owned())),
+            ("queue_us", micros(taken.queue)),
+            ("wall_us", micros(taken.wall)),
+            ("cpu_us", micros(taken.processor)),
+        ];
+        if let Some(failure) = failure {
+            facts.push(("failure", Value::Text(failure.to_string())));
+        }
+        explanation.note("plugin-call", facts);
+    }
+
     /// Keeps an instance for the next call, if it may serve one and has not grown too much.
     pub(crate) fn put_back(&self, mut instance: Box<Instance>) {
         let limits = &self.plugin.caller().limits;
@@ -210,6 +253,29 @@ impl Runtime {
                     tracing::info!(plugin = %name, "plugin works again");
                 }
             }
+        }
+    }
+}
+
+/// An instance in a call. However that ends, the memory that it took is noted.
+struct AtWork<'a> {
+    instance: &'a mut Instance,
+    cause: Cause<'a>,
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        let memory = self.instance.memory();
+        self.cause.stats.used_memory(memory);
+        if let Some(explanation) = self.cause.explanation {
+            let memory = i64::try_from(memory).unwrap_or(i64::MAX);
+            explanation.note(
+                "instance",
+                [
+                    ("reused", Value::Truth(self.instance.calls > 0)),
+                    ("memory_bytes", Value::Integer(memory)),
+                ],
+            );
         }
     }
 }

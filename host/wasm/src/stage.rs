@@ -18,12 +18,14 @@ use crate::authorizer::{Authorizer, Lookup};
 use crate::decision_cache::Keys;
 use crate::failure::Failure;
 use crate::kind::PluginKind;
+use crate::metrics::RouteStats;
 use crate::plugin::{Plugin, StageUse};
 use crate::runtime::{Cause, Runtime};
 
 /// One use of a plugin in a chain.
 pub(crate) struct PluginStage {
     runtime: Arc<Runtime>,
+    stats: Arc<RouteStats>,
     plan: Plan,
 }
 
@@ -82,8 +84,12 @@ impl Plan {
         self.transforms_responses || self.filters_responses
     }
 
-    pub(crate) fn with(self, runtime: Arc<Runtime>) -> PluginStage {
-        PluginStage { runtime, plan: self }
+    pub(crate) fn with(self, runtime: Arc<Runtime>, stats: Arc<RouteStats>) -> PluginStage {
+        PluginStage {
+            runtime,
+            stats,
+            plan: self,
+        }
     }
 }
 
@@ -99,7 +105,7 @@ impl Stage for PluginStage {
                 false => Step::ready(Ok(Flow::Proceed)),
             };
         };
-        match authorizer.look_up(&self.runtime, exchange) {
+        match authorizer.look_up(&self.runtime, &self.stats, exchange) {
             // Nothing to wait for, nothing to allocate.
             Lookup::Found(decision) if !self.plan.sees_requests() => {
                 Step::ready(authorizer.apply(self.name(), &decision, exchange))
@@ -158,7 +164,7 @@ impl PluginStage {
         exchange: &mut Exchange,
     ) -> Result<Flow, Problem> {
         let body = self.request_body(exchange).await?;
-        let cause = Cause::of(exchange);
+        let cause = Cause::of(exchange, &self.stats);
         let asked = authorizer
             .ask(&self.runtime, View::of(exchange), cause, keys, body.as_deref())
             .await;
@@ -196,12 +202,11 @@ impl PluginStage {
 
     /// Whether the exchange goes on as if the stage were not there.
     fn forgive(&self, failure: &Failure) -> Result<(), Problem> {
-        let plugin = self.runtime.plugin();
         if self.plan.on_fault != OnFault::Skip || matches!(failure, Failure::ExchangeOver) {
             return Err(self.problem(failure, false));
         }
-        plugin.caller().stats.skipped();
-        plugin.note_skipped(failure);
+        self.stats.skipped();
+        self.runtime.plugin().note_skipped(failure);
         Ok(())
     }
 }
@@ -224,12 +229,14 @@ async fn collect(body: &mut Body, limit: u64) -> Result<Bytes, CollectError> {
     Ok(bytes)
 }
 
-impl Cause {
+impl<'a> Cause<'a> {
     /// The exchange as a cause.
-    pub(crate) fn of(exchange: &Exchange) -> Self {
+    pub(crate) fn of(exchange: &'a Exchange, stats: &'a RouteStats) -> Self {
         Self {
             exchange: exchange.id,
             deadline: exchange.deadline,
+            stats,
+            explanation: exchange.record.explanation.as_deref(),
         }
     }
 }

@@ -81,7 +81,6 @@ impl CallState {
 
     /// A tick came while the guest computed: it lets others run, or has had its time.
     pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
-        self.caller.stats.ticked();
         self.ticks_left = self.ticks_left.checked_sub(1).ok_or(CpuExceeded)?;
         Ok(UpdateDeadline::YieldCustom(1, self.turns.next()))
     }

@@ -184,7 +184,7 @@ pub(crate) async fn integration(plugin: &Arc<Plugin>, config: Value) -> Arc<dyn 
         body_bytes: ByteSize(1 << 20),
         config,
     };
-    plugin.integration(&config).await.unwrap()
+    plugin.integration(&config, &"route".into()).await.unwrap()
 }
 
 /// Runs a stage, which must let the request pass.

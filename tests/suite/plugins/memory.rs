@@ -25,7 +25,7 @@ fn p3_memory_ends_at_its_limit_in_every_hook() {
         assert_eq!(within.response.status, 200, "{hook}: {within:?}");
     }
     assert_eq!(kinds.metric("traps_total", "reason=\"memory\""), 8.0);
-    let high_water = kinds.metric("memory_high_water_bytes", "") as usize;
+    let high_water = kinds.metric("memory_high_water_bytes", "route=\"integration-below\"") as usize;
     assert!((12 * MIB..=16 * MIB).contains(&high_water), "{high_water}");
     assert_eq!(kinds.metric("instances", ""), 0.0);
 }

@@ -73,6 +73,7 @@ fn serve() -> (SocketAddr, Arc<Records>) {
         no_route: "".into(),
         routes: vec![route],
         recorder: Arc::clone(&records) as Arc<dyn Recorder>,
+        explainer: None,
         generation: 1,
     });
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -10,6 +10,7 @@ use super::StartError;
 use super::foundation::foundation;
 use crate::admin::AdminError;
 use crate::assemble::{Generation, assemble};
+use crate::explain::Explaining;
 use crate::listener::Settings;
 use crate::secret;
 use crate::telemetry::Metrics;
@@ -30,6 +31,7 @@ pub fn check(file: &Path, file_only: bool, compiler: &Compiler) -> Result<Option
     if let Some(token) = config.admin.as_ref().and_then(|admin| admin.token.as_ref()) {
         secret::read(token).map_err(AdminError::from)?;
     }
+    Explaining::live(config.admin.as_ref(), &Arc::default())?;
     let metrics = Arc::new(Metrics::default());
     let config = GatewayConfig {
         access_log: AccessLogConfig {

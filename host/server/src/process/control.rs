@@ -15,6 +15,7 @@ use crate::admin;
 use crate::assemble::{Foundation, Generation, assemble};
 use crate::descriptors;
 use crate::drain::Phase;
+use crate::explain::Explaining;
 use crate::live::Live;
 use crate::reload;
 use crate::status::Status;
@@ -47,8 +48,9 @@ impl Control {
         let config = read(&options.config, &mut seen)?;
         let metrics = Arc::new(Metrics::default());
         let workers = Workers::start(worker_count(&config), metrics.shed_connections())?;
-        let foundation = foundation(&config, &metrics, workers.count(), &options.compiler)?;
+        let mut foundation = foundation(&config, &metrics, workers.count(), &options.compiler)?;
         let status = Arc::<Status>::default();
+        foundation.explaining = Explaining::live(config.admin.as_ref(), &status.explanations)?.map(Arc::new);
         let (gateway, generation) = assemble(config, 1, &foundation, None)
             .await
             .map_err(|error| StartError::assemble(&options.config, error))?;

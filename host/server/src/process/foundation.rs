@@ -57,6 +57,7 @@ pub(super) fn foundation(
         metrics: Arc::clone(metrics),
         resolver: Arc::new(SystemResolver::default()),
         via: via(),
+        explaining: None,
         workers,
     })
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use gatewright_config::{ThrottleConfig, ThrottleKey};
 use gatewright_core::{
-    Exchange, Flow, Problem, ProblemKind, RateLimit, RouteName, Stage, State, Step, Taken, TokenBucket,
+    Exchange, Explanation, Flow, Problem, ProblemKind, RateLimit, RouteName, Stage, State, Step, Taken, TokenBucket,
+    Value,
 };
 use http::HeaderName;
 
@@ -80,6 +81,9 @@ impl Throttle {
     }
 
     fn settle(&self, exchange: &mut Exchange, taken: Taken) -> Result<Flow, Problem> {
+        if let Some(explanation) = &exchange.record.explanation {
+            self.explain(explanation, exchange, taken);
+        }
         exchange.note_limit(RateLimit {
             limit: self.bucket.burst,
             remaining: taken.remaining,
@@ -90,5 +94,28 @@ impl Throttle {
         } else {
             Err(Problem::new(ProblemKind::Throttled).with_retry_after(taken.retry_after))
         }
+    }
+
+    fn explain(&self, explanation: &Explanation, exchange: &Exchange, taken: Taken) {
+        let by = match &self.by {
+            Key::Route => "route".to_owned(),
+            // A field may hold a secret: that it was used has to be enough.
+            Key::Header(name) if exchange.request.headers.contains_key(name) => format!("header:{name}"),
+            Key::Client | Key::Principal | Key::Header(_) => self.key(exchange).into_owned(),
+        };
+        let count = |count: u64| Value::Integer(i64::try_from(count).unwrap_or(i64::MAX));
+        let seconds = |time: Duration| Value::Number(time.as_secs_f64());
+        explanation.note(
+            "limit",
+            [
+                ("limit", Value::Text(self.limit.clone())),
+                ("by", Value::Text(by)),
+                ("allowed", Value::Truth(taken.allowed)),
+                ("burst", count(self.bucket.burst)),
+                ("remaining", count(taken.remaining)),
+                ("full_in_seconds", seconds(taken.reset)),
+                ("retry_after_seconds", seconds(taken.retry_after)),
+            ],
+        );
     }
 }

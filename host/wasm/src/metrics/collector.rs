@@ -1,17 +1,20 @@
 //! The metrics of all plugins as the metrics endpoint shows them, summed up when it is asked.
 
+mod by_route;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use gatewright_core::RouteName;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
 use super::HostMetrics;
+use super::route::{BUCKETS, RouteSums};
 use super::service::{Answered, Service};
-use super::stats::{BUCKETS, Outcome, PluginStats, Sums};
-use crate::failure::TrapReason;
+use super::stats::{PluginStats, PluginSums};
 use crate::kind::PluginKind;
 
 /// Registered once with the process's registry.
@@ -27,7 +30,8 @@ impl fmt::Debug for PluginCollector {
 struct Row {
     name: Arc<str>,
     stats: Arc<PluginStats>,
-    sums: Sums,
+    sums: PluginSums,
+    routes: Vec<(RouteName, RouteSums)>,
 }
 
 type Labels<'a> = [(&'static str, &'a str); 3];
@@ -36,22 +40,15 @@ impl Collector for PluginCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let row = |(name, stats): (Arc<str>, Arc<PluginStats>)| Row {
             sums: stats.sums(),
+            routes: stats.routes(),
             name,
             stats,
         };
         let rows: Vec<_> = self.0.all().into_iter().map(row).collect();
-        calls(&mut encoder, &rows)?;
-        traps(&mut encoder, &rows)?;
-        decisions(&mut encoder, &rows)?;
+        call_seconds(&mut encoder, &rows)?;
+        by_route::encode(&mut encoder, &rows)?;
         caches(&mut encoder, &rows)?;
         instances(&mut encoder, &rows)?;
-        gauge(
-            &mut encoder,
-            "gatewright_plugin_memory_high_water_bytes",
-            "Most linear memory of one instance",
-            &rows,
-            |row| row.stats.memory_high_water(),
-        )?;
         for (name, help, value) in COUNTERS {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             for row in &rows {
@@ -60,24 +57,15 @@ impl Collector for PluginCollector {
                     .encode_counter::<NoLabelSet, _, u64>(&value(&row.sums), None)?;
             }
         }
-        cpu(&mut encoder, &rows)?;
         services(&mut encoder, &rows)?;
         self.host(&mut encoder)?;
         self.0.custom.encode(&mut encoder)
     }
 }
 
-type Counter = (&'static str, &'static str, fn(&Sums) -> u64);
+type Counter = (&'static str, &'static str, fn(&PluginSums) -> u64);
 
-const COUNTERS: [Counter; 4] = [
-    ("gatewright_plugin_queued", "Calls that waited for a place", |sums| {
-        sums.queued
-    }),
-    (
-        "gatewright_plugin_skipped",
-        "Faults passed over by on_fault = skip",
-        |sums| sums.skipped,
-    ),
+const COUNTERS: [Counter; 2] = [
     (
         "gatewright_plugin_log_lines_dropped",
         "Log lines beyond the budget",
@@ -90,27 +78,8 @@ const COUNTERS: [Counter; 4] = [
     ),
 ];
 
-fn calls(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
-    let mut metric = encoder.encode_descriptor(
-        "gatewright_plugin_calls",
-        "Calls of plugins by hook and outcome",
-        None,
-        MetricType::Counter,
-    )?;
-    for row in rows {
-        for (kind, outcomes) in PluginKind::ALL.into_iter().zip(&row.sums.calls) {
-            for (outcome, count) in Outcome::ALL.into_iter().zip(outcomes).filter(|(_, count)| **count > 0) {
-                let labels: Labels<'_> = [
-                    ("plugin", &row.name),
-                    ("hook", kind.as_str()),
-                    ("outcome", outcome.as_str()),
-                ];
-                metric
-                    .encode_family(&labels)?
-                    .encode_counter::<NoLabelSet, _, u64>(count, None)?;
-            }
-        }
-    }
+/// Not by route: the stages' histograms are, and this many series for each plugin, hook and route would be too many.
+fn call_seconds(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
     let mut metric = encoder.encode_descriptor(
         "gatewright_plugin_call_seconds",
         "Time of calls of plugins, waiting for a place included",
@@ -118,62 +87,23 @@ fn calls(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
         MetricType::Histogram,
     )?;
     for row in rows {
-        for ((kind, times), nanos) in PluginKind::ALL.into_iter().zip(&row.sums.times).zip(row.sums.nanos) {
+        for (index, kind) in PluginKind::ALL.into_iter().enumerate() {
+            let (mut nanos, mut times) = (0, [0; BUCKETS.len() + 1]);
+            for (_, sums) in &row.routes {
+                nanos += sums.nanos.get(index).copied().unwrap_or_default();
+                let of_route = sums.times.get(index).into_iter().flatten();
+                times.iter_mut().zip(of_route).for_each(|(sum, count)| *sum += count);
+            }
             let count: u64 = times.iter().sum();
             if count == 0 {
                 continue;
             }
             let bounds = BUCKETS.iter().map(|bound| bound.as_secs_f64()).chain([f64::INFINITY]);
-            let buckets: Vec<_> = bounds.zip(times.iter().copied()).collect();
+            let buckets: Vec<_> = bounds.zip(times).collect();
             let labels = [("plugin", &*row.name), ("hook", kind.as_str())];
             metric
                 .encode_family(&labels)?
                 .encode_histogram::<NoLabelSet>(seconds(nanos), count, &buckets, None)?;
-        }
-    }
-    Ok(())
-}
-
-fn traps(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
-    let mut metric = encoder.encode_descriptor(
-        "gatewright_plugin_traps",
-        "Calls of plugins that broke off, by reason",
-        None,
-        MetricType::Counter,
-    )?;
-    for row in rows {
-        for (reason, count) in TrapReason::ALL
-            .iter()
-            .zip(row.sums.traps)
-            .filter(|(_, count)| *count > 0)
-        {
-            let labels = [("plugin", &*row.name), ("reason", reason.as_str())];
-            metric
-                .encode_family(&labels)?
-                .encode_counter::<NoLabelSet, _, u64>(&count, None)?;
-        }
-    }
-    Ok(())
-}
-
-fn decisions(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
-    let mut metric = encoder.encode_descriptor(
-        "gatewright_plugin_decision_cache",
-        "Decisions of authorizers on cached routes",
-        None,
-        MetricType::Counter,
-    )?;
-    for row in rows {
-        let sums = &row.sums;
-        for (result, count) in [
-            ("hit", sums.decision_hit),
-            ("miss", sums.decision_miss),
-            ("bypass", sums.decision_bypass),
-        ] {
-            let labels = [("plugin", &*row.name), ("result", result)];
-            metric
-                .encode_family(&labels)?
-                .encode_counter::<NoLabelSet, _, u64>(&count, None)?;
         }
     }
     Ok(())
@@ -206,6 +136,22 @@ fn caches(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
     })
 }
 
+fn gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    rows: &[Row],
+    value: impl Fn(&Row) -> u64,
+) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for row in rows {
+        metric
+            .encode_family(&[("plugin", &*row.name)])?
+            .encode_gauge(&value(row))?;
+    }
+    Ok(())
+}
+
 fn instances(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
     let mut metric = encoder.encode_descriptor(
         "gatewright_plugin_instances",
@@ -221,22 +167,6 @@ fn instances(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
                 .encode_family(&[("plugin", &*row.name), ("state", state)])?
                 .encode_gauge(&count)?;
         }
-    }
-    Ok(())
-}
-
-fn cpu(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
-    let mut metric = encoder.encode_descriptor(
-        "gatewright_plugin_cpu_seconds",
-        "Processor time of plugins, sampled every millisecond",
-        None,
-        MetricType::Counter,
-    )?;
-    for row in rows {
-        let cpu = row.sums.ticked as f64 * crate::ticker::TICK.as_secs_f64();
-        metric
-            .encode_family(&[("plugin", &*row.name)])?
-            .encode_counter::<NoLabelSet, _, u64>(&cpu, None)?;
     }
     Ok(())
 }
@@ -274,22 +204,6 @@ fn services(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
         metric
             .encode_family(&[("plugin", plugin), ("service", service)])?
             .encode_counter::<NoLabelSet, _, u64>(&seconds(sums.nanos), None)?;
-    }
-    Ok(())
-}
-
-fn gauge(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    rows: &[Row],
-    value: impl Fn(&Row) -> u64,
-) -> fmt::Result {
-    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-    for row in rows {
-        metric
-            .encode_family(&[("plugin", &*row.name)])?
-            .encode_gauge(&value(row))?;
     }
     Ok(())
 }

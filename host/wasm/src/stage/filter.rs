@@ -18,7 +18,7 @@ impl PluginStage {
         if exchange.body.is_empty() {
             return Ok(());
         }
-        let cause = Cause::of(exchange);
+        let cause = Cause::of(exchange, &self.stats);
         let hook = OpenFilter {
             content_length: exchange.body.size_hint().exact(),
             view: View::of(exchange),
@@ -43,7 +43,7 @@ impl PluginStage {
         if response.body().is_empty() {
             return Ok(());
         }
-        let cause = Cause::of(exchange);
+        let cause = Cause::of(exchange, &self.stats);
         let hook = OpenFilter {
             content_length: response.body().size_hint().exact(),
             view: View::of(exchange),
@@ -57,8 +57,8 @@ impl PluginStage {
         Ok(())
     }
 
-    async fn open(&self, hook: &OpenFilter<'_>, cause: Cause) -> Result<Option<Filter>, Problem> {
-        match Filter::open(&self.runtime, hook, cause).await {
+    async fn open(&self, hook: &OpenFilter<'_>, cause: Cause<'_>) -> Result<Option<Filter>, Problem> {
+        match Filter::open(&self.runtime, &self.stats, hook, cause).await {
             Ok(filter) => Ok(filter),
             Err(failure) => self.forgive(&failure).map(|()| None),
         }

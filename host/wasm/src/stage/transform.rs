@@ -14,7 +14,7 @@ use crate::runtime::Cause;
 impl PluginStage {
     pub(super) async fn transform_request(&self, exchange: &mut Exchange) -> Result<Flow, Problem> {
         let body = self.request_body(exchange).await?;
-        let cause = Cause::of(exchange);
+        let cause = Cause::of(exchange, &self.stats);
         let hook = TransformRequest {
             view: View::of(exchange),
             needs: self.runtime.plugin().needs(),
@@ -50,7 +50,7 @@ impl PluginStage {
                 )?),
                 false => None,
             };
-        let cause = Cause::of(exchange);
+        let cause = Cause::of(exchange, &self.stats);
         let hook = TransformResponse {
             view: View::of(exchange),
             needs,

@@ -34,12 +34,14 @@ async fn calls_traps_and_own_metrics_are_counted_by_plugin() {
     let mut text = String::new();
     encode(&mut text, &registry).unwrap();
     for line in [
-        r#"gatewright_plugin_calls_total{plugin="traps",hook="integration",outcome="ok"} 1"#,
-        r#"gatewright_plugin_calls_total{plugin="traps",hook="integration",outcome="trap"} 1"#,
+        r#"gatewright_plugin_calls_total{plugin="traps",route="route",hook="integration",outcome="ok"} 1"#,
+        r#"gatewright_plugin_calls_total{plugin="traps",route="route",hook="integration",outcome="trap"} 1"#,
         r#"gatewright_plugin_call_seconds_count{plugin="traps",hook="integration"} 2"#,
         r#"gatewright_plugin_call_seconds_bucket{le="+Inf",plugin="traps",hook="integration"} 2"#,
-        r#"gatewright_plugin_traps_total{plugin="traps",reason="unreachable"} 1"#,
+        r#"gatewright_plugin_traps_total{plugin="traps",route="route",reason="unreachable"} 1"#,
         r#"gatewright_plugin_instances{plugin="traps",state="busy"} 0"#,
+        r#"gatewright_plugin_calls_in_progress{plugin="traps",route="route",state="running"} 0"#,
+        r#"gatewright_plugin_queue_seconds_total{plugin="traps",route="route"} 0"#,
         r#"gatewright_plugin_runtimes 2"#,
         r#"gatewright_plugin_loads_total{source="compiler"} 2"#,
         r#"gatewright_plugin_samples_dropped_total{plugin="chatters"} 99903"#,

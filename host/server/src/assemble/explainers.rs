@@ -1,0 +1,89 @@
+//! What explains requests: the observers in front of stages and integrations, and what a generation's explanations are
+//! made from. Nothing of it is made when explanations are off.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gatewright_config::{GatewayConfig, RouteConfig};
+use gatewright_core::{Integration, Stage};
+
+use super::{AssembleError, Foundation};
+use crate::explain::observer::{ObservedIntegration, ObservedStage};
+use crate::explain::{Explainer, Redaction};
+use crate::router::probe::Probe;
+use crate::secret;
+
+/// What explanations of this generation do not show: every secret that it knows.
+pub(super) fn redaction(
+    config: &GatewayConfig,
+    foundation: &Foundation,
+) -> Result<Option<Arc<Redaction>>, AssembleError> {
+    if foundation.explaining.is_none() {
+        return Ok(None);
+    }
+    let mut secrets = Vec::new();
+    for (plugin, settings) in &config.plugin {
+        for secret in settings.grants.secrets.values() {
+            let value = secret::read(&secret.reference).map_err(|source| AssembleError::Secret {
+                plugin: plugin.clone(),
+                place: secret.place.clone(),
+                source,
+            })?;
+            secrets.push(value);
+        }
+    }
+    let admin = config.admin.iter();
+    let admin = admin.flat_map(|admin| admin.token.iter().chain(&admin.explain_key));
+    // What is not there cannot be shown; that it is missing is said elsewhere.
+    secrets.extend(admin.filter_map(|reference| secret::read(reference).ok()));
+    Ok(Some(Arc::new(Redaction::new(config, secrets))))
+}
+
+/// The stage, or the stage with an observer.
+pub(super) fn stage(inner: Arc<dyn Stage>, redaction: Option<&Arc<Redaction>>) -> Arc<dyn Stage> {
+    match redaction.map(Arc::clone) {
+        Some(redaction) => Arc::new(ObservedStage { inner, redaction }),
+        None => inner,
+    }
+}
+
+/// The integration, or the integration with an observer.
+pub(super) fn integration(
+    inner: Arc<dyn Integration>,
+    asked: bool,
+    redaction: Option<&Arc<Redaction>>,
+) -> Arc<dyn Integration> {
+    match redaction.map(Arc::clone) {
+        Some(redaction) => Arc::new(ObservedIntegration {
+            inner,
+            redaction,
+            asked,
+        }),
+        None => inner,
+    }
+}
+
+/// What explains the requests of this generation.
+pub(super) fn explainer(
+    config: &GatewayConfig,
+    foundation: &Foundation,
+    redaction: Option<Arc<Redaction>>,
+) -> Result<Option<Explainer>, AssembleError> {
+    let (Some(explaining), Some(redaction)) = (&foundation.explaining, redaction) else {
+        return Ok(None);
+    };
+    let mut probes = HashMap::new();
+    for name in config.listeners.keys() {
+        let serves = |route: &RouteConfig| route.listeners.is_empty() || route.listeners.contains(name);
+        let routes = config.routes.iter().enumerate().filter(|(_, route)| serves(route));
+        let routes = routes.map(|(index, route)| Probe::new(index, route));
+        probes.insert(name.as_str().into(), routes.collect::<Result<_, _>>()?);
+    }
+    let names = config.routes.iter().map(|route| route.name.as_str().into());
+    Ok(Some(Explainer::new(
+        Arc::clone(explaining),
+        redaction,
+        names.collect(),
+        probes,
+    )))
+}

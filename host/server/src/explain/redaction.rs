@@ -1,0 +1,210 @@
+//! What an explanation must not show: values of header fields, query parameters and attributes whose names say that they
+//! are secret or that the configuration takes a key or an identity from, and secrets that are granted to plugins,
+//! wherever they turn up.
+//!
+//! In their place is a mark. It is the same for the same value within a process, so that one sees whether a step has
+//! changed it, and a keyed digest, so that nobody can find the value by trying.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher as _, RandomState};
+
+use gatewright_config::{ApiKeySource, GatewayConfig, IdentitySource, StageKind, ThrottleKey};
+use gatewright_core::Request;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::Value as Json;
+use sha2::Sha256;
+
+/// Parts of names whose values nobody should see.
+const SECRET: [&str; 18] = [
+    "authorization",
+    "authenticat",
+    "x-auth",
+    "cookie",
+    "token",
+    "secret",
+    "passw",
+    "credential",
+    "session",
+    "signature",
+    "api-key",
+    "apikey",
+    "api_key",
+    "usage_key",
+    "jwt",
+    "assertion",
+    "otp",
+    "csrf",
+];
+/// Secrets that are shorter turn up in texts that have nothing to do with them.
+const SHORTEST_SECRET: usize = 6;
+
+/// What must not be shown.
+pub struct Redaction {
+    names: BTreeSet<String>,
+    secrets: Vec<String>,
+    key: [u8; 8],
+}
+
+impl Redaction {
+    /// For this configuration, and these secrets.
+    pub fn new(config: &GatewayConfig, secrets: Vec<String>) -> Self {
+        let mut names = BTreeSet::new();
+        for stage in config.routes.iter().flat_map(|route| &route.chain) {
+            match &stage.kind {
+                StageKind::ApiKey(stage) => names.extend(stage.sources.iter().map(|source| match source {
+                    ApiKeySource::Header { name, .. } | ApiKeySource::Query(name) => name.to_ascii_lowercase(),
+                })),
+                StageKind::Plugin(stage) => names.extend(stage.identity.iter().filter_map(|source| match source {
+                    IdentitySource::Header(name) | IdentitySource::Query(name) => Some(name.to_ascii_lowercase()),
+                    IdentitySource::Path(_) | IdentitySource::Client => None,
+                })),
+                StageKind::Throttle(stage) => {
+                    if let ThrottleKey::Header(name) = &stage.by {
+                        names.insert(name.to_ascii_lowercase());
+                    }
+                }
+            }
+        }
+        Self {
+            names,
+            secrets: secrets
+                .into_iter()
+                .filter(|secret| secret.len() >= SHORTEST_SECRET)
+                .collect(),
+            key: random(),
+        }
+    }
+
+    /// The value of that name, or a mark in its place.
+    pub fn value(&self, name: &str, value: &[u8]) -> String {
+        match self.hides(name) {
+            true => self.mark(value),
+            false => String::from_utf8_lossy(value).into_owned(),
+        }
+    }
+
+    fn hides(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        self.names.contains(&name) || SECRET.iter().any(|part| name.contains(part))
+    }
+
+    /// What a request sends as secrets, so that they are found where a plugin repeats them under another name.
+    pub fn secrets_of(&self, request: &Request) -> Vec<String> {
+        let fields = request.headers.iter().filter(|(name, _)| self.hides(name.as_str()));
+        let fields = fields.filter_map(|(_, value)| value.to_str().ok());
+        let pairs = request.query().unwrap_or_default().split('&');
+        let pairs = pairs.filter_map(|pair| pair.split_once('='));
+        let pairs = pairs
+            .filter(|(name, _)| self.hides(&decoded(name)))
+            .map(|(_, value)| value);
+        let secrets = fields.chain(pairs).flat_map(|value| {
+            // `Bearer SECRET`, `name=SECRET; other=SECRET`
+            std::iter::once(value).chain(value.split([' ', ';', ',', '=']))
+        });
+        let secrets = secrets.filter(|secret| secret.len() >= SHORTEST_SECRET);
+        secrets.map(str::to_owned).collect()
+    }
+
+    /// A query with marks in it.
+    pub fn query(&self, query: &str) -> String {
+        let pair = |pair: &str| match pair.split_once('=') {
+            Some((name, value)) => format!("{name}={}", self.value(&decoded(name), value.as_bytes())),
+            None => pair.to_owned(),
+        };
+        query.split('&').map(pair).collect::<Vec<_>>().join("&")
+    }
+
+    /// Puts marks in the place of secrets, in every text of `shown`: of granted ones, and of these.
+    pub fn conceal(&self, shown: &mut Json, secrets: &[String]) {
+        match shown {
+            Json::String(text) => {
+                for secret in self.secrets.iter().chain(secrets) {
+                    if text.contains(secret.as_str()) {
+                        *text = text.replace(secret.as_str(), &self.mark(secret.as_bytes()));
+                    }
+                }
+            }
+            Json::Array(list) => list.iter_mut().for_each(|one| self.conceal(one, secrets)),
+            Json::Object(map) => map.values_mut().for_each(|one| self.conceal(one, secrets)),
+            Json::Null | Json::Bool(_) | Json::Number(_) => {}
+        }
+    }
+
+    fn mark(&self, value: &[u8]) -> String {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else {
+            return "[redacted]".to_owned();
+        };
+        mac.update(value);
+        let digest = mac.finalize().into_bytes();
+        let hex: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        format!("[redacted {hex}]")
+    }
+}
+
+/// A number that nobody can guess.
+fn random() -> [u8; 8] {
+    // The standard library seeds its hasher from the system's random numbers, and what it gives does not tell the seed.
+    RandomState::new().hash_one("redaction").to_be_bytes()
+}
+
+/// A name as the one who reads it understands it.
+fn decoded(name: &str) -> String {
+    percent_encoding::percent_decode_str(name)
+        .decode_utf8_lossy()
+        .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redaction(secrets: &[&str]) -> Redaction {
+        let text = "[listener.a]\naddress = \"127.0.0.1:0\"\n[[route]]\nname = \"a\"\npath = \"/a\"\n\
+                    chain = [{ use = \"api-key\", keys = \"keys.toml\", from = [\"header:x-partner\"] }]\n\
+                    integration = { respond = 200 }\n";
+        let config = gatewright_config::parse(text, std::path::Path::new("gateway.toml")).unwrap();
+        Redaction::new(&config, secrets.iter().map(|secret| (*secret).to_owned()).collect())
+    }
+
+    #[test]
+    fn what_a_name_says_is_secret_is_a_mark_that_tells_whether_it_changed() {
+        let redaction = redaction(&[]);
+        for name in [
+            "Authorization",
+            "cookie",
+            "set-cookie",
+            "x-partner",
+            "X-Api-Key",
+            "auth.usage_key",
+        ] {
+            let mark = redaction.value(name, b"something");
+            assert!(
+                mark.starts_with("[redacted ") && !mark.contains("something"),
+                "{name}: {mark}"
+            );
+            assert_eq!(mark, redaction.value(name, b"something"));
+            assert_ne!(mark, redaction.value(name, b"something else"));
+        }
+        for name in ["accept", "x-forwarded-for", "auth.principal", "auth.authorizer"] {
+            assert_eq!(redaction.value(name, b"something"), "something", "{name}");
+        }
+        let query = redaction.query("a=1&access%5Ftoken=x&b");
+        assert!(
+            query.starts_with("a=1&access%5Ftoken=[redacted ") && query.ends_with("]&b"),
+            "{query}"
+        );
+    }
+
+    #[test]
+    fn a_secret_is_concealed_wherever_it_turns_up() {
+        let redaction = redaction(&["granted secret", "short"]);
+        let mut shown = serde_json::json!({ "x": ["key granted secret!", "short"], "y": "sent by client" });
+        redaction.conceal(&mut shown, &["by client".to_owned()]);
+        let text = shown.to_string();
+        assert!(
+            !text.contains("granted secret") && !text.contains("by client"),
+            "{text}"
+        );
+        assert!(text.contains("short") && text.contains("key [redacted "), "{text}");
+    }
+}
