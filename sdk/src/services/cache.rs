@@ -113,3 +113,39 @@ impl From<CacheError> for Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::host;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_value_is_computed_once_until_its_time_is_over() {
+        host::reset();
+        host::grant_cache("keys");
+        let compute = |value: &str| get_or_compute("keys", "k", || Ok::<_, CacheError>((value.into(), MINUTE)));
+        assert_eq!(compute("a"), Ok(b"a".to_vec()));
+        host::advance(MINUTE - Duration::from_millis(1));
+        assert_eq!(compute("b"), Ok(b"a".to_vec()));
+        host::advance(Duration::from_millis(1));
+        assert_eq!(compute("c"), Ok(b"c".to_vec()));
+        assert_eq!(forget("keys", "k"), Ok(()));
+        assert_eq!(get("keys", "k", None), Ok(Found::Compute));
+    }
+
+    #[test]
+    fn what_cannot_be_computed_or_kept_is_the_callers_to_know() {
+        host::reset();
+        assert_eq!(get("keys", "k", None), Err(CacheError::NoSuchCache));
+        host::grant_cache("keys");
+        let failed = get_or_compute("keys", "k", || Err::<(Vec<u8>, Duration), _>(CacheError::Timeout));
+        assert_eq!(failed, Err(CacheError::Timeout));
+        let given = get_or_compute("keys", "k", || Ok::<_, CacheError>((b"v".to_vec(), Duration::ZERO)));
+        assert_eq!(given, Ok(b"v".to_vec()));
+        assert_eq!(get("keys", "k", None), Ok(Found::Compute), "it is not kept");
+        assert_eq!(get("keys", &"k".repeat(513), None), Err(CacheError::TooLarge));
+        assert!(matches!(Fault::from(CacheError::Timeout), Fault::Unavailable(_)));
+    }
+}

@@ -87,7 +87,7 @@ impl Slow {
 /// Sends a call whose answer is read later.
 fn start(gateway: &TestGateway, call: &Value) -> RawClient {
     let mut client = RawClient::connect(gateway.addr("public"));
-    client.send(&request("POST", &format!("/{GUEST}"), &[], call.to_string().as_bytes()));
+    client.send(request("POST", &format!("/{GUEST}"), &[], call.to_string().as_bytes()));
     client
 }
 
