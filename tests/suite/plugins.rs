@@ -27,6 +27,7 @@ mod projection;
 mod replacing;
 mod resting;
 mod services;
+mod standard;
 mod start;
 mod state;
 mod store;

@@ -20,6 +20,7 @@ impl Test {
         install_lints();
         guests::build_plugins(&root().join("target/plugins"))?;
         guests::build_test_guests(&root().join("target/test-guests"))?;
+        guests::build_standard_guests(&root().join("target/test-guests"))?;
         guests::build_bench_guest()?;
         // The suite runs the real program.
         run("gateway", &mut cargo(&["build", "--package", "gatewright"]))?;

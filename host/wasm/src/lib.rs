@@ -44,6 +44,7 @@ mod outbound;
 mod plugin;
 mod plugin_host;
 mod pool;
+mod proxy;
 mod runtime;
 mod stage;
 mod state;
