@@ -268,6 +268,33 @@ fn a_standard_server_holds_nobody_up() {
 }
 
 #[test]
+fn a_standard_server_in_python_streams_too() {
+    let plugin = "serves-python";
+    let limits = format!("[plugin.{plugin}]\n{PATIENT}\nmemory = \"64MiB\"\n");
+    let config = [base(), limits, route(plugin, "", &format!("plugin = \"{plugin}\""))];
+    let gateway = TestFiles::default().with_guests(&[plugin]).start(&config.concat());
+    let body = "x".repeat(100_000);
+    let answer = http(
+        gateway.addr("public"),
+        "POST",
+        "/serves-python/a?b=c",
+        &[],
+        body.as_bytes(),
+    );
+    assert_eq!(
+        (answer.status, answer.header("x-server")),
+        (200, Some("python")),
+        "{answer:?}"
+    );
+    assert!(
+        answer.text() == format!("/serves-python/a?b=c\n{body}"),
+        "{} bytes",
+        answer.body.len()
+    );
+    assert_eq!(record(&gateway, "/serves-python/a")["outcome"], "answered");
+}
+
+#[test]
 fn what_a_standard_server_prints_is_in_the_log_within_its_budget() {
     let process = TestProcess::start_in(files(), &config(&format!("{PATIENT}\nlog_bytes = \"1KiB\"")), &[]).unwrap();
     let answer = http(process.addr("public"), "GET", "/serves/prints", &[], b"");
