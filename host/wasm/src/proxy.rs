@@ -15,7 +15,7 @@ use gatewright_core::{Body, BodyError, Exchange, ExchangeId, Integration, Proble
 use http::header::{HOST, TRAILER};
 use http::{HeaderMap, Request, Uri};
 use http_body_util::BodyExt as _;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::timeout_at;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
@@ -23,7 +23,9 @@ use wasmtime_wasi_http::{Error, WasiHttpView as _};
 
 use self::body::{Ending, Guest, ProxyBody};
 use crate::api;
+use crate::breaker::Pass;
 use crate::failure::{Failure, Fault, OutputError, TrapReason};
+use crate::instance::Instance;
 use crate::kind::PluginKind;
 use crate::runtime::{Cause, Runtime};
 
@@ -62,14 +64,23 @@ impl ProxyIntegration {
         answered.map_err(|failure| failure.problem(&self.runtime.plugin().caller().name, false))
     }
 
+    /// A place among the calls that may run, and since when.
+    async fn admit(&self, deadline: Instant) -> Result<(Pass, OwnedSemaphorePermit, Instant), Failure> {
+        let pass = self.runtime.admit(PluginKind::Integration)?;
+        let plugin = self.runtime.plugin();
+        let (place, now) = plugin.place_of_its_own(Instant::now(), deadline).await?;
+        Ok((pass, place, now))
+    }
+
     /// Starts the guest and waits for its response to begin.
     async fn ask(&self, request: Request<Body>, scheme: Scheme, cause: Cause) -> Result<Response, Failure> {
         let runtime = &self.runtime;
-        let pass = runtime.admit(PluginKind::Integration)?;
-        let (place, now) = runtime
-            .plugin()
-            .place_of_its_own(Instant::now(), cause.deadline)
-            .await?;
+        let admitted = self.admit(cause.deadline).await;
+        if admitted.is_err() {
+            let measured = runtime.plugin().caller().stats.measure(PluginKind::Integration);
+            runtime.counted(PluginKind::Integration, measured, &admitted);
+        }
+        let (pass, place, now) = admitted?;
         let (answer, mut answered) = oneshot::channel();
         let (outcome, mut ended) = oneshot::channel();
         let (release, released) = oneshot::channel::<()>();
@@ -153,7 +164,7 @@ impl Call {
         answer: oneshot::Sender<Answered>,
         outcome: oneshot::Sender<Result<(), Failure>>,
         released: oneshot::Receiver<()>,
-        pass: crate::breaker::Pass,
+        pass: Pass,
     ) {
         let runtime = &self.runtime;
         let measured = runtime.plugin().caller().stats.measure(PluginKind::Integration);
@@ -171,7 +182,7 @@ impl Call {
 
     async fn serve(
         &self,
-        instance: &mut Option<Box<crate::instance::Instance>>,
+        instance: &mut Option<Box<Instance>>,
         request: Request<Body>,
         scheme: Scheme,
         answer: oneshot::Sender<Answered>,

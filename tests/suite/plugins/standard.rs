@@ -134,6 +134,28 @@ fn a_client_that_does_not_read_or_leaves_stops_a_standard_server() {
 }
 
 #[test]
+fn a_standard_server_that_is_busy_says_so() {
+    let gateway = start(&format!("{PATIENT}\nconcurrency = 1\nqueue_timeout = \"0s\""));
+    let mut client = RawClient::connect(gateway.addr("public"));
+    client.send("GET /serves/endless HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.read_bytes(MIB);
+    let answer = http(gateway.addr("public"), "GET", "/serves/seen", &[], b"");
+    assert_eq!(
+        (answer.status, answer.error()),
+        (503, Some("PLUGIN_SATURATED")),
+        "{answer:?}"
+    );
+    let calls = "gatewright_plugin_calls_total{plugin=\"serves\",hook=\"integration\",outcome=\"saturated\"}";
+    assert_eq!(gateway.metric(calls), 1.0);
+    drop(client);
+    all_gone(&gateway, "serves");
+    assert_eq!(
+        http(gateway.addr("public"), "GET", "/serves/seen", &[], b"").status,
+        201
+    );
+}
+
+#[test]
 fn a_standard_server_has_the_limits_of_any_plugin() {
     let gateway = start("time = \"500ms\"\ncpu = \"100ms\"\nmemory = \"8MiB\"");
     for (mode, status, error) in [
