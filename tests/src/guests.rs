@@ -24,6 +24,11 @@ pub fn wat(name: &str) -> Vec<u8> {
     wat::parse_file(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
+/// A component or module from its text.
+pub fn text(wat: &str) -> Vec<u8> {
+    wat::parse_str(wat).unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// The repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()

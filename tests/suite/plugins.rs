@@ -34,6 +34,7 @@ mod rollbacks;
 mod scripted;
 mod services;
 mod signatures;
+mod standard;
 mod start;
 mod state;
 mod store;

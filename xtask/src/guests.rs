@@ -152,6 +152,20 @@ pub(crate) fn build_test_guests(output: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Builds the servers for `wasi:http` into `output`, where the toolchain can.
+pub(crate) fn build_standard_guests(output: &Path) -> anyhow::Result<()> {
+    let toolchain = Toolchain::prepare()?;
+    fs::create_dir_all(output)?;
+    let Some(mut build) = toolchain.build(&root().join("tests/standard-guests"), WASI) else {
+        eprintln!("skipped: the standard guests, which this machine's toolchain cannot build");
+        return Ok(());
+    };
+    run("standard guests", build.args(["--bins", "--examples"]))?;
+    let made = target_dir().join(WASI).join("release");
+    install(&made.join("serves.wasm"), &output.join("serves.wasm"))?;
+    install(&made.join("examples/misserves.wasm"), &output.join("misserves.wasm"))
+}
+
 /// The folders of the teaching plugins.
 pub(crate) fn plugin_directories() -> anyhow::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(root().join("plugins")).context("cannot read plugins/")?;

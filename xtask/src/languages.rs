@@ -2,7 +2,7 @@
 //! that are written in them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
@@ -86,6 +86,31 @@ pub(crate) fn build_plugins() -> anyhow::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// Builds the server for `wasi:http` in Python into `output`, with the interfaces that a crate of the other servers carries.
+pub(crate) fn build_standard_server(output: &Path) -> anyhow::Result<()> {
+    install_tools()?;
+    let folder = root().join("tests/standard-guests");
+    let mut metadata = cargo(&["metadata", "--format-version", "1", "--locked"]);
+    let metadata = metadata.current_dir(&folder).output()?;
+    let metadata = String::from_utf8_lossy(&metadata.stdout).into_owned();
+    let mut manifests = metadata.split("\"manifest_path\":\"").skip(1);
+    let manifest = manifests
+        .find_map(|text| text.split('"').next().filter(|path| path.contains("/wasip2-")))
+        .context("the standard guests do not use `wasip2`")?;
+    let carrier = Path::new(manifest).parent().context("a manifest has a folder")?;
+    let (_, version) = manifest
+        .split_once("+wasi-")
+        .context("the version of `wasip2` does not say which WASI it is for")?;
+    let version = version.split('/').next().unwrap_or_default();
+    let mut build = with_tools(Command::new("componentize-py"))?;
+    build.arg("--wit-path").arg(carrier.join("wit"));
+    build.args(["--world", &format!("wasi:http/proxy@{version}"), "componentize", "app"]);
+    build
+        .args(["--python-path", "python", "--output"])
+        .arg(output.join("serves-python.wasm"));
+    run("standard guest in Python", build.current_dir(&folder))
 }
 
 /// Starts the same authorizer in every language, and builds it, in `target/bench/languages`.

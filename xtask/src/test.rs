@@ -20,10 +20,12 @@ impl Test {
         install_lints();
         guests::build_plugins(&root().join("target/plugins"))?;
         guests::build_test_guests(&root().join("target/test-guests"))?;
+        guests::build_standard_guests(&root().join("target/test-guests"))?;
         guests::build_bench_guests()?;
         // The suite runs the real program.
         run("gateway", &mut cargo(&["build", "--package", "gatewright"]))?;
         languages::build_plugins()?;
+        languages::build_standard_server(&root().join("target/test-guests"))?;
         if let Some(filter) = self.filter {
             return run(
                 "tests",

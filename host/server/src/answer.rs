@@ -133,7 +133,8 @@ impl HttpBody for AnswerBody {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
                 this.record.response_bytes += length;
                 *this.left = this.left.map(|left| left.saturating_sub(length));
-                if *this.left == Some(0) {
+                // Nothing is asked for after trailers, either.
+                if *this.left == Some(0) || frame.is_trailers() {
                     this.record.outcome = outcome(this.record);
                 }
             }

@@ -13,10 +13,11 @@ mod integration;
 mod lifecycle;
 mod lowering;
 mod parts;
+mod proxy;
 mod request_transform;
 mod response_transform;
 
-pub(crate) use answer::Answer;
+pub(crate) use answer::{Answer, status};
 pub(crate) use authorizer::Authorize;
 pub(crate) use body_filter::{FilterHandle, OpenFilter};
 pub(crate) use exports::{Exports, Guests, Unfit, kinds};
@@ -25,6 +26,7 @@ pub(crate) use integration::Handle;
 pub(crate) use lifecycle::{Description, Needs, Selection, Wrong, configure, describe};
 pub(crate) use lowering::{Shown, View};
 pub(crate) use parts::Part;
+pub(crate) use proxy::serve;
 pub(crate) use request_transform::{RequestEdits, RequestOutcome, TransformRequest};
 pub(crate) use response_transform::{ResponseEdits, ResponseOutcome, TransformResponse};
 
@@ -42,6 +44,20 @@ pub(crate) fn request_fields(fields: Vec<(String, Vec<u8>)>) -> Result<HeaderMap
     fields::section(
         fields,
         fields::Message::Request,
+        &mut allowance::Allowance::new(usize::MAX),
+    )
+}
+
+/// Whether a header field of a request is a plugin's to write.
+pub(crate) fn may_be_requested_with(name: &http::HeaderName) -> bool {
+    fields::is_writable(name, fields::Message::Request)
+}
+
+/// Header fields of a response or its trailers, whose body is not counted with them.
+pub(crate) fn response_fields(fields: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, OutputError> {
+    fields::section(
+        fields,
+        fields::Message::Response,
         &mut allowance::Allowance::new(usize::MAX),
     )
 }

@@ -51,6 +51,20 @@ impl Processor {
     }
 }
 
+/// Runs `future` for as long as it takes, and measures it. For who has its limits elsewhere.
+pub(crate) async fn measured<F: Future>(future: F, processor: &mut Processor) -> F::Output {
+    let mut future = pin!(future);
+    std::future::poll_fn(|context| {
+        processor.resumes();
+        let polled = future.as_mut().poll(context);
+        if polled.is_pending() {
+            processor.rests();
+        }
+        polled
+    })
+    .await
+}
+
 /// Polls `future` until it is ready, panics, or `deadline` passes; then the caller drops it, and with it the guest.
 ///
 /// Most guests are ready at the first poll and never cost a timer. One that computes is woken by its next tick, so

@@ -41,7 +41,7 @@ pub(crate) fn link(
         .instantiate_pre(compiled)
         .map_err(|error| PluginError::UnmetImport {
             plugin: plugin.clone(),
-            reason: unmet(&error),
+            reason: format!("{error:#}"),
         })?;
     let exports = Exports::find(&linked, kinds).map_err(|error| PluginError::NotAPlugin {
         plugin: plugin.clone(),
@@ -69,16 +69,6 @@ pub(crate) fn services(compiled: &component::Component) -> Vec<String> {
 fn short(name: &str) -> &str {
     name.strip_prefix(PACKAGE)
         .map_or(name, |name| name.split_once('@').map_or(name, |(name, _)| name))
-}
-
-fn unmet(error: &wasmtime::Error) -> String {
-    let reason = format!("{error:#}");
-    if reason.contains("wasi:http") {
-        return format!(
-            "{reason}; outbound HTTP goes through `gatewright:plugin/http-client`, build without `wasi:http`"
-        );
-    }
-    reason
 }
 
 fn fits(plugin: &PluginFile, initial: u64, limits: &Limits) -> Result<(), PluginError> {

@@ -11,11 +11,16 @@ mod http_client;
 mod kv;
 mod log;
 mod metrics;
+mod outgoing;
+mod printed;
 pub(crate) mod random;
 mod secrets;
 
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
+
+pub(crate) use outgoing::Outgoing;
+pub(crate) use printed::Printed;
 
 use crate::api::bindings::{Host_, gatewright};
 use crate::state::CallState;
@@ -30,6 +35,7 @@ const KEY_BYTES: usize = 512;
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     Host_::add_to_linker::<_, HasSelf<CallState>>(&mut linker, |state| state)?;
     Ok(linker)
 }

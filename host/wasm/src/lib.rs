@@ -46,6 +46,7 @@ mod outbound;
 mod plugin;
 mod plugin_host;
 mod pool;
+mod proxy;
 mod runtime;
 pub mod signature;
 mod stage;

@@ -22,6 +22,7 @@ use crate::loading::Compiled;
 use crate::log_gate::LogGate;
 use crate::metrics::{RouteStats, RuntimeStats};
 use crate::plugin_host::Shared;
+use crate::proxy::ProxyIntegration;
 use crate::runtime::Runtime;
 use crate::stage::PluginStage;
 use crate::state::Caller;
@@ -40,7 +41,7 @@ pub struct Plugin {
     digest: Digest,
     compile_time: Option<Duration>,
     /// Calls that may run at once.
-    places: Semaphore,
+    places: Arc<Semaphore>,
     /// Bodies of requests and of responses that may be filtered at once. Apart, because an exchange that has a place
     /// among the first may wait for one among the others.
     filter_places: [Arc<Semaphore>; 2],
@@ -98,12 +99,20 @@ impl Plugin {
             refusals: LogGate::new(),
         });
         let description = describing::describe(&file, &component, &stranger, &shared).await?;
+        let standard = component.exports.standard().map(str::to_owned);
         if matches!(caller.limits.instances, InstancePolicy::Reuse(_)) && !description.reusable {
             return Err(PluginError::Use {
                 plugin: file,
-                reason: "it says that an instance may serve one call only (`reuse` is `fresh`); \
-                         remove `instances` from its section"
-                    .to_owned(),
+                reason: match standard {
+                    None => {
+                        "it says that an instance may serve one call only (`reuse` is `fresh`); \
+                             remove `instances` from its section"
+                    }
+                    Some(_) => {
+                        "an instance of a `wasi:http` component serves one request; remove `instances` from its section"
+                    }
+                }
+                .to_owned(),
             });
         }
         describing::filters(&file, &description, kinds)?;
@@ -112,14 +121,14 @@ impl Plugin {
             .as_ref()
             .map(|schema| Schema::compile(&file, schema))
             .transpose()?;
-        let summary = PluginSummary::of(&file, &description, &compiled, kinds);
+        let summary = PluginSummary::of(&file, &description, &compiled, kinds, standard);
         Ok(Self {
             summary,
             kinds,
             needs: description.needs,
             schema,
             component,
-            places: Semaphore::new(caller.limits.concurrency),
+            places: Arc::new(Semaphore::new(caller.limits.concurrency)),
             filter_places: [(); 2].map(|()| Arc::new(Semaphore::new(caller.limits.concurrency))),
             caller,
             digest: compiled.digest,
@@ -167,6 +176,9 @@ impl Plugin {
         }
         let runtime = self.runtime(&config.config).await?;
         let stats = self.caller.stats.route(route);
+        if self.component.exports.standard().is_some() {
+            return Ok(Arc::new(ProxyIntegration::new(runtime, stats)));
+        }
         Ok(Arc::new(PluginIntegration::new(runtime, stats, config.body_bytes.0)))
     }
 
@@ -231,6 +243,16 @@ impl Plugin {
         }
     }
 
+    /// The same, to be kept by a guest that runs in a task of its own.
+    pub(crate) async fn place_of_its_own(
+        &self,
+        now: Instant,
+        end: Instant,
+        stats: &RouteStats,
+    ) -> Result<(OwnedSemaphorePermit, Instant), Failure> {
+        self.kept_place(&self.places, now, end, stats).await
+    }
+
     /// The same among the filters of bodies of one direction. It is kept as long as the filter lives.
     pub(crate) async fn filter_place(
         &self,
@@ -240,7 +262,17 @@ impl Plugin {
         stats: &RouteStats,
     ) -> Result<(OwnedSemaphorePermit, Instant), Failure> {
         let [requests, responses] = &self.filter_places;
-        let places = if of_response { responses } else { requests };
+        self.kept_place(if of_response { responses } else { requests }, now, end, stats)
+            .await
+    }
+
+    async fn kept_place(
+        &self,
+        places: &Arc<Semaphore>,
+        now: Instant,
+        end: Instant,
+        stats: &RouteStats,
+    ) -> Result<(OwnedSemaphorePermit, Instant), Failure> {
         match Arc::clone(places).try_acquire_owned() {
             Ok(place) => Ok((place, now)),
             Err(TryAcquireError::Closed) => Err(Failure::Saturated),

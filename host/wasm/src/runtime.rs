@@ -132,6 +132,12 @@ impl Runtime {
         result
     }
 
+    /// A guest was given up that runs in a task of its own.
+    pub(crate) fn gave_up(&self, kind: PluginKind, pass: Pass, stats: &RouteStats, failure: &Failure) {
+        self.plugin.note(kind, failure, stats);
+        self.judge(kind, pass, Some(failure));
+    }
+
     /// The wall time of a call that begins now.
     pub(crate) fn budget(&self, now: Instant, deadline: Instant) -> Duration {
         let time = self.plugin.caller().limits.time;

@@ -1,15 +1,18 @@
 //! What the host functions know during a call: which plugin calls, for which exchange, what is left of its budgets.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gatewright_core::ExchangeId;
 use wasmtime::UpdateDeadline;
 use wasmtime_wasi::{Deterministic, HostWallClock, ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::failure::CpuExceeded;
 use crate::granted::Granted;
 use crate::host::random::seeded;
+use crate::host::{Outgoing, Printed};
 use crate::leases::{Lease, Leases};
 use crate::limits::{Limits, Meter};
 use crate::log_gate::LogGate;
@@ -38,12 +41,14 @@ pub(crate) struct CallState {
     pub(crate) exchange: Option<ExchangeId>,
     pub(crate) meter: Meter,
     pub(crate) log_bytes_left: usize,
-    pub(crate) http_requests_left: usize,
     /// Values of caches that this call is to compute.
     pub(crate) leases: Vec<Lease>,
     /// Random numbers of tests.
     pub(crate) seeded: Option<Deterministic>,
+    pub(crate) outgoing: Outgoing,
     ticks_left: u32,
+    /// Set when somebody has taken what the guest made, and it may go on for as long again.
+    fed: Option<Arc<AtomicBool>>,
     turns: Turns,
     wasi: Option<Box<Wasi>>,
 }
@@ -51,6 +56,8 @@ pub(crate) struct CallState {
 struct Wasi {
     context: WasiCtx,
     table: ResourceTable,
+    http: WasiHttpCtx,
+    printed: Printed,
 }
 
 impl CallState {
@@ -59,10 +66,11 @@ impl CallState {
             meter: Meter::new(caller.limits.memory_bytes),
             exchange: None,
             log_bytes_left: caller.limits.log_bytes,
-            http_requests_left: caller.limits.http.requests,
             leases: Vec::new(),
             seeded: caller.granted.seed.map(seeded),
+            outgoing: Outgoing::new(&caller),
             ticks_left: caller.limits.cpu_ticks,
+            fed: None,
             turns: Turns::default(),
             wasi: None,
             caller,
@@ -75,41 +83,61 @@ impl CallState {
         self.ticks_left = cpu_ticks;
         self.turns = Turns::default();
         self.log_bytes_left = self.caller.limits.log_bytes;
-        self.http_requests_left = self.caller.limits.http.requests;
         self.leases.clear();
+        self.outgoing = Outgoing::new(&self.caller);
+        if let Some(wasi) = &self.wasi {
+            wasi.printed.begin(exchange);
+        }
+    }
+
+    /// Full processor time whenever this is set.
+    pub(crate) fn feed_from(&mut self, fed: &Arc<AtomicBool>) {
+        self.fed = Some(Arc::clone(fed));
     }
 
     /// A tick came while the guest computed: it lets others run, or has had its time.
     pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        if self.fed.as_ref().is_some_and(|fed| fed.swap(false, Ordering::Relaxed)) {
+            self.ticks_left = self.caller.limits.cpu_ticks;
+        }
         self.ticks_left = self.ticks_left.checked_sub(1).ok_or(CpuExceeded)?;
         Ok(UpdateDeadline::YieldCustom(1, self.turns.next()))
     }
 }
 
 /// Most guests never ask for WASI, so it is made when one does: no files, no arguments, no environment, no network.
-/// Standard input is empty, what is written to the standard outputs is discarded.
+/// Standard input is empty, what is written to the standard outputs goes to the log.
+fn wasi<'a>(wasi: &'a mut Option<Box<Wasi>>, caller: &Arc<Caller>, exchange: Option<ExchangeId>) -> &'a mut Wasi {
+    wasi.get_or_insert_with(|| {
+        let printed = Printed::new(caller, exchange);
+        let mut context = WasiCtxBuilder::new();
+        context
+            .allow_tcp(false)
+            .allow_udp(false)
+            .stdout(printed.clone())
+            .stderr(printed.clone())
+            .max_random_size(WASI_RANDOM_BYTES);
+        let Granted { time, seed, .. } = &caller.granted;
+        if let Some(time) = time {
+            context.wall_clock(Still(*time));
+        }
+        if let Some(seed) = seed {
+            context.secure_random(seeded(*seed)).insecure_random(seeded(*seed));
+        }
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(crate::limits::HANDLES);
+        Box::new(Wasi {
+            context: context.build(),
+            table,
+            http: WasiHttpCtx::new(),
+            printed,
+        })
+    })
+}
+
 impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let wasi = self.wasi.get_or_insert_with(|| {
-            let mut context = WasiCtxBuilder::new();
-            context
-                .allow_tcp(false)
-                .allow_udp(false)
-                .max_random_size(WASI_RANDOM_BYTES);
-            let Granted { time, seed, .. } = &self.caller.granted;
-            if let Some(time) = time {
-                context.wall_clock(Still(*time));
-            }
-            if let Some(seed) = seed {
-                context.secure_random(seeded(*seed)).insecure_random(seeded(*seed));
-            }
-            let mut table = ResourceTable::new();
-            table.set_max_capacity(crate::limits::HANDLES);
-            Box::new(Wasi {
-                context: context.build(),
-                table,
-            })
-        });
+        let wasi = wasi(&mut self.wasi, &self.caller, self.exchange);
         WasiCtxView {
             ctx: &mut wasi.context,
             table: &mut wasi.table,
@@ -127,5 +155,17 @@ impl HostWallClock for Still {
 
     fn now(&self) -> Duration {
         self.0
+    }
+}
+
+/// What is requested over `wasi:http` goes the way of the service `http-client`.
+impl WasiHttpView for CallState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let wasi = wasi(&mut self.wasi, &self.caller, self.exchange);
+        WasiHttpCtxView {
+            hooks: &mut self.outgoing,
+            table: &mut wasi.table,
+            ctx: &mut wasi.http,
+        }
     }
 }

@@ -32,6 +32,8 @@ pub struct PluginSummary {
     pub file_bytes: usize,
     /// What it can be used as.
     pub kinds: Vec<PluginKind>,
+    /// The standard interface that it exports instead of Gatewright's. Bodies stream through it.
+    pub standard: Option<String>,
     /// What it reads of requests and responses.
     pub needs: NeedsSummary,
     /// The services it says it uses.
@@ -88,7 +90,13 @@ impl From<&Selection> for FieldsSummary {
 }
 
 impl PluginSummary {
-    pub(crate) fn of(file: &PluginFile, description: &Description, compiled: &Compiled, kinds: Kinds) -> Self {
+    pub(crate) fn of(
+        file: &PluginFile,
+        description: &Description,
+        compiled: &Compiled,
+        kinds: Kinds,
+        standard: Option<String>,
+    ) -> Self {
         let needs = &description.needs;
         Self {
             name: file.name.clone(),
@@ -100,6 +108,7 @@ impl PluginSummary {
             publisher: compiled.publisher.clone(),
             file_bytes: compiled.file_bytes,
             kinds: kinds.iter().collect(),
+            standard,
             needs: NeedsSummary {
                 parts: needs.parts.iter().map(|(_, name)| name).collect(),
                 request_fields: (&needs.request_fields).into(),

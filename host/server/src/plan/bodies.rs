@@ -119,6 +119,12 @@ impl Walk {
         self.holds(by);
     }
 
+    /// A plugin makes the response as it goes, and is there until its end.
+    pub(super) fn serves(&mut self, by: &str, guest: Guest) {
+        self.response_filters = self.response_filters.saturating_add(guest.bytes());
+        self.holds(by);
+    }
+
     /// A plugin runs, with what is held now.
     pub(super) fn runs(&mut self, by: &str, guest: Guest) {
         self.note(self.held().saturating_add(guest.bytes()), by);

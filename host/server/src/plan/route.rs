@@ -120,6 +120,11 @@ impl Planning<'_> {
         let name = use_.plugin.as_str();
         let Some(plugin) = plugin else { return Ok(()) };
         let limits = self.limits(name);
+        if plugin.standard.is_some() {
+            self.http(name);
+            self.walk.serves(name, guest(&limits));
+            return Ok(());
+        }
         // It gets the body whether it reads it or not.
         if plugin.needs.request_body {
             self.fits(name, use_.line, use_.body_bytes, &limits)?;

@@ -21,6 +21,9 @@ fn plugin(name: &str, kinds: &[PluginKind], request_body: bool, response_body: b
         publisher: None,
         file_bytes: 0,
         kinds: kinds.to_vec(),
+        standard: name
+            .starts_with("wasi-")
+            .then(|| "wasi:http/incoming-handler@0.2.3".to_owned()),
         needs: NeedsSummary {
             parts: Vec::new(),
             request_fields: none(),
@@ -49,6 +52,7 @@ fn of(keys: &str, sections: &str) -> Result<BodyPlan, Impossible> {
         plugin("masks", &[ResponseTransform], false, true),
         plugin("answers", &[Integration], true, false),
         plugin("filters", &[BodyFilter], false, false),
+        plugin("wasi-serves", &[Integration], false, false),
     ];
     let text = format!(
         "[listener.public]\naddress = \"127.0.0.1:0\"\n[plugins]\ndirectory = \"plugins\"\n[upstream.app]\n\
@@ -216,6 +220,19 @@ fn who_collects_after_a_filter_gets_what_it_made_and_the_filter_is_done() {
         ((3 << 10) + 34 * MIB, "signs")
     );
     assert_eq!(plan.summary()["request"], "filtered by filters; collected by signs");
+}
+
+#[test]
+fn a_standard_component_streams_and_is_there_until_the_response_ends() {
+    let chain = "chain = [{ plugin = \"masks\" }, { plugin = \"filters\" }]";
+    let plan = of(&format!("{chain}\nintegration = {{ plugin = \"wasi-serves\" }}"), "").unwrap();
+    assert_eq!(words(&plan.request)[1..], ["wasi-serves streams"]);
+    assert_eq!(words(&plan.response)[..1], ["wasi-serves streams"]);
+    // Two filters, it, and the body that waits.
+    assert_eq!(
+        (plan.memory.bytes, plan.memory.at.as_str()),
+        ((18 + 18 + 18 + 1) * MIB, "masks")
+    );
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub(super) fn checked(response: FullResponse, allowance: &mut Allowance) -> Resu
 }
 
 /// Final statuses of known classes only.
-pub(super) fn status(status: u16) -> Result<StatusCode, OutputError> {
+pub(crate) fn status(status: u16) -> Result<StatusCode, OutputError> {
     StatusCode::from_u16(status)
         .ok()
         .filter(|status| (200..600).contains(&status.as_u16()))

@@ -2,6 +2,7 @@
 
 use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
+use wasmtime_wasi_http::p2::bindings::exports::wasi::http::incoming_handler as proxy;
 
 use super::bindings::exports::gatewright::plugin::{
     authorizer, body_filter, integration, lifecycle, request_transform, response_transform,
@@ -18,9 +19,12 @@ const LIFECYCLE: &str = "lifecycle";
 /// Its full name; other patch releases are found by it too.
 const LIFECYCLE_EXPORT: &str = "gatewright:plugin/lifecycle@0.1.0";
 
+/// What components export that answer HTTP requests anywhere.
+const PROXY: &str = "wasi:http/incoming-handler@0.2.";
+
 /// What a plugin must export, for messages.
 const INTERFACES: &str = "`gatewright:plugin/lifecycle@0.1.0` and at least one of `authorizer`, \
-    `request-transform`, `response-transform`, `body-filter`, `integration`";
+    `request-transform`, `response-transform`, `body-filter`, `integration`; or `wasi:http/incoming-handler@0.2`";
 
 /// Why a component is no plugin.
 #[derive(Debug)]
@@ -41,14 +45,17 @@ pub(crate) fn kinds(engine: &Engine, component: &Component) -> Result<Kinds, Unf
     if let Some(unfit) = exports.iter().chain(&imports).find_map(|name| wrong_version(name)) {
         return Err(unfit);
     }
-    if let Some(name) = exports.iter().find(|name| is_later(name)) {
-        return Err(Unfit::Unsupported(format!("`{name}`")));
+    let lifecycle = exports.iter().any(|name| is(name, LIFECYCLE));
+    if !lifecycle && let Some(name) = exports.iter().find(|name| name.starts_with("wasi:http/")) {
+        return match name.starts_with(PROXY) {
+            true => Ok(Kinds::from_iter([PluginKind::Integration])),
+            false => Err(Unfit::Unsupported(format!("`{name}`"))),
+        };
     }
     let kinds: Kinds = PluginKind::ALL
         .into_iter()
         .filter(|kind| exports.iter().any(|name| is(name, kind.as_str())))
         .collect();
-    let lifecycle = exports.iter().any(|name| is(name, LIFECYCLE));
     if lifecycle && kinds.iter().next().is_some() {
         return Ok(kinds);
     }
@@ -70,10 +77,6 @@ fn is(name: &str, wanted: &str) -> bool {
     interface(name).is_some_and(|(interface, version)| interface == wanted && version.starts_with(TRACK))
 }
 
-fn is_later(name: &str) -> bool {
-    name.starts_with("wasi:http/")
-}
-
 fn wrong_version(name: &str) -> Option<Unfit> {
     let (interface, version) = interface(name)?;
     (!version.starts_with(TRACK)).then(|| Unfit::WrongVersion {
@@ -84,9 +87,12 @@ fn wrong_version(name: &str) -> Option<Unfit> {
 
 /// Where the functions of a component are, by number instead of by name.
 pub(crate) struct Exports {
-    pub(super) lifecycle: lifecycle::GuestIndices,
+    /// None in a component that knows nothing of Gatewright.
+    pub(super) lifecycle: Option<lifecycle::GuestIndices>,
     /// Apart from `lifecycle`, which looks up `describe` as well: this one is called in every fresh instance.
-    pub(super) configure: ComponentExportIndex,
+    pub(super) configure: Option<ComponentExportIndex>,
+    /// The full name of what it exports instead, and the way there.
+    pub(super) proxy: Option<(String, proxy::GuestIndices)>,
     pub(super) authorizer: Option<authorizer::GuestIndices>,
     pub(super) request_transform: Option<request_transform::GuestIndices>,
     pub(super) response_transform: Option<response_transform::GuestIndices>,
@@ -97,14 +103,18 @@ pub(crate) struct Exports {
 impl Exports {
     /// Checks the functions' types.
     pub(crate) fn find(component: &InstancePre<CallState>, kinds: Kinds) -> wasmtime::Result<Self> {
-        let has = |kind| kinds.has(kind);
         let compiled = component.component();
+        if let Some(name) = proxy_name(compiled) {
+            return Ok(Self::of_proxy(name, proxy::GuestIndices::new(component)?));
+        }
+        let has = |kind| kinds.has(kind);
         let configure = compiled
             .get_export_index(None, LIFECYCLE_EXPORT)
             .and_then(|lifecycle| compiled.get_export_index(Some(&lifecycle), "configure"));
         Ok(Self {
-            configure: configure.ok_or_else(|| wasmtime::Error::msg("`lifecycle` has no `configure`"))?,
-            lifecycle: lifecycle::GuestIndices::new(component)?,
+            configure: Some(configure.ok_or_else(|| wasmtime::Error::msg("`lifecycle` has no `configure`"))?),
+            lifecycle: Some(lifecycle::GuestIndices::new(component)?),
+            proxy: None,
             authorizer: has(PluginKind::Authorizer)
                 .then(|| authorizer::GuestIndices::new(component))
                 .transpose()?,
@@ -124,9 +134,41 @@ impl Exports {
     }
 }
 
+impl Exports {
+    fn of_proxy(name: String, indices: proxy::GuestIndices) -> Self {
+        Self {
+            lifecycle: None,
+            configure: None,
+            proxy: Some((name, indices)),
+            authorizer: None,
+            request_transform: None,
+            response_transform: None,
+            body_filter: None,
+            integration: None,
+        }
+    }
+
+    /// The interface of a component that knows nothing of Gatewright.
+    pub(crate) fn standard(&self) -> Option<&str> {
+        self.proxy.as_ref().map(|(name, _)| name.as_str())
+    }
+}
+
+/// The standard interface that a component exports, if it exports none of Gatewright's.
+fn proxy_name(component: &Component) -> Option<String> {
+    let engine = component.engine();
+    let component = component.component_type();
+    let mut exports = component.exports(engine).map(|(name, _)| name);
+    if component.exports(engine).any(|(name, _)| is(name, LIFECYCLE)) {
+        return None;
+    }
+    exports.find(|name| name.starts_with(PROXY)).map(str::to_owned)
+}
+
 /// The functions of one instance, each interface looked up when it is first called.
 #[derive(Default)]
 pub(crate) struct Guests {
+    pub(super) proxy: Option<proxy::Guest>,
     pub(super) authorizer: Option<authorizer::Guest>,
     pub(super) request_transform: Option<request_transform::Guest>,
     pub(super) response_transform: Option<response_transform::Guest>,

@@ -137,6 +137,11 @@ fn name(name: &str, place: usize, message: Message) -> Result<Option<HeaderName>
     Ok(Some(name))
 }
 
+/// Whether a plugin may write that field.
+pub(super) fn is_writable(name: &HeaderName, message: Message) -> bool {
+    !is_forbidden(name.as_str(), message)
+}
+
 fn is_forbidden(name: &str, message: Message) -> bool {
     let owned = || OWNED.contains(&name) || name.starts_with(OWNED_PREFIX);
     FRAMING.contains(&name) || name.starts_with(GATEWAY_PREFIX) || (message == Message::Request && owned())

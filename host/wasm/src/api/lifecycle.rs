@@ -1,12 +1,14 @@
 //! What a plugin says about itself, and its configuration.
 
+use std::sync::Arc;
+
 use http::HeaderName;
 use serde_json::Value;
 
 use super::bindings::exports::gatewright::plugin::lifecycle::{
     BodyMode, Capability, ConfigError, FieldSelection, PluginInfo, Reuse,
 };
-use super::parts::Parts;
+use super::parts::{Part, Parts};
 use crate::ConfigFault;
 use crate::instance::Instance;
 
@@ -63,15 +65,22 @@ pub(crate) enum Wrong {
 
 /// Asks a plugin what it is.
 pub(crate) async fn describe(instance: &mut Instance) -> wasmtime::Result<Result<Description, Wrong>> {
-    let guest = instance.exports.lifecycle.load(&mut instance.store, &instance.raw)?;
+    let exports = Arc::clone(&instance.exports);
+    let Some(lifecycle) = &exports.lifecycle else {
+        return Ok(Ok(standard(exports.standard().unwrap_or_default())));
+    };
+    let guest = lifecycle.load(&mut instance.store, &instance.raw)?;
     Ok(checked(guest.call_describe(&mut instance.store).await?))
 }
 
 /// Gives an instance its configuration, as JSON.
 pub(crate) async fn configure(instance: &mut Instance, config: &str) -> wasmtime::Result<Result<(), Vec<ConfigFault>>> {
+    let Some(configure) = &instance.exports.configure else {
+        return Ok(Ok(()));
+    };
     let function = instance
         .raw
-        .get_typed_func::<(&str,), (Result<(), Vec<ConfigError>>,)>(&mut instance.store, &instance.exports.configure)?;
+        .get_typed_func::<(&str,), (Result<(), Vec<ConfigError>>,)>(&mut instance.store, configure)?;
     let errors = match function.call_async(&mut instance.store, (config,)).await? {
         (Ok(()),) => return Ok(Ok(())),
         (Err(errors),) => errors,
@@ -92,6 +101,30 @@ pub(crate) async fn configure(instance: &mut Instance, config: &str) -> wasmtime
         });
     }
     Ok(Err(faults))
+}
+
+/// What is known of a component that cannot say what it is.
+fn standard(interface: &str) -> Description {
+    Description {
+        name: interface.to_owned(),
+        version: interface.rsplit('@').next().unwrap_or_default().to_owned(),
+        description: "A component for any server; it says nothing of itself.".to_owned(),
+        // It has nowhere to get one from.
+        schema: Some(serde_json::json!({ "type": "object", "maxProperties": 0 })),
+        needs: Needs {
+            parts: [Part::Method, Part::Authority, Part::Path, Part::Query]
+                .into_iter()
+                .collect(),
+            request_fields: Selection::All,
+            response_fields: Selection::None,
+            request_body: false,
+            response_body: false,
+            request_chunks: false,
+            response_chunks: false,
+        },
+        capabilities: Vec::new(),
+        reusable: false,
+    }
 }
 
 fn checked(info: PluginInfo) -> Result<Description, Wrong> {

@@ -21,16 +21,21 @@ pub(super) struct Asked {
 impl CallState {
     /// A plugin calls a service. Dropped before it has ended, it was cancelled.
     pub(super) fn asked(&self, service: Service) -> Asked {
-        Asked {
-            caller: Arc::clone(&self.caller),
+        Asked::by(&self.caller, service)
+    }
+}
+
+impl Asked {
+    /// A plugin calls a service.
+    pub(super) fn by(caller: &Arc<Caller>, service: Service) -> Self {
+        Self {
+            caller: Arc::clone(caller),
             service,
             began: Instant::now(),
             answered: Answered::Cancelled,
         }
     }
-}
 
-impl Asked {
     /// It ended so.
     pub(super) fn ended(mut self, answered: Answered) {
         self.answered = answered;

@@ -12,6 +12,7 @@ use http::{Method, Request, Response, Uri};
 
 use self::at_once::at_once;
 use self::target::{Misdirected, target};
+use super::Outgoing;
 use super::asked::Asked;
 use crate::api;
 use crate::api::bindings::gatewright::plugin::http_client::{FullResponse, Host, HttpError, OutboundRequest};
@@ -22,18 +23,24 @@ use crate::state::{CallState, Caller};
 
 impl Host for CallState {
     async fn send(&mut self, request: OutboundRequest) -> wasmtime::Result<Result<FullResponse, HttpError>> {
-        let request = self.prepare(request);
+        let request = self.outgoing.prepare(request);
         let caller = Arc::clone(&self.caller);
-        Ok(send(&caller, request).await)
+        Ok(send(&caller, request).await.map(lowered))
     }
 
     async fn send_all(
         &mut self,
         requests: Vec<OutboundRequest>,
     ) -> wasmtime::Result<Vec<Result<FullResponse, HttpError>>> {
-        let requests: Vec<_> = requests.into_iter().map(|request| self.prepare(request)).collect();
+        let requests: Vec<_> = requests
+            .into_iter()
+            .map(|request| self.outgoing.prepare(request))
+            .collect();
         let caller = Arc::clone(&self.caller);
-        let sending = requests.into_iter().map(|request| send(&caller, request)).collect();
+        let sending = requests
+            .into_iter()
+            .map(|request| send_lowered(&caller, request))
+            .collect();
         Ok(at_once(sending, caller.limits.http.parallel).await)
     }
 }
@@ -47,24 +54,37 @@ struct Prepared {
     outbound: Result<Outbound, Refusal>,
 }
 
-impl CallState {
+impl Outgoing {
     fn prepare(&mut self, request: OutboundRequest) -> Prepared {
-        let asked = self.asked(Service::Http);
-        let outbound = match self.http_requests_left.checked_sub(1) {
-            Some(left) => {
-                self.http_requests_left = left;
-                checked(&self.caller, request)
-            }
-            None => Err(Refusal::BadRequest(format!(
-                "more than {} requests in one call; `requests` under `[plugin.{}.http]` is the limit",
-                self.caller.limits.http.requests, self.caller.name
-            ))),
-        };
-        Prepared { asked, outbound }
+        let counted = self.count();
+        prepare(self.caller(), counted, request)
     }
 }
 
-async fn send(caller: &Caller, prepared: Prepared) -> Result<FullResponse, HttpError> {
+/// Checks a request. It is one too many where `counted` says so.
+fn prepare(caller: &Arc<Caller>, counted: Result<(), String>, request: OutboundRequest) -> Prepared {
+    let asked = Asked::by(caller, Service::Http);
+    let outbound = match counted {
+        Ok(()) => checked(caller, request),
+        Err(reason) => Err(Refusal::BadRequest(reason)),
+    };
+    Prepared { asked, outbound }
+}
+
+/// The same for who has the request from elsewhere.
+pub(super) async fn ask(
+    caller: &Arc<Caller>,
+    counted: Result<(), String>,
+    request: OutboundRequest,
+) -> Result<Response<Bytes>, HttpError> {
+    send(caller, prepare(caller, counted, request)).await
+}
+
+async fn send_lowered(caller: &Caller, prepared: Prepared) -> Result<FullResponse, HttpError> {
+    send(caller, prepared).await.map(lowered)
+}
+
+async fn send(caller: &Caller, prepared: Prepared) -> Result<Response<Bytes>, HttpError> {
     let Prepared { asked, outbound } = prepared;
     let sent = match (outbound, &caller.granted.http) {
         (Ok(outbound), Some(client)) => {
@@ -80,7 +100,7 @@ async fn send(caller: &Caller, prepared: Prepared) -> Result<FullResponse, HttpE
         (Ok(_), None) => Err(Refusal::NoClient),
         (Err(refusal), _) => Err(refusal),
     };
-    asked.settled(sent.map(lowered), |refusal, asked| refusal.into_error(asked, caller))
+    asked.settled(sent, |refusal, asked| refusal.into_error(asked, caller))
 }
 
 /// Takes a request out of what the plugin may send, over all workers.

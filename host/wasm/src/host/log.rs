@@ -1,7 +1,9 @@
 //! Lines in the gateway's log. Never refused; what is beyond a call's budget is dropped and counted.
 
+use gatewright_core::ExchangeId;
+
 use crate::api::bindings::gatewright::plugin::log::{Host, Level};
-use crate::state::CallState;
+use crate::state::{CallState, Caller};
 use crate::text::escaped;
 
 /// By this target the log of plugins is filtered.
@@ -10,7 +12,7 @@ const TARGET: &str = "gatewright::plugin";
 const LINE_BYTES: usize = 64;
 /// What a field costs besides its text: there are as many empty ones as fit into a call's bytes.
 const FIELD_BYTES: usize = 2;
-const LONGEST_MESSAGE: usize = 8 << 10;
+pub(super) const LONGEST_MESSAGE: usize = 8 << 10;
 const LONGEST_FIELD: usize = 1 << 10;
 
 impl Host for CallState {
@@ -19,35 +21,52 @@ impl Host for CallState {
     }
 
     fn write(&mut self, level: Level, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
-        let Some(left) = self.log_bytes_left.checked_sub(cost(&message, &fields)) else {
-            self.caller.stats.log_line_dropped();
-            return Ok(());
-        };
-        self.log_bytes_left = left;
-        if is_enabled(level) {
-            self.line(level, &message, &fields);
-        }
+        self::write(
+            &self.caller,
+            self.exchange,
+            &mut self.log_bytes_left,
+            level,
+            &message,
+            &fields,
+        );
         Ok(())
     }
 }
 
-impl CallState {
-    fn line(&self, level: Level, message: &str, fields: &[(String, String)]) {
-        let plugin = &*self.caller.name;
-        let exchange = self.exchange.map(tracing::field::display);
-        let message = escaped(message, LONGEST_MESSAGE);
-        let fields: Vec<_> = fields
-            .iter()
-            .map(|(name, value)| format!("{}={}", escaped(name, LONGEST_FIELD), escaped(value, LONGEST_FIELD)))
-            .collect();
-        let fields = fields.join(" ");
-        match level {
-            Level::Trace => tracing::trace!(target: TARGET, plugin, exchange, fields, "{message}"),
-            Level::Debug => tracing::debug!(target: TARGET, plugin, exchange, fields, "{message}"),
-            Level::Info => tracing::info!(target: TARGET, plugin, exchange, fields, "{message}"),
-            Level::Warn => tracing::warn!(target: TARGET, plugin, exchange, fields, "{message}"),
-            Level::Error => tracing::error!(target: TARGET, plugin, exchange, fields, "{message}"),
-        }
+/// Writes a line, if there is enough left for it.
+pub(super) fn write(
+    caller: &Caller,
+    exchange: Option<ExchangeId>,
+    bytes_left: &mut usize,
+    level: Level,
+    message: &str,
+    fields: &[(String, String)],
+) {
+    let Some(left) = bytes_left.checked_sub(cost(message, fields)) else {
+        caller.stats.log_line_dropped();
+        return;
+    };
+    *bytes_left = left;
+    if is_enabled(level) {
+        line(caller, exchange, level, message, fields);
+    }
+}
+
+fn line(caller: &Caller, exchange: Option<ExchangeId>, level: Level, message: &str, fields: &[(String, String)]) {
+    let plugin = &*caller.name;
+    let exchange = exchange.map(tracing::field::display);
+    let message = escaped(message, LONGEST_MESSAGE);
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| format!("{}={}", escaped(name, LONGEST_FIELD), escaped(value, LONGEST_FIELD)))
+        .collect();
+    let fields = fields.join(" ");
+    match level {
+        Level::Trace => tracing::trace!(target: TARGET, plugin, exchange, fields, "{message}"),
+        Level::Debug => tracing::debug!(target: TARGET, plugin, exchange, fields, "{message}"),
+        Level::Info => tracing::info!(target: TARGET, plugin, exchange, fields, "{message}"),
+        Level::Warn => tracing::warn!(target: TARGET, plugin, exchange, fields, "{message}"),
+        Level::Error => tracing::error!(target: TARGET, plugin, exchange, fields, "{message}"),
     }
 }
 

@@ -1,0 +1,125 @@
+//! What a guest prints: lines of the gateway's log, out of the same kind of budget as those of the service `log`.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use gatewright_core::ExchangeId;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::async_trait;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+use super::log;
+use crate::api::bindings::gatewright::plugin::log::Level;
+use crate::state::Caller;
+
+/// Bytes that a guest may write at once.
+const WRITE_BYTES: usize = 8 << 10;
+
+/// Standard output and standard error of one instance, which are one: what they say is in the order in which it was said.
+#[derive(Clone)]
+pub(crate) struct Printed(Arc<Mutex<Lines>>);
+
+struct Lines {
+    caller: Arc<Caller>,
+    exchange: Option<ExchangeId>,
+    bytes_left: usize,
+    /// The beginning of a line.
+    line: Vec<u8>,
+}
+
+impl Printed {
+    pub(crate) fn new(caller: &Arc<Caller>, exchange: Option<ExchangeId>) -> Self {
+        Self(Arc::new(Mutex::new(Lines {
+            caller: Arc::clone(caller),
+            exchange,
+            bytes_left: caller.limits.log_bytes,
+            line: Vec::new(),
+        })))
+    }
+
+    /// A full budget for a new call.
+    pub(crate) fn begin(&self, exchange: Option<ExchangeId>) {
+        self.with(|lines| {
+            lines.end();
+            lines.exchange = exchange;
+            lines.bytes_left = lines.caller.limits.log_bytes;
+        });
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Lines)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl IsTerminal for Printed {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Printed {
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+
+    /// For WASI 0.3, which is not linked.
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(tokio::io::sink())
+    }
+}
+
+#[async_trait]
+impl Pollable for Printed {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for Printed {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.with(|lines| lines.print(&bytes));
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(WRITE_BYTES)
+    }
+}
+
+impl Lines {
+    fn print(&mut self, bytes: &[u8]) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let text = piece.strip_suffix(b"\n").unwrap_or(piece);
+            self.line.extend_from_slice(text);
+            if text.len() < piece.len() || self.line.len() > log::LONGEST_MESSAGE {
+                self.end();
+            }
+        }
+    }
+
+    /// The line is as long as it gets.
+    fn end(&mut self) {
+        if self.line.is_empty() {
+            return;
+        }
+        let text = String::from_utf8_lossy(&self.line);
+        log::write(
+            &self.caller,
+            self.exchange,
+            &mut self.bytes_left,
+            Level::Info,
+            &text,
+            &[],
+        );
+        self.line.clear();
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
