@@ -6,6 +6,7 @@
 
 mod access_log;
 mod admin;
+mod candidate;
 mod case;
 mod chain;
 mod counters;
@@ -34,6 +35,7 @@ use schemars::JsonSchema;
 
 pub use access_log::AccessLog;
 pub use admin::Admin;
+pub use candidate::{Candidate, CandidateMode, CandidateShare};
 pub use case::{Case, CaseFailure, CaseRequest, CaseResponse, Cases, Decision, Expect, ExpectRequest, Role};
 pub use chain::{Chain, ChainEntry, STAGES};
 pub use counters::Counters;
@@ -48,7 +50,7 @@ pub use on_fault::OnFault;
 pub use plugin::{Grants, HttpClient, Instances, Plugin};
 pub use plugins::{LockPolicy, LockUse, Plugins};
 pub use predicate::Predicate;
-pub use quantity::{Count, Delay, Timeout};
+pub use quantity::{Count, Delay, Percent, Timeout};
 pub use route::Route;
 pub use secrets::Secrets;
 pub use server::Server;

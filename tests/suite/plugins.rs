@@ -5,6 +5,7 @@ mod setup;
 
 mod approvals;
 mod bodies;
+mod candidates;
 mod cases;
 mod commands;
 mod compiling;

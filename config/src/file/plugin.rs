@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Count, Delay, Located, Timeout};
+use super::{Candidate, Count, Delay, Located, Timeout};
 use crate::units::ByteSize;
 
 /// Limits of a plugin, always on, and grants, none by default.
@@ -40,6 +40,8 @@ pub struct Plugin {
     pub http: HttpClient,
     /// Publishers under `[plugins]` of which one must have signed it. Default: any of them, where a signature is needed.
     pub publishers: Option<Vec<Located<String>>>,
+    /// A new version on trial. Default: none, whatever files there are.
+    pub candidate: Option<Candidate>,
 }
 
 impl Default for Plugin {
@@ -57,6 +59,7 @@ impl Default for Plugin {
             grants: Grants::default(),
             http: HttpClient::default(),
             publishers: None,
+            candidate: None,
         }
     }
 }

@@ -75,13 +75,23 @@ impl Trial {
         })
     }
 
-    /// Loads a plugin.
+    /// Loads a plugin, named after its file.
     pub(crate) async fn load(&self, file: &Path, config: &PluginConfig) -> Result<Arc<Plugin>, PluginError> {
         let name = file
             .file_stem()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
-        self.host.load(&name, file, config).await
+        self.load_as(&name, file, config).await
+    }
+
+    /// Loads a plugin under a name.
+    pub(crate) async fn load_as(
+        &self,
+        name: &str,
+        file: &Path,
+        config: &PluginConfig,
+    ) -> Result<Arc<Plugin>, PluginError> {
+        self.host.load(name, file, config).await
     }
 
     /// Uses a plugin as a case says. No decision of before is known.

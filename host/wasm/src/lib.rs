@@ -63,6 +63,6 @@ pub use kind::PluginKind;
 pub use metrics::{CallStats, RuntimeStats};
 pub use outbound::{HttpClient, Outbound, OutboundError, Sending};
 pub use plugin::{Plugin, StageUse};
-pub use plugin_host::{HostSettings, Loading, PluginHost};
+pub use plugin_host::{CallObserver, HostSettings, Loading, PluginHost};
 pub use signature::Trust;
 pub use summary::{FieldsSummary, NeedsSummary, PluginSummary};

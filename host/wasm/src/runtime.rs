@@ -83,6 +83,10 @@ impl Runtime {
         let stats = &self.plugin.caller().stats;
         let measured = stats.measure(H::KIND);
         let result = self.admit_and_run(hook, cause, measured.began()).await;
+        if let Some(observer) = self.plugin.observer() {
+            let failed = result.as_ref().is_err_and(Failure::is_the_plugins);
+            observer.called(failed, measured.began().elapsed());
+        }
         match &result {
             Ok(_) => measured.ended(Outcome::Ok),
             Err(failure) => {

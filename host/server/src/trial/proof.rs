@@ -34,8 +34,8 @@ pub fn tests_file(plugin: &Path) -> PathBuf {
 pub struct Proofs {
     /// Of the host that serves.
     settings: HostSettings,
-    /// Digests of the file and of its cases, by plugin.
-    passed: Mutex<HashMap<String, (String, [u8; 32])>>,
+    /// Digests of the file and of its cases, by the file.
+    passed: Mutex<HashMap<PathBuf, (String, [u8; 32])>>,
 }
 
 impl Proofs {
@@ -58,13 +58,13 @@ impl Proofs {
         };
         let summary = plugin.summary();
         let proof = (summary.digest.clone(), Sha256::digest(&text).into());
-        if self.lock().get(&summary.name) == Some(&proof) {
+        if self.lock().get(file) == Some(&proof) {
             return Ok(());
         }
         let cases = parse_cases(&text, &tests).map_err(|errors| errors.to_string())?;
         let who = format!("plugin `{}` {} ({})", summary.name, summary.version, file.display());
         // What the plugin logs in a test did not happen.
-        let run = self.run(file, &tests, summary.digest.as_str(), &cases);
+        let run = self.run(plugin, &tests, &cases);
         let run = tokio::time::timeout(TIME, run.with_subscriber(NoSubscriber::new()));
         match run.await {
             Ok(Ok(())) => {}
@@ -83,28 +83,32 @@ impl Proofs {
             cases = cases.cases.len(),
             "plugin passed its tests"
         );
-        self.lock().insert(summary.name.clone(), proof);
+        self.lock().insert(file.to_owned(), proof);
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (String, [u8; 32])>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, (String, [u8; 32])>> {
         self.passed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn run(&self, file: &Path, tests: &Path, digest: &str, cases: &CaseFile) -> Result<(), String> {
+    async fn run(&self, tested: &Plugin, tests: &Path, cases: &CaseFile) -> Result<(), String> {
         if cases.cases.is_empty() {
             return Err(format!(
                 "has no case in {}; write one with `[[case]]`, or remove the file",
                 tests.display()
             ));
         }
+        let summary = tested.summary();
         let untried = |error| format!("cannot be tested: {error}");
         let trial = Trial::beside(&self.settings).map_err(untried)?;
         let mut limits = cases.plugin.clone();
         limits.time = limits.time.saturating_mul(PATIENCE);
         limits.cpu = limits.cpu.saturating_mul(PATIENCE);
-        let plugin = trial.load(file, &limits).await.map_err(untried)?;
-        if plugin.summary().digest != digest {
+        let plugin = trial
+            .load_as(&summary.name, &summary.file, &limits)
+            .await
+            .map_err(untried)?;
+        if plugin.summary().digest != summary.digest {
             // What would serve has not been tested. The next reload finds one file.
             return Err("was replaced while it was loaded".to_owned());
         }
@@ -117,7 +121,7 @@ impl Proofs {
         }
         match failed.split_first() {
             None => Ok(()),
-            Some(((case, differences), others)) => Err(failure(file, tests, case, differences, others.len())),
+            Some(((case, differences), others)) => Err(failure(&summary.file, tests, case, differences, others.len())),
         }
     }
 }
