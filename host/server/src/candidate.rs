@@ -11,8 +11,7 @@ pub mod probation;
 pub mod shadow;
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,6 +24,7 @@ use self::probation::Probation;
 use self::shadow::ShadowStage;
 use crate::approval;
 use crate::assemble::{Foundation, Generation};
+use crate::files;
 use crate::state::embedded::Embedded;
 use crate::versions::hexadecimal;
 
@@ -72,7 +72,7 @@ impl Trial<'_> {
     pub async fn load(self, rules: &CandidateConfig) -> Option<Candidate> {
         let summary = self.serving.summary();
         let file = candidate_file(&summary.file);
-        let bytes = match read(&file, self.config.plugins.file_bytes.0) {
+        let bytes = match files::read(&file, self.config.plugins.file_bytes.0) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             bytes => bytes,
         };
@@ -202,15 +202,4 @@ fn fits(serving: &Plugin, candidate: &Plugin, mode: CandidateMode) -> Result<(),
         );
     }
     Ok(())
-}
-
-fn read(file: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(file)?
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > limit {
-        true => Err(io::Error::other(format!("it is larger than {limit} bytes"))),
-        false => Ok(bytes),
-    }
 }

@@ -18,6 +18,8 @@ use crate::trial::proof::tests_file;
 
 /// Versions of one plugin that are kept.
 const KEPT: usize = 5;
+/// The largest signature or file of tests that is kept: none that counts is larger.
+const BESIDE_BYTES: u64 = 1 << 20;
 
 /// Keeps what is about to serve: whoever sees it serve can go back to it. That there is nowhere to keep it is no reason not to serve.
 pub fn keep(generation: &Generation) {
@@ -122,7 +124,7 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
 
 /// Makes `to` what `from` is, not there included.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    match fs::read(from) {
+    match files::read(from, BESIDE_BYTES) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => remove(to),
         bytes => {
             let bytes = bytes?;

@@ -4,6 +4,7 @@
 //! bytes, or new cases, are tried again.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tracing::subscriber::NoSubscriber;
 use super::Trial;
 use super::compare::{Difference, compare};
 use super::observe::observe;
+use crate::files;
 
 /// All cases of one plugin together.
 const TIME: Duration = Duration::from_secs(30);
@@ -146,13 +148,10 @@ fn failure(file: &Path, tests: &Path, case: &PluginCase, differences: &[Differen
 }
 
 /// None when there is no such file.
-fn read(file: &Path) -> std::io::Result<Option<String>> {
-    match std::fs::metadata(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+fn read(file: &Path) -> io::Result<Option<String>> {
+    match files::read(file, FILE_BYTES) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-        Ok(metadata) if metadata.len() > FILE_BYTES => {
-            Err(std::io::Error::other(format!("it has more than {FILE_BYTES} bytes")))
-        }
-        Ok(_) => std::fs::read_to_string(file).map(Some),
+        Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(io::Error::other),
     }
 }
