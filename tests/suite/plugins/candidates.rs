@@ -214,6 +214,17 @@ fn a_candidate_that_cannot_be_on_trial_says_why_and_stops_nothing() {
     let trial = OnTrial::start("echo", "mode = \"canary\"\npercent = 100");
     trial.assert_over("refused: it does not export the same interfaces");
     assert_eq!(trial.version(), "v1");
+    let mut check = std::process::Command::new(gatewright_tests::process::binary());
+    let checked = check
+        .arg("check")
+        .arg(trial.gateway.dir().join("gateway.toml"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8(checked.stderr).unwrap();
+    assert!(
+        checked.status.success() && said.contains("warning: the candidate of plugin `changing` is refused"),
+        "{said}"
+    );
     for (bytes, reason) in [
         (b"no plugin".to_vec(), "refused: cannot load plugin `changing`"),
         (guests::guest("version-two")[..1000].to_vec(), "changing.next.wasm"),

@@ -90,6 +90,11 @@ impl Probation {
         self.end.get().is_some()
     }
 
+    /// Why it is over, if it is.
+    pub fn over(&self) -> Option<&str> {
+        self.end.get().map(|(_, reason)| reason.as_str())
+    }
+
     /// Whether it never began. What was in its way may be gone the next time.
     pub fn is_refused(&self) -> bool {
         self.refused.get().is_some()
@@ -193,7 +198,7 @@ impl Probation {
             "version": self.version.get(),
             "digest": self.digest,
             "on_trial": self.version.get().is_some() && !self.is_over(),
-            "over": self.end.get().map(|(_, reason)| reason),
+            "over": self.over(),
             "calls": total(0),
             "failed": total(1),
             "slow": total(2),
