@@ -7,6 +7,7 @@
 mod access_log;
 mod admin;
 mod cache;
+mod candidate;
 mod case;
 mod case_services;
 mod chain;
@@ -37,6 +38,7 @@ use schemars::JsonSchema;
 pub use access_log::AccessLog;
 pub use admin::Admin;
 pub use cache::Cache;
+pub use candidate::{Candidate, CandidateMode, CandidateShare};
 pub use case::{
     Case, CaseFailure, CaseRequest, CaseResponse, Cases, Decision, Effect, Expect, ExpectRequest, ExpectStatement,
     FaultKind, Role,
@@ -55,7 +57,7 @@ pub use on_fault::OnFault;
 pub use plugin::{Grants, HttpClient, Instances, Plugin};
 pub use plugins::{LockPolicy, LockUse, Plugins};
 pub use predicate::Predicate;
-pub use quantity::{Count, Delay, Timeout};
+pub use quantity::{Count, Delay, Percent, Timeout};
 pub use route::Route;
 pub use secrets::Secrets;
 pub use server::Server;

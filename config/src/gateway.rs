@@ -11,7 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Serialize;
 
-pub use crate::file::{LockPolicy, LockUse};
+pub use crate::file::{CandidateMode, CandidateShare, LockPolicy, LockUse};
 use crate::place::{FileReference, Place};
 use crate::public_key::PublicKey;
 use crate::units::{ByteSize, Rate};
@@ -215,6 +215,29 @@ pub struct PluginConfig {
     pub http: HttpClientConfig,
     /// Names of the publishers of whom one must have signed it; none: it is as `[plugins]` says.
     pub publishers: Option<BTreeSet<String>>,
+    /// A new version on trial; none: there is none, whatever files there are.
+    pub candidate: Option<CandidateConfig>,
+}
+
+/// `[plugin.NAME.candidate]`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CandidateConfig {
+    /// What it may do.
+    pub mode: CandidateMode,
+    /// Its share of the requests.
+    pub percent: u32,
+    /// What the share is made of.
+    pub by: CandidateShare,
+    /// More failures of 100 calls roll it back.
+    pub failures: u32,
+    /// A call that takes longer is slow; none: no call is.
+    pub slow_after: Option<Duration>,
+    /// More slow ones of 100 calls roll it back.
+    pub slow: u32,
+    /// More other decisions of 100 roll it back; none: they are counted only.
+    pub differences: Option<u32>,
+    /// Calls of a shadow at once.
+    pub concurrency: usize,
 }
 
 /// `[plugin.NAME.http]`

@@ -248,6 +248,7 @@ fn busy() -> (TestGateway, Origin) {
     let origin = Origin::saying("hello");
     let gateway = TestFiles::default()
         .with_guests(&["traps", "uses-services"])
+        .with("plugins/traps.next.wasm", gatewright_tests::guests::guest("traps"))
         .start(&format!(
             r#"
         [listener.public]
@@ -255,6 +256,10 @@ fn busy() -> (TestGateway, Origin) {
 
         [plugins]
         directory = "plugins"
+
+        [plugin.traps.candidate]
+        mode = "canary"
+        percent = 0
 
         [upstream.app]
         targets = [{{ url = "{}" }}]

@@ -6,6 +6,7 @@ mod setup;
 mod approvals;
 mod bodies;
 mod bounds;
+mod candidates;
 mod cases;
 mod commands;
 mod compiling;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Count, Delay, Located, Timeout};
+use super::{Candidate, Count, Delay, Located, Timeout};
 use crate::units::{ByteSize, Rate};
 
 /// Limits of a plugin, always on, and grants, none by default.
@@ -42,6 +42,8 @@ pub struct Plugin {
     pub http: HttpClient,
     /// Publishers under `[plugins]` of which one must have signed it. Default: any of them, where a signature is needed.
     pub publishers: Option<Vec<Located<String>>>,
+    /// A new version on trial. Default: none, whatever files there are.
+    pub candidate: Option<Candidate>,
 }
 
 impl Default for Plugin {
@@ -59,6 +61,7 @@ impl Default for Plugin {
             grants: Grants::default(),
             http: HttpClient::default(),
             publishers: None,
+            candidate: None,
         }
     }
 }

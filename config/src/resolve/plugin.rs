@@ -6,10 +6,10 @@ use std::path::Path;
 use super::Resolver;
 use super::reference::is_name;
 use super::upstream::{Url, parse_url};
-use crate::file::{Cache, Counters, Grants, Instances, Kv, Located, Plugin, Plugins, Section};
+use crate::file::{Cache, Candidate, Counters, Grants, Instances, Kv, Located, Plugin, Plugins, Section};
 use crate::gateway::{
-    self, CacheGrant, CounterGrant, HttpClientConfig, InstancePolicy, KvGrant, LockConfig, OriginGrant, PluginConfig,
-    PluginsConfig, SecretGrant,
+    self, CacheGrant, CandidateConfig, CounterGrant, HttpClientConfig, InstancePolicy, KvGrant, LockConfig,
+    OriginGrant, PluginConfig, PluginsConfig, SecretGrant,
 };
 use crate::public_key::PublicKey;
 use crate::report::{Span, quoted, suggestion};
@@ -44,6 +44,22 @@ impl From<&Plugin> for PluginConfig {
                 ca: None,
             },
             publishers: None,
+            candidate: plugin.candidate.as_ref().map(CandidateConfig::from),
+        }
+    }
+}
+
+impl From<&Candidate> for CandidateConfig {
+    fn from(candidate: &Candidate) -> Self {
+        Self {
+            mode: candidate.mode,
+            percent: candidate.percent.0,
+            by: candidate.by,
+            failures: candidate.failures.0,
+            slow_after: candidate.slow_after.map(|time| time.0),
+            slow: candidate.slow.0,
+            differences: candidate.differences.map(|percent| percent.0),
+            concurrency: candidate.concurrency.as_usize(),
         }
     }
 }

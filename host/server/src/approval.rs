@@ -57,12 +57,11 @@ pub fn lock(config: &LockConfig, held: bool) -> Result<Option<Lock>, LockError> 
     }
 }
 
-/// Checks that a plugin may serve.
+/// Checks that a plugin, which the lock file knows by that name, may serve.
 ///
 /// # Errors
 /// What it is or wants that was not approved, and what to do.
-pub fn check(lock: &Lock, config: &LockConfig, plugin: &PluginSummary) -> Result<(), String> {
-    let name = &plugin.name;
+pub fn check(lock: &Lock, config: &LockConfig, name: &str, plugin: &PluginSummary) -> Result<(), String> {
     let Some(change) = Change::of(lock.plugins.get(name), &approved(plugin)) else {
         return Ok(());
     };

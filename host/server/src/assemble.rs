@@ -19,6 +19,7 @@ use http::HeaderValue;
 
 use crate::admission::Bounds;
 use crate::approval::{self, LockError};
+use crate::candidate::{self, Candidate, Probations};
 use crate::chain::{Chain, Link};
 use crate::explain::{Explaining, Redaction};
 use crate::gateway::{Gateway, Route, Service};
@@ -42,6 +43,8 @@ use crate::upstream::screen::Resolve;
 pub struct Foundation {
     /// Loads and runs plugins.
     pub plugins: PluginHost,
+    /// Candidates that it has seen.
+    pub probations: Probations,
     /// Which of them have passed their tests.
     pub proofs: Proofs,
     /// State that stages share.
@@ -66,6 +69,8 @@ pub struct Generation {
     pub config: GatewayConfig,
     /// Plugins that routes use; none for one that could not be loaded.
     pub plugins: BTreeMap<String, Result<Arc<Plugin>, String>>,
+    /// New versions of plugins on trial, by plugin.
+    pub candidates: BTreeMap<String, Candidate>,
     /// Upstreams by name.
     pub upstreams: HashMap<String, Arc<Upstream>>,
     /// What becomes of bodies, for each route of the configuration.
@@ -163,11 +168,13 @@ pub async fn assemble(
     let clients = clients(&config, foundation, before)?;
     let lock = approval::lock(&config.plugins.lock, before.is_some_and(|before| before.is_locked))?;
     let plugins = load_plugins(&config, lock.as_ref(), foundation, &clients).await?;
+    let candidates = load_candidates(&config, &plugins, lock.as_ref(), foundation, &clients).await?;
     let plans = plans(&config, &plugins)?;
     let redaction = explainers::redaction(&config, foundation)?;
     let generation = Generation {
         config,
         plugins,
+        candidates,
         upstreams,
         plans,
         clients,
@@ -333,20 +340,21 @@ async fn load_plugins(
         let loaded = match plugin_file(config, name) {
             None => Err(format!("plugin `{name}` is used, but there is no `plugins.directory`")),
             Some(file) => {
-                let limits = config.plugin.get(name).cloned().unwrap_or_default();
+                let limits = limits(config, name);
                 let loading = Loading {
                     name,
                     file: &file,
                     config: &limits,
                     trust: Trust::of(&config.plugins, &limits),
                     granted: granted(name, &limits, foundation, clients.get(name))?,
+                    observer: None,
                 };
                 let loaded = foundation.plugins.load_with(loading).await;
                 loaded.map_err(|error| error.to_string())
             }
         };
         let approved = loaded.and_then(|plugin| match lock {
-            Some(lock) => approval::check(lock, &config.plugins.lock, plugin.summary()).map(|()| plugin),
+            Some(lock) => approval::check(lock, &config.plugins.lock, name, plugin.summary()).map(|()| plugin),
             None => Ok(plugin),
         });
         let proven = match (approved, plugin_file(config, name)) {
@@ -356,6 +364,44 @@ async fn load_plugins(
         plugins.insert(name.to_owned(), proven);
     }
     Ok(plugins)
+}
+
+/// Loads the candidates of the plugins that have been loaded.
+async fn load_candidates(
+    config: &GatewayConfig,
+    plugins: &BTreeMap<String, Result<Arc<Plugin>, String>>,
+    lock: Option<&Lock>,
+    foundation: &Foundation,
+    clients: &HashMap<String, Arc<PluginClient>>,
+) -> Result<BTreeMap<String, Candidate>, AssembleError> {
+    let mut candidates = BTreeMap::new();
+    for (name, serving) in plugins {
+        let rules = config.plugin.get(name).and_then(|plugin| plugin.candidate.as_ref());
+        let (Some(rules), Ok(serving)) = (rules, serving) else {
+            continue;
+        };
+        let limits = limits(config, name);
+        let trial = candidate::Trial {
+            config,
+            lock,
+            foundation,
+            serving,
+            limits: &limits,
+            granted: granted(name, &limits, foundation, clients.get(name))?,
+        };
+        if let Some(candidate) = trial.load(rules).await {
+            candidates.insert(name.clone(), candidate);
+        }
+    }
+    Ok(candidates)
+}
+
+/// The limits of a plugin. Its candidate is none of its business: another one makes no other plugin of it.
+fn limits(config: &GatewayConfig, name: &str) -> PluginConfig {
+    PluginConfig {
+        candidate: None,
+        ..config.plugin.get(name).cloned().unwrap_or_default()
+    }
 }
 
 /// Finds what is granted to a plugin.
@@ -448,15 +494,22 @@ impl RouteAssembly<'_> {
             StageKind::Plugin(config) => match self.plugin(&config.plugin, line, at_start)? {
                 None => Arc::new(UnavailableStage::new(&config.plugin)),
                 Some(plugin) => {
-                    let last_authorizer = self.is_last_authorizer(position);
-                    plugin
-                        .stage(StageUse {
-                            config,
-                            route: &self.name,
-                            last_authorizer,
-                        })
-                        .await
-                        .map_err(|source| self.refused(line, source))?
+                    let use_ = StageUse {
+                        config,
+                        route: &self.name,
+                        last_authorizer: self.is_last_authorizer(position),
+                    };
+                    let stage = plugin.stage(use_).await.map_err(|source| self.refused(line, source))?;
+                    match self.candidate(&config.plugin) {
+                        Some((trial, candidate)) => match candidate.stage(use_).await {
+                            Ok(candidate) => trial.stage(stage, candidate),
+                            Err(error) => {
+                                self.unfit(trial, &error);
+                                stage
+                            }
+                        },
+                        None => stage,
+                    }
                 }
             },
         })
@@ -468,10 +521,20 @@ impl RouteAssembly<'_> {
             IntegrationConfig::Respond(config) => Arc::new(Respond::new(config)),
             IntegrationConfig::Plugin(config) => match self.plugin(&config.plugin, config.line, at_start)? {
                 None => Arc::new(UnavailableIntegration::new(&config.plugin)),
-                Some(plugin) => plugin
-                    .integration(config, &self.name)
-                    .await
-                    .map_err(|source| self.refused(config.line, source))?,
+                Some(plugin) => {
+                    let made = plugin.integration(config, &self.name).await;
+                    let integration = made.map_err(|source| self.refused(config.line, source))?;
+                    match self.candidate(&config.plugin) {
+                        Some((trial, candidate)) => match candidate.integration(config, &self.name).await {
+                            Ok(candidate) => trial.integration(integration, candidate),
+                            Err(error) => {
+                                self.unfit(trial, &error);
+                                integration
+                            }
+                        },
+                        None => integration,
+                    }
+                }
             },
         })
     }
@@ -513,6 +576,17 @@ impl RouteAssembly<'_> {
                 },
             }),
         }
+    }
+
+    /// The candidate of a plugin, if it is on trial.
+    fn candidate(&self, name: &str) -> Option<(&Candidate, &Arc<Plugin>)> {
+        let trial = self.generation.candidates.get(name)?;
+        Some((trial, trial.plugin.as_ref().filter(|_| !trial.probation.is_over())?))
+    }
+
+    /// A candidate does not accept what this route wants of it.
+    fn unfit(&self, trial: &Candidate, error: &PluginError) {
+        trial.probation.refuse(&format!("route `{}`: {error}", self.name));
     }
 
     /// Whether no stage after this one decides who may pass.

@@ -14,6 +14,7 @@ pub mod alarm;
 pub mod answer;
 pub mod approval;
 pub mod assemble;
+pub mod candidate;
 pub mod chain;
 pub mod cli;
 pub mod descriptors;

@@ -1,5 +1,6 @@
 //! What the admin address shows of the gateway: published by the control thread, read without disturbing anybody.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -12,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::assemble::Generation;
+use crate::candidate::probation::Probation;
 use crate::drain::Phase;
 use crate::explain::Explanations;
 use crate::plan::BodyPlan;
@@ -36,6 +38,7 @@ pub struct Serving {
     pub since: SystemTime,
     routes: Vec<Value>,
     plugins: Vec<(String, Result<Arc<Plugin>, String>)>,
+    candidates: BTreeMap<String, Arc<Probation>>,
 }
 
 /// A reload that was not published.
@@ -59,6 +62,11 @@ impl Status {
                 .plugins
                 .iter()
                 .map(|(name, plugin)| (name.clone(), plugin.clone()))
+                .collect(),
+            candidates: generation
+                .candidates
+                .iter()
+                .map(|(name, candidate)| (name.clone(), Arc::clone(&candidate.probation)))
                 .collect(),
         };
         self.serving.store(Some(Arc::new(serving)));
@@ -116,7 +124,14 @@ impl Status {
         };
         let plugin = |(name, plugin): &(String, Result<Arc<Plugin>, String>)| match plugin {
             Ok(plugin) => {
-                json!({ "name": name, "loaded": true, "plugin": plugin.summary(), "runtime": plugin.runtime_stats() })
+                let candidate = serving.candidates.get(name).map(|probation| probation.status());
+                json!({
+                    "name": name,
+                    "loaded": true,
+                    "plugin": plugin.summary(),
+                    "runtime": plugin.runtime_stats(),
+                    "candidate": candidate,
+                })
             }
             Err(reason) => json!({ "name": name, "loaded": false, "reason": reason }),
         };

@@ -35,6 +35,8 @@ pub struct Metrics {
     stage_calls: Family<StageOutcomeLabels, Counter>,
     stage_seconds: StageSeconds,
     reloads: Family<ReloadLabels, Counter>,
+    candidate_requests: Family<CandidateLabels, Counter>,
+    candidates: Family<PluginLabels, Gauge>,
     generation: Gauge,
     dropped_records: Counter,
     shed_connections: Counter,
@@ -89,6 +91,34 @@ struct StageOutcomeLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CandidateLabels {
+    plugin: Name,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PluginLabels {
+    plugin: Name,
+}
+
+/// Numbers of one plugin's candidate.
+#[derive(Clone, Debug)]
+pub struct CandidateMetrics {
+    /// 1 while one is on trial.
+    pub on_trial: Gauge,
+    /// Requests that a canary served.
+    pub served: Counter,
+    /// Requests that a shadow answered as the version that serves.
+    pub same: Counter,
+    /// … with other edits.
+    pub other_edits: Counter,
+    /// … with another decision.
+    pub other_decision: Counter,
+    /// … was not asked about, because others were under way.
+    pub left_out: Counter,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReloadLabels {
     result: &'static str,
 }
@@ -111,6 +141,8 @@ impl Default for Metrics {
             stage_calls: Family::default(),
             stage_seconds: Family::new_with_constructor(stage_times),
             reloads: Family::default(),
+            candidate_requests: Family::default(),
+            candidates: Family::default(),
             generation: Gauge::default(),
             dropped_records: Counter::default(),
             shed_connections: Counter::default(),
@@ -169,6 +201,16 @@ impl Metrics {
             self.reloads.clone(),
         );
         gatewright.register(
+            "plugin_candidate_requests",
+            "Requests that new versions of plugins on trial had to do with",
+            self.candidate_requests.clone(),
+        );
+        gatewright.register(
+            "plugin_candidates",
+            "New versions of plugins that are on trial",
+            self.candidates.clone(),
+        );
+        gatewright.register(
             "generation",
             "Number of the configuration that serves",
             self.generation.clone(),
@@ -204,6 +246,24 @@ impl Metrics {
             answered: calls("answer"),
             failed: calls("problem"),
             seconds: self.stage_seconds.get_or_create_owned(&labels),
+        }
+    }
+
+    /// Numbers of the candidate of that plugin.
+    pub fn candidate(&self, plugin: &Arc<str>) -> CandidateMetrics {
+        let plugin = Name(Arc::clone(plugin));
+        let requests = |outcome| {
+            let plugin = plugin.clone();
+            self.candidate_requests
+                .get_or_create_owned(&CandidateLabels { plugin, outcome })
+        };
+        CandidateMetrics {
+            served: requests("served"),
+            same: requests("same"),
+            other_edits: requests("other_edits"),
+            other_decision: requests("other_decision"),
+            left_out: requests("left_out"),
+            on_trial: self.candidates.get_or_create_owned(&PluginLabels { plugin }),
         }
     }
 

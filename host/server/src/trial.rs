@@ -82,19 +82,21 @@ impl Trial {
         })
     }
 
-    /// Loads a plugin.
+    /// Loads a plugin, named after its file.
     pub(crate) async fn load(&self, file: &Path, config: &PluginConfig) -> Result<Arc<Plugin>, PluginError> {
         self.host.load(&name(file), file, config).await
     }
 
-    /// Loads a plugin with the services of a case. One that is still in use would be taken with those of another.
-    pub(crate) async fn load_with(&self, file: &Path, script: &Script) -> Result<Arc<Plugin>, PluginError> {
+    /// Loads a plugin under a name, with the services of a case. One that is still in use would be taken with those of
+    /// another.
+    pub(crate) async fn load_with(&self, name: &str, file: &Path, script: &Script) -> Result<Arc<Plugin>, PluginError> {
         let loading = Loading {
-            name: &name(file),
+            name,
             file,
             config: script.config(),
             trust: Trust::default(),
             granted: script.granted(),
+            observer: None,
         };
         self.host.load_with(loading).await
     }

@@ -4,8 +4,9 @@
 //! their digests, the newest last. Everything is written aside and renamed, and what is read back must have the digest
 //! that it is called by: a crash between two steps leaves a version more or less, never half of one.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use gatewright_wasm::signature::signature_file;
@@ -17,8 +18,10 @@ use crate::trial::proof::tests_file;
 
 /// Versions of one plugin that are kept.
 const KEPT: usize = 5;
+/// The largest signature or file of tests that is kept: none that counts is larger.
+const BESIDE_BYTES: u64 = 1 << 20;
 
-/// Keeps what serves now. That there is nowhere to keep it is no reason not to serve.
+/// Keeps what is about to serve: whoever sees it serve can go back to it. That there is nowhere to keep it is no reason not to serve.
 pub fn keep(generation: &Generation) {
     let plugins = &generation.config.plugins;
     for plugin in generation.plugins.values().flatten() {
@@ -87,7 +90,8 @@ impl Versions {
                 // It is being replaced; what comes next is kept when it serves.
                 return Ok(());
             }
-            fs::create_dir_all(&self.folder)?;
+            // What is here may be put in place one day: it is nobody else's to write.
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
             files::replace(&kept, &bytes)?;
         }
         copy(&signature_file(file), &signature_file(&kept))?;
@@ -120,7 +124,7 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
 
 /// Makes `to` what `from` is, not there included.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    match fs::read(from) {
+    match files::read(from, BESIDE_BYTES) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => remove(to),
         bytes => {
             let bytes = bytes?;

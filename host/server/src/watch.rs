@@ -11,6 +11,7 @@ use gatewright_config::{GatewayConfig, LockUse, SecretReference, StageKind};
 use gatewright_wasm::signature::signature_file;
 
 use crate::assemble::{plugin_file, used_plugins};
+use crate::candidate::candidate_file;
 use crate::trial::proof::tests_file;
 
 /// What is known of a file without reading it; none for one that is not there.
@@ -70,6 +71,10 @@ pub fn files(config: &GatewayConfig) -> BTreeSet<PathBuf> {
         let Some(plugin) = config.plugin.get(name) else {
             continue;
         };
+        if let Some(file) = plugin_file(config, name).filter(|_| plugin.candidate.is_some()) {
+            let candidate = candidate_file(&file);
+            files.extend([signature_file(&candidate), tests_file(&candidate), candidate]);
+        }
         files.extend(plugin.http.ca.as_ref().map(|file| file.path.clone()));
         for secret in plugin.grants.secrets.values() {
             if let SecretReference::File(path) = &secret.reference {

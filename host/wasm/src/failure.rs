@@ -178,6 +178,11 @@ impl Failure {
         matches!(self, Self::Trap(..) | Self::CpuExceeded | Self::TimeExceeded)
     }
 
+    /// Whether it is the plugin that brought nothing, not the gateway or the client.
+    pub(crate) fn is_the_plugins(&self) -> bool {
+        !matches!(self, Self::ExchangeOver | Self::Saturated)
+    }
+
     /// Why the guest broke off, if it did.
     pub(crate) fn trap_reason(&self) -> Option<TrapReason> {
         match self {

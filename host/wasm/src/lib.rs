@@ -69,6 +69,6 @@ pub use metrics::{CallStats, RouteReport, RuntimeStats};
 pub use observer::{Observer, Statement};
 pub use outbound::{HttpClient, Outbound, OutboundError, Sending};
 pub use plugin::{Plugin, StageUse};
-pub use plugin_host::{HostSettings, Loading, PluginHost};
+pub use plugin_host::{CallObserver, HostSettings, Loading, PluginHost};
 pub use signature::Trust;
 pub use summary::{FieldsSummary, NeedsSummary, PluginSummary};

@@ -45,6 +45,7 @@ impl From<&PluginConfig> for Limits {
             grants,
             http,
             publishers: _,
+            candidate: _,
         } = config;
         Self {
             memory_bytes: bytes(memory.0),

@@ -21,7 +21,7 @@ use crate::limits::Limits;
 use crate::loading::Compiled;
 use crate::log_gate::LogGate;
 use crate::metrics::{RouteStats, RuntimeStats};
-use crate::plugin_host::Shared;
+use crate::plugin_host::{CallObserver, Shared};
 use crate::proxy::ProxyIntegration;
 use crate::runtime::Runtime;
 use crate::stage::PluginStage;
@@ -48,6 +48,7 @@ pub struct Plugin {
     runtimes: Mutex<HashMap<Digest, Weak<Runtime>>>,
     failures: LogGate,
     skips: LogGate,
+    observer: Option<Arc<dyn CallObserver>>,
     shared: Arc<Shared>,
 }
 
@@ -70,12 +71,16 @@ impl Plugin {
         compiled: Compiled,
         config: &PluginConfig,
         granted: Granted,
+        observer: Option<Arc<dyn CallObserver>>,
         shared: Arc<Shared>,
     ) -> Result<Self, PluginError> {
         let limits = Limits::from(config);
         let (component, kinds) = component::link(&file, &compiled.component, &limits, &shared)?;
         let name: Arc<str> = file.name.as_str().into();
-        let stats = shared.metrics.plugin(&name);
+        let stats = match observer {
+            Some(_) => shared.metrics.plugin(&format!("{name}.next").into()),
+            None => shared.metrics.plugin(&name),
+        };
         // What it is it says before it has anything: the interface promises that to operators.
         let stranger = Arc::new(Caller {
             name: Arc::clone(&name),
@@ -136,6 +141,7 @@ impl Plugin {
             runtimes: Mutex::default(),
             failures: LogGate::new(),
             skips: LogGate::new(),
+            observer,
             shared,
             file,
         })
@@ -334,6 +340,11 @@ impl Plugin {
             plugin: self.file.clone(),
             reason,
         }
+    }
+
+    /// Who is told of its calls.
+    pub(crate) fn observer(&self) -> Option<&dyn CallObserver> {
+        self.observer.as_deref()
     }
 
     pub(crate) fn kinds(&self) -> Kinds {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use gatewright_config::gateway::PluginConfig;
 use tokio::sync::Semaphore;
@@ -59,6 +60,15 @@ pub struct Loading<'l> {
     pub trust: Trust,
     /// What it may use.
     pub granted: Granted,
+    /// Who is told of its calls, if it is on trial; it is counted as `NAME.next` then.
+    pub observer: Option<Arc<dyn CallObserver>>,
+}
+
+/// Is told of each call of a plugin that is on trial.
+pub trait CallObserver: Send + Sync {
+    /// Runs after each call, on the thread that called; must not wait. `failed` is a call that brought nothing by the
+    /// plugin's fault.
+    fn called(&self, failed: bool, time: Duration);
 }
 
 /// The inside of a host.
@@ -126,12 +136,14 @@ impl PluginHost {
             config,
             trust: Trust::default(),
             granted: Granted::default(),
+            observer: None,
         };
         self.load_with(loading).await
     }
 
-    /// Reads a plugin's file once, finds out who signed it before anything else is done with it, checks it, compiles it or takes it from the store, links it and asks what it is.
-    /// The same bytes with the same name, limits and grants are the same plugin, as long as somebody has it.
+    /// Reads a plugin's file once, finds out who signed it before anything else is done with it, checks it, compiles it
+    /// or takes it from the store, links it and asks what it is. The same bytes of the same publisher with the same name,
+    /// limits and grants are the same plugin, as long as somebody has it.
     ///
     /// Takes seconds for large components, on a thread of its own; the calling task needs tokio's timers.
     ///
@@ -144,6 +156,7 @@ impl PluginHost {
             config,
             trust,
             granted,
+            observer,
         } = loading;
         let shared = &self.0;
         let turn = Arc::clone(&shared.loading).lock_owned().await;
@@ -153,12 +166,13 @@ impl PluginHost {
         };
         let (turn, source) = loading::read(turn, plugin.clone(), trust, shared.settings.file_bytes).await;
         let source = source?;
-        let key = key(&source, name, config, &granted);
+        let key = key(&source, name, config, &granted, observer.as_ref());
         if let Some(known) = self.known(&key) {
             return Ok(known);
         }
         let (turn, compiled) = loading::compile(turn, plugin.clone(), source, Arc::clone(shared)).await;
-        let loaded = Arc::new(Plugin::link(plugin, compiled?, config, granted, Arc::clone(shared)).await?);
+        let loaded = Plugin::link(plugin, compiled?, config, granted, observer, Arc::clone(shared)).await?;
+        let loaded = Arc::new(loaded);
         shared.metrics.loaded(loaded.compile_time());
         let mut plugins = shared.plugins.lock().unwrap_or_else(PoisonError::into_inner);
         plugins.retain(|_, plugin| plugin.strong_count() > 0);
@@ -178,8 +192,16 @@ impl PluginHost {
     }
 }
 
-/// What makes a plugin another: its bytes and who signed them, its name, what it may use.
-fn key(source: &Source, name: &str, config: &PluginConfig, granted: &Granted) -> Digest {
+/// What makes a plugin another: its bytes and who signed them, its name, what it may use, who is told of its calls. As long
+/// as a plugin lives its observer does, and no other has its address.
+fn key(
+    source: &Source,
+    name: &str,
+    config: &PluginConfig,
+    granted: &Granted,
+    observer: Option<&Arc<dyn CallObserver>>,
+) -> Digest {
+    let observer = observer.map_or(0, |observer| Arc::as_ptr(observer).addr());
     let config = serde_json::to_string(config).unwrap_or_else(|_| format!("{config:?}"));
     Digest::of_parts([
         source.digest.bytes().as_slice(),
@@ -187,5 +209,6 @@ fn key(source: &Source, name: &str, config: &PluginConfig, granted: &Granted) ->
         name.as_bytes(),
         config.as_bytes(),
         granted.digest().bytes(),
+        &observer.to_le_bytes(),
     ])
 }

@@ -101,6 +101,10 @@ impl Runtime {
 
     /// Counts a call, and logs it when it failed.
     pub(crate) fn count<T>(&self, stats: &RouteStats, measured: Measured<'_>, result: &Result<T, Failure>) {
+        if let Some(observer) = self.plugin.observer() {
+            let failed = result.as_ref().is_err_and(Failure::is_the_plugins);
+            observer.called(failed, measured.began().elapsed());
+        }
         match result {
             Ok(_) => measured.ended(Outcome::Ok),
             Err(failure) => {

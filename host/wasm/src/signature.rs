@@ -83,15 +83,17 @@ pub fn signature_file(file: &Path) -> PathBuf {
 /// # Errors
 /// When there is something that cannot be read.
 pub fn read_signature(file: &Path) -> io::Result<Option<Vec<u8>>> {
-    let opened = match File::open(signature_file(file)) {
+    let file = signature_file(file);
+    let metadata = match std::fs::metadata(&file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
+        metadata => metadata?,
     };
-    if !opened.metadata()?.is_file() {
+    if !metadata.is_file() {
+        // A pipe would be waited for.
         return Err(io::Error::other("it is not a file"));
     }
     let mut text = Vec::new();
-    opened.take(SIGNATURE_BYTES + 1).read_to_end(&mut text)?;
+    File::open(&file)?.take(SIGNATURE_BYTES + 1).read_to_end(&mut text)?;
     match text.len() as u64 > SIGNATURE_BYTES {
         true => Err(io::Error::other("it is too large to be a signature")),
         false => Ok(Some(text)),

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::compile_plugin;
-use super::output::{MISTAKE, mistake, print};
+use super::output::{MISTAKE, mistake, print, warning};
 use crate::process::{StartError, check};
 
 /// Checks a configuration file and everything that it names: plugins are compiled and configured, certificates and
@@ -57,7 +57,13 @@ impl Check {
             };
         }
         match (self.format, result) {
-            (Format::Human, Ok(_)) => {
+            (Format::Human, Ok(generation)) => {
+                // It would stop nothing, and nobody would see it but in the log.
+                for (name, candidate) in generation.iter().flat_map(|generation| &generation.candidates) {
+                    if let Some(reason) = candidate.probation.over() {
+                        warning(format_args!("the candidate of plugin `{name}` is {reason}"));
+                    }
+                }
                 print(format_args!("{}: ok\n", self.config.display()));
                 ExitCode::SUCCESS
             }

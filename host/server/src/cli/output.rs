@@ -12,6 +12,11 @@ pub(super) fn print(text: impl Display) {
     let _ = write!(std::io::stdout(), "{text}");
 }
 
+/// Prints a warning to standard error.
+pub(super) fn warning(text: impl Display) {
+    let _ = writeln!(std::io::stderr(), "warning: {text}");
+}
+
 /// Prints an error to standard error, and gives the exit code of a mistake.
 pub(super) fn mistake(error: impl Display) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "error: {error}");

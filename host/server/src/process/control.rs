@@ -65,6 +65,7 @@ impl Control {
             )?),
             None => None,
         };
+        versions::keep(&generation);
         let live = Live::new(gateway);
         listeners.apply(prepared, &workers, &live);
         let control = Self {
@@ -163,6 +164,7 @@ impl Control {
             .listeners
             .prepare(&file, &generation.config, self.workers.count())?;
         warn_of_fixed(&self.generation.config, &generation.config);
+        versions::keep(&generation);
         // From here on nothing can fail.
         self.number += 1;
         self.live.publish(gateway);
@@ -172,7 +174,7 @@ impl Control {
     }
 
     fn published(&self) {
-        versions::keep(&self.generation);
+        self.foundation.probations.published(&self.generation);
         descriptors::warn_of_too_few(&self.generation.config);
         self.foundation.metrics.reloaded(Some(self.number));
         self.status

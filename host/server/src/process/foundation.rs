@@ -9,6 +9,7 @@ use prometheus_client::registry::Registry;
 use super::StartError;
 use crate::access_log::AccessLog;
 use crate::assemble::Foundation;
+use crate::candidate::Probations;
 use crate::integrations::http::via;
 use crate::state::embedded::Embedded;
 use crate::telemetry::{Metrics, Telemetry};
@@ -51,6 +52,7 @@ pub(super) fn foundation(
     };
     Ok(Foundation {
         plugins: PluginHost::new(settings.clone())?,
+        probations: Probations::default(),
         proofs: Proofs::new(settings),
         state: Arc::new(Embedded::default()),
         telemetry: Telemetry::new(Arc::clone(metrics), access_log),

@@ -1,7 +1,7 @@
 //! `gatewright plugin lock`: what the plugins are that a configuration uses, beside what was approved.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gatewright_config::{AccessLogConfig, AccessLogOutput, GatewayConfig, Lock, LockConfig, load_lock};
@@ -11,6 +11,7 @@ use super::StartError;
 use super::foundation::foundation;
 use crate::approval::{Change, approved};
 use crate::assemble::{plugin_file, used_plugins};
+use crate::candidate::{candidate_file, candidate_name};
 use crate::telemetry::Metrics;
 
 /// What a lock file would have to say.
@@ -58,7 +59,7 @@ pub fn lock(file: &Path, only: &[String], compiler: &Compiler) -> Result<Locking
         // What is approved of the others is not known.
         Some(Err(errors)) => return Err(errors.into()),
     };
-    let used = used_plugins(&config);
+    let used = files(&config);
     let mut locking = Locking {
         is_there: there,
         unreadable,
@@ -68,33 +69,49 @@ pub fn lock(file: &Path, only: &[String], compiler: &Compiler) -> Result<Locking
         config: config.plugins.lock.clone(),
     };
     for (name, approved) in &before.plugins {
-        match used.contains(name.as_str()) {
+        match used.contains_key(name) {
             _ if !only.is_empty() => _ = locking.lock.plugins.insert(name.clone(), approved.clone()),
             true => {}
             false => _ = locking.unused.insert(name.clone()),
         }
     }
-    for name in used {
-        if !only.is_empty() && !only.iter().any(|one| one == name) {
+    for (name, (plugin, file)) in used {
+        if !only.is_empty() && !only.contains(&name) {
             continue;
         }
-        let Some(file) = plugin_file(&config, name) else {
-            continue;
-        };
-        let limits = config.plugin.get(name).cloned().unwrap_or_default();
+        let limits = config.plugin.get(&plugin).cloned().unwrap_or_default();
         let loading = Loading {
-            name,
+            name: &plugin,
             file: &file,
             config: &limits,
             trust: Trust::of(&config.plugins, &limits),
             granted: Granted::default(),
+            observer: None,
         };
         let plugin = runtime.block_on(foundation.plugins.load_with(loading))?;
         let now = approved(plugin.summary());
-        if let Some(change) = Change::of(before.plugins.get(name), &now) {
-            locking.changes.insert(name.to_owned(), change);
+        if let Some(change) = Change::of(before.plugins.get(&name), &now) {
+            locking.changes.insert(name.clone(), change);
         }
-        locking.lock.plugins.insert(name.to_owned(), now);
+        locking.lock.plugins.insert(name, now);
     }
     Ok(locking)
+}
+
+/// What may serve: plugins that routes use, and their candidates that are there. By the names of the lock file, the plugin
+/// each.
+fn files(config: &GatewayConfig) -> BTreeMap<String, (String, PathBuf)> {
+    let mut files = BTreeMap::new();
+    for name in used_plugins(config) {
+        let Some(file) = plugin_file(config, name) else {
+            continue;
+        };
+        let candidate = candidate_file(&file);
+        let has_candidate = config.plugin.get(name).is_some_and(|plugin| plugin.candidate.is_some());
+        files.insert(name.to_owned(), (name.to_owned(), file));
+        if has_candidate && candidate.exists() {
+            files.insert(candidate_name(name), (name.to_owned(), candidate));
+        }
+    }
+    files
 }

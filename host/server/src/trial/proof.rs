@@ -4,6 +4,7 @@
 //! bytes, or new cases, are tried again.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,10 +15,11 @@ use sha2::{Digest as _, Sha256};
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
 
+use super::Trial;
 use super::compare::{Difference, compare};
 use super::observe::observe;
 use super::script::Script;
-use super::{Trial, name};
+use crate::files;
 
 /// All cases of one plugin together.
 const TIME: Duration = Duration::from_secs(30);
@@ -35,8 +37,8 @@ pub fn tests_file(plugin: &Path) -> PathBuf {
 pub struct Proofs {
     /// Of the host that serves.
     settings: HostSettings,
-    /// Digests of the file and of its cases, by plugin.
-    passed: Mutex<HashMap<String, (String, [u8; 32])>>,
+    /// Digests of the file and of its cases, by the file.
+    passed: Mutex<HashMap<PathBuf, (String, [u8; 32])>>,
 }
 
 impl Proofs {
@@ -59,13 +61,13 @@ impl Proofs {
         };
         let summary = plugin.summary();
         let proof = (summary.digest.clone(), Sha256::digest(&text).into());
-        if self.lock().get(&summary.name) == Some(&proof) {
+        if self.lock().get(file) == Some(&proof) {
             return Ok(());
         }
         let cases = parse_cases(&text, &tests).map_err(|errors| errors.to_string())?;
         let who = format!("plugin `{}` {} ({})", summary.name, summary.version, file.display());
         // What the plugin logs in a test did not happen.
-        let run = self.run(file, &tests, summary.digest.as_str(), &cases);
+        let run = self.run(plugin, &tests, &cases);
         let run = tokio::time::timeout(TIME, run.with_subscriber(NoSubscriber::new()));
         match run.await {
             Ok(Ok(())) => {}
@@ -84,34 +86,37 @@ impl Proofs {
             cases = cases.cases.len(),
             "plugin passed its tests"
         );
-        self.lock().insert(summary.name.clone(), proof);
+        self.lock().insert(file.to_owned(), proof);
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (String, [u8; 32])>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, (String, [u8; 32])>> {
         self.passed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn run(&self, file: &Path, tests: &Path, digest: &str, cases: &CaseFile) -> Result<(), String> {
+    async fn run(&self, tested: &Plugin, tests: &Path, cases: &CaseFile) -> Result<(), String> {
         if cases.cases.is_empty() {
             return Err(format!(
                 "has no case in {}; write one with `[[case]]`, or remove the file",
                 tests.display()
             ));
         }
+        let summary = tested.summary();
         let untried = |error| format!("cannot be tested: {error}");
         let trial = Trial::beside(&self.settings).map_err(untried)?;
         let mut limits = cases.plugin.clone();
         limits.time = limits.time.saturating_mul(PATIENCE);
         limits.cpu = limits.cpu.saturating_mul(PATIENCE);
-        let owner = name(file);
         let mut failed = Vec::new();
         for case in &cases.cases {
-            let script = Script::new(&owner, &limits, &case.services, false).await;
+            let script = Script::new(&summary.name, &limits, &case.services, false).await;
             let script =
                 script.map_err(|error| format!("cannot be tested: {}:{}: {error}", tests.display(), case.line))?;
-            let plugin = trial.load_with(file, &script).await.map_err(untried)?;
-            if plugin.summary().digest != digest {
+            let plugin = trial
+                .load_with(&summary.name, &summary.file, &script)
+                .await
+                .map_err(untried)?;
+            if plugin.summary().digest != summary.digest {
                 // What would serve has not been tested. The next reload finds one file.
                 return Err("was replaced while it was loaded".to_owned());
             }
@@ -123,7 +128,7 @@ impl Proofs {
         }
         match failed.split_first() {
             None => Ok(()),
-            Some(((case, differences), others)) => Err(failure(file, tests, case, differences, others.len())),
+            Some(((case, differences), others)) => Err(failure(&summary.file, tests, case, differences, others.len())),
         }
     }
 }
@@ -148,13 +153,10 @@ fn failure(file: &Path, tests: &Path, case: &PluginCase, differences: &[Differen
 }
 
 /// None when there is no such file.
-fn read(file: &Path) -> std::io::Result<Option<String>> {
-    match std::fs::metadata(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+fn read(file: &Path) -> io::Result<Option<String>> {
+    match files::read(file, FILE_BYTES) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-        Ok(metadata) if metadata.len() > FILE_BYTES => {
-            Err(std::io::Error::other(format!("it has more than {FILE_BYTES} bytes")))
-        }
-        Ok(_) => std::fs::read_to_string(file).map(Some),
+        Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(io::Error::other),
     }
 }

@@ -87,6 +87,7 @@ async fn ask(name: &str, granted: Granted, calls: Value) -> Value {
         config: &config,
         trust: Trust::default(),
         granted,
+        observer: None,
     };
     let plugin = host().load_with(loading).await.unwrap();
     let mut exchange = exchange();

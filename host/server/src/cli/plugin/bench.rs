@@ -156,8 +156,9 @@ impl Bench {
                         instances,
                         ..cases.plugin.clone()
                     };
-                    let script = Script::new(&name(&wasm), &limits, &case.services, true).await?;
-                    let loading = trial.load_with(&wasm, &script);
+                    let name = name(&wasm);
+                    let script = Script::new(&name, &limits, &case.services, true).await?;
+                    let loading = trial.load_with(&name, &wasm, &script);
                     let plugin = super::patiently(&wasm, loading).await.map_err(text)?;
                     let cost = cost(&trial, &plugin, case, share).await;
                     let cost = cost.and_then(|cost| match script.unexpected().as_slice() {

@@ -97,7 +97,7 @@ impl Test {
             for case in &cases.cases {
                 let script = Script::new(&owner, &limits, &case.services, false);
                 let script = script.await.map_err(|error| at(&file, case, &error))?;
-                let plugin = super::patiently(&wasm, trial.load_with(&wasm, &script))
+                let plugin = super::patiently(&wasm, trial.load_with(&owner, &wasm, &script))
                     .await
                     .map_err(text)?;
                 let observed = observe(&trial, &plugin, case).await;
