@@ -11,6 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Serialize;
 
+pub use crate::file::RecordOn;
 use crate::place::{FileReference, Place};
 use crate::units::{ByteSize, Rate};
 
@@ -192,6 +193,27 @@ pub struct PluginConfig {
     pub grants: Grants,
     /// Limits of its own requests.
     pub http: HttpClientConfig,
+    /// Which of its calls are written down; none for none.
+    pub record: Option<RecordConfig>,
+}
+
+/// `[plugin.NAME.record]`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RecordConfig {
+    /// Calls that fail so.
+    pub on: Vec<RecordOn>,
+    /// Calls that take longer, once they have their place.
+    pub slower_than: Option<Duration>,
+    /// One in so many calls.
+    pub sample: Option<u32>,
+    /// Header fields, in lower case, whose values are written down.
+    pub fields: Vec<String>,
+    /// Whether bodies are written down.
+    pub bodies: bool,
+    /// Where.
+    pub directory: PathBuf,
+    /// Bytes of the files in there.
+    pub directory_bytes: ByteSize,
 }
 
 /// `[plugin.NAME.http]`

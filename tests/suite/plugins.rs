@@ -24,6 +24,7 @@ mod on_fault;
 mod paths;
 mod places;
 mod projection;
+mod recordings;
 mod replacing;
 mod resting;
 mod services;

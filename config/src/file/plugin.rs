@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Count, Delay, Located, Timeout};
+use super::{Count, Delay, Located, Record, Timeout};
 use crate::units::ByteSize;
 
 /// Limits of a plugin, always on, and grants, none by default.
@@ -38,6 +38,8 @@ pub struct Plugin {
     pub grants: Grants,
     /// Limits of its own requests to the origins that it is granted.
     pub http: HttpClient,
+    /// Which of its calls are written down, for `gatewright replay`. Default: none.
+    pub record: Option<Record>,
 }
 
 impl Default for Plugin {
@@ -54,6 +56,7 @@ impl Default for Plugin {
             instances: Instances::Fresh,
             grants: Grants::default(),
             http: HttpClient::default(),
+            record: None,
         }
     }
 }

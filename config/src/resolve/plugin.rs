@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::Resolver;
 use super::reference::is_name;
 use super::upstream::{Url, parse_url};
-use crate::file::{Counters, Grants, Instances, Kv, Located, Plugin, Plugins, Section};
+use crate::file::{Counters, Grants, Instances, Kv, Located, Plugin, Plugins, Record, Section};
 use crate::gateway::{
     self, CounterGrant, HttpClientConfig, InstancePolicy, KvGrant, OriginGrant, PluginConfig, PluginsConfig,
-    SecretGrant,
+    RecordConfig, SecretGrant,
 };
 use crate::report::{Span, quoted, suggestion};
 
@@ -40,6 +40,7 @@ impl From<&Plugin> for PluginConfig {
                 allow_private: plugin.http.allow_private,
                 ca: None,
             },
+            record: None,
         }
     }
 }
@@ -98,7 +99,33 @@ impl Resolver<'_> {
             ..PluginConfig::from(&section.value)
         };
         config.http.ca = ca;
+        config.record = section.value.record.as_ref().and_then(|record| self.record(record));
         config
+    }
+
+    fn record(&mut self, record: &Record) -> Option<RecordConfig> {
+        let Record {
+            on,
+            slower_than,
+            sample,
+            fields,
+            bodies,
+            directory,
+            directory_bytes,
+        } = record;
+        let fields = fields.iter();
+        let fields = fields
+            .filter_map(|name| self.header_name(&name.value, &name.span))
+            .collect();
+        Some(RecordConfig {
+            on: on.clone(),
+            slower_than: slower_than.map(|time| time.0),
+            sample: sample.map(|every| every.0),
+            fields,
+            bodies: *bodies,
+            directory: self.path(directory)?,
+            directory_bytes: *directory_bytes,
+        })
     }
 
     fn grants(&mut self, grants: &Grants, key: &str) -> gateway::Grants {

@@ -44,6 +44,7 @@ impl From<&PluginConfig> for Limits {
             instances,
             grants,
             http,
+            record: _,
         } = config;
         Self {
             memory_bytes: bytes(memory.0),

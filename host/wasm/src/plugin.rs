@@ -22,6 +22,7 @@ use crate::loading::Compiled;
 use crate::log_gate::LogGate;
 use crate::metrics::{RouteStats, RuntimeStats};
 use crate::plugin_host::Shared;
+use crate::recording::Recorder;
 use crate::runtime::Runtime;
 use crate::stage::PluginStage;
 use crate::state::Caller;
@@ -42,6 +43,7 @@ pub struct Plugin {
     /// Calls that may run at once.
     places: Semaphore,
     runtimes: Mutex<HashMap<Digest, Weak<Runtime>>>,
+    recorder: Option<Recorder>,
     failures: LogGate,
     skips: LogGate,
     shared: Arc<Shared>,
@@ -92,6 +94,9 @@ impl Plugin {
             granted,
             refusals: LogGate::new(),
         });
+        let secrets = caller.granted.secrets.values();
+        let secrets = secrets.map(|secret| String::from_utf8_lossy(secret.bytes()).into_owned());
+        let recorder = config.record.clone().map(|config| Recorder::new(config, secrets));
         let description = describing::describe(&file, &component, &stranger, &shared).await?;
         if matches!(caller.limits.instances, InstancePolicy::Reuse(_)) && !description.reusable {
             return Err(PluginError::Use {
@@ -118,6 +123,7 @@ impl Plugin {
             digest: compiled.digest,
             compile_time: compiled.time,
             runtimes: Mutex::default(),
+            recorder,
             failures: LogGate::new(),
             skips: LogGate::new(),
             shared,
@@ -278,6 +284,11 @@ impl Plugin {
 
     pub(crate) fn needs(&self) -> &Needs {
         &self.needs
+    }
+
+    /// Writes its calls down, where the configuration says so.
+    pub(crate) fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_ref()
     }
 
     pub(crate) fn caller(&self) -> &Arc<Caller> {

@@ -61,6 +61,11 @@ impl Runtime {
         &self.plugin
     }
 
+    /// The configuration, as JSON.
+    pub(crate) fn config(&self) -> &str {
+        &self.config
+    }
+
     pub(crate) fn digest(&self) -> &Digest {
         &self.digest
     }
@@ -88,6 +93,10 @@ impl Runtime {
         let result = self.admit_and_run(hook, cause, &mut measured).await;
         if let Some(explanation) = cause.explanation {
             self.explain(explanation, &measured, result.as_ref().err());
+        }
+        if let Some(recorder) = self.plugin.recorder() {
+            let failure = result.as_ref().err();
+            recorder.consider(self, &hook.inputs(), cause.exchange, &measured.so_far(), failure);
         }
         match &result {
             Ok(_) => measured.ended(Outcome::Ok),

@@ -5,6 +5,7 @@ mod build;
 mod files;
 mod inspect;
 mod new;
+mod replay;
 mod test;
 mod trial;
 
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use gatewright_authoring::Error;
 
+pub(super) use self::replay::Replay;
 use crate::cli::output::{failure, mistake};
 
 /// Starts plugins, builds them, tests and measures them, and looks into them.

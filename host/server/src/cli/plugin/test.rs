@@ -2,7 +2,7 @@
 //! is what is run, and what is printed.
 
 mod compare;
-mod observe;
+pub(super) mod observe;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -12,9 +12,9 @@ use http::{HeaderMap, StatusCode};
 use crate::cli::plugin::trial::{self, Trial, Used, exchange, sees_response};
 
 /// What came of a case.
-pub(super) struct Observed {
+pub(in crate::cli::plugin) struct Observed {
     /// How long the plugin took.
-    pub(super) time: Duration,
+    pub(in crate::cli::plugin) time: Duration,
     /// What an authorizer decided.
     pub(super) decision: Option<Decision>,
     /// Why it said no, in the words of the access record.
@@ -26,7 +26,7 @@ pub(super) struct Observed {
     /// Attributes in the end.
     pub(super) attributes: Attributes,
     /// How the call failed.
-    pub(super) failure: Option<Broken>,
+    pub(in crate::cli::plugin) failure: Option<Broken>,
 }
 
 /// A response, with all of its body.
@@ -37,17 +37,17 @@ pub(super) struct Reply {
 }
 
 /// A failed call.
-pub(super) struct Broken {
+pub(in crate::cli::plugin) struct Broken {
     /// What cases can expect; none for what only a mistake in the case or a full machine brings about.
-    pub(super) kind: Option<CaseFailure>,
+    pub(in crate::cli::plugin) kind: Option<CaseFailure>,
     /// In the words of the access record.
-    pub(super) message: String,
+    pub(in crate::cli::plugin) message: String,
     /// What is wrong with the configuration.
     pub(super) faults: Vec<ConfigFault>,
 }
 
 /// Runs a case.
-pub(super) async fn observe(trial: &Trial, plugin: &Arc<Plugin>, case: &PluginCase) -> Observed {
+pub(in crate::cli::plugin) async fn observe(trial: &Trial, plugin: &Arc<Plugin>, case: &PluginCase) -> Observed {
     let mut exchange = exchange(case);
     let used = match trial.used(plugin, case).await {
         Ok(used) => used,
