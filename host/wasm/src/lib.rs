@@ -64,5 +64,5 @@ pub use metrics::{CallStats, RouteReport, RuntimeStats};
 pub use outbound::{HttpClient, Outbound, OutboundError, Sending};
 pub use plugin::{Plugin, StageUse};
 pub use plugin_host::{HostSettings, PluginHost};
-pub use recording::{RecordedBody, RecordedLimits, RecordedRequest, RecordedResponse, Recording};
+pub use recording::{RecordedBody, RecordedLimits, RecordedRequest, RecordedResponse, RecordedService, Recording};
 pub use summary::{FieldsSummary, NeedsSummary, PluginSummary};

@@ -7,6 +7,7 @@ mod directory;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use gatewright_config::gateway::{RecordConfig, RecordOn};
@@ -18,11 +19,13 @@ use serde_json::Value as Json;
 use crate::api::View;
 use crate::failure::Failure;
 use crate::log_gate::LogGate;
-use crate::metrics::{Outcome, Taken};
+use crate::metrics::{Answered, Outcome, Service, Taken};
 use crate::runtime::Runtime;
 
 /// The shape of files; another number is another shape.
 const FORMAT: u32 = 1;
+/// Calls of services that are written down of one call.
+const SERVICES: usize = 1_000;
 /// In the place of what is not written down.
 const REDACTED: &str = "[redacted]";
 /// Secrets that are shorter turn up in texts that have nothing to do with them.
@@ -34,6 +37,37 @@ pub(crate) struct Inputs<'a> {
     pub(crate) identity: &'a [Option<&'a str>],
     pub(crate) body: Option<&'a [u8]>,
     pub(crate) response: Option<(StatusCode, &'a HeaderMap, Option<&'a [u8]>)>,
+}
+
+/// A call that has ended.
+pub(crate) struct Call<'a> {
+    pub(crate) inputs: Inputs<'a>,
+    pub(crate) exchange: ExchangeId,
+    pub(crate) taken: Taken,
+    pub(crate) served: &'a Served,
+    pub(crate) failure: Option<&'a Failure>,
+}
+
+/// The services that a call has used.
+#[derive(Debug, Default)]
+pub(crate) struct Served(Mutex<Vec<RecordedService>>);
+
+impl Served {
+    /// A service has answered, or has not.
+    pub(crate) fn note(&self, service: Service, answered: Answered, nanos: u64) {
+        let mut served = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if served.len() < SERVICES {
+            served.push(RecordedService {
+                service: service.as_str().to_owned(),
+                outcome: answered.as_str().to_owned(),
+                us: nanos / 1_000,
+            });
+        }
+    }
+
+    fn all(&self) -> Vec<RecordedService> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// A call that was written down.
@@ -79,6 +113,19 @@ pub struct Recording {
     pub request: RecordedRequest,
     /// The response, for hooks that see one.
     pub response: Option<RecordedResponse>,
+    /// The services it used, in the order in which they answered; not what they answered.
+    pub services: Vec<RecordedService>,
+}
+
+/// A service that a call has used.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RecordedService {
+    /// The grant's key, as metrics have it.
+    pub service: String,
+    /// How it ended, as metrics have it.
+    pub outcome: String,
+    /// Its time, in microseconds.
+    pub us: u64,
 }
 
 /// Limits of a plugin.
@@ -157,20 +204,13 @@ impl Recorder {
     }
 
     /// Writes down a call that has ended, if a rule says so.
-    pub(crate) fn consider(
-        &self,
-        runtime: &Runtime,
-        inputs: &Inputs<'_>,
-        exchange: ExchangeId,
-        taken: &Taken,
-        failure: Option<&Failure>,
-    ) {
-        let outcome = failure.map_or(Outcome::Ok, Outcome::from);
-        let Some(rule) = self.rule(outcome, taken.wall) else {
+    pub(crate) fn consider(&self, runtime: &Runtime, call: &Call<'_>) {
+        let outcome = call.failure.map_or(Outcome::Ok, Outcome::from);
+        let Some(rule) = self.rule(outcome, call.taken.wall) else {
             return;
         };
         if self.gate.open().is_some() {
-            let recording = self.recording(runtime, inputs, exchange, taken, failure, rule);
+            let recording = self.recording(runtime, call, rule);
             directory::keep(recording, self.config.directory.clone(), self.config.directory_bytes.0);
         }
     }
@@ -196,15 +236,14 @@ impl Recorder {
         self.config.sample.is_some_and(sampled).then_some("sample")
     }
 
-    fn recording(
-        &self,
-        runtime: &Runtime,
-        inputs: &Inputs<'_>,
-        exchange: ExchangeId,
-        taken: &Taken,
-        failure: Option<&Failure>,
-        rule: &str,
-    ) -> Recording {
+    fn recording(&self, runtime: &Runtime, call: &Call<'_>, rule: &str) -> Recording {
+        let Call {
+            inputs,
+            exchange,
+            taken,
+            served,
+            failure,
+        } = call;
         let summary = runtime.plugin().summary();
         let limits = &runtime.plugin().caller().limits;
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
@@ -238,6 +277,7 @@ impl Recorder {
                 fields: self.fields(headers),
                 body: self.body(body),
             }),
+            services: served.all(),
         }
     }
 

@@ -17,6 +17,7 @@ use crate::instance::{Instance, is_exhausted};
 use crate::metrics::{Measured, Outcome, RouteStats};
 use crate::plugin::Plugin;
 use crate::pool::Pool;
+use crate::recording::{Call, Served};
 
 /// One runtime.
 pub(crate) struct Runtime {
@@ -90,13 +91,20 @@ impl Runtime {
     /// One call, within all limits, counted. Dropping it ends the guest.
     pub(crate) async fn call<H: Hook>(&self, hook: &H, cause: Cause<'_>) -> Result<H::Output, Failure> {
         let mut measured = cause.stats.measure(H::KIND);
-        let result = self.admit_and_run(hook, cause, &mut measured).await;
+        let served = self.plugin.recorder().map(|_| Arc::<Served>::default());
+        let result = self.admit_and_run(hook, cause, served.as_ref(), &mut measured).await;
         if let Some(explanation) = cause.explanation {
             self.explain(explanation, &measured, result.as_ref().err());
         }
-        if let Some(recorder) = self.plugin.recorder() {
-            let failure = result.as_ref().err();
-            recorder.consider(self, &hook.inputs(), cause.exchange, &measured.so_far(), failure);
+        if let (Some(recorder), Some(served)) = (self.plugin.recorder(), served) {
+            let call = Call {
+                inputs: hook.inputs(),
+                exchange: cause.exchange,
+                taken: measured.so_far(),
+                served: &served,
+                failure: result.as_ref().err(),
+            };
+            recorder.consider(self, &call);
         }
         match &result {
             Ok(_) => measured.ended(Outcome::Ok),
@@ -112,6 +120,7 @@ impl Runtime {
         &self,
         hook: &H,
         cause: Cause<'_>,
+        served: Option<&Arc<Served>>,
         measured: &mut Measured<'_>,
     ) -> Result<H::Output, Failure> {
         let breaker = self.breakers.of(H::KIND);
@@ -121,7 +130,7 @@ impl Runtime {
         let time = now + self.plugin.caller().limits.time;
         let end = time.min(cause.deadline);
         let budget = end.saturating_duration_since(now);
-        let mut guest = pin!(self.run(hook, cause, budget));
+        let mut guest = pin!(self.run(hook, cause, served, budget));
         let result = match limited(guest.as_mut(), end, &mut measured.processor).await {
             Ok(result) => result,
             Err(Stopped::Late) if cause.deadline < time => Err(Failure::ExchangeOver),
@@ -133,9 +142,16 @@ impl Runtime {
     }
 
     /// The guest's part: what happens here counts against its time and is gone when it is stopped.
-    async fn run<H: Hook>(&self, hook: &H, cause: Cause<'_>, budget: Duration) -> Result<H::Output, Failure> {
+    async fn run<H: Hook>(
+        &self,
+        hook: &H,
+        cause: Cause<'_>,
+        served: Option<&Arc<Served>>,
+        budget: Duration,
+    ) -> Result<H::Output, Failure> {
         let _running = self.plugin.shared().ticker.running();
         let mut instance = self.instance(cause.exchange).await?;
+        instance.store.data_mut().served = served.map(Arc::clone);
         let at_work = AtWork {
             instance: &mut instance,
             cause,

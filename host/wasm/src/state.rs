@@ -11,6 +11,7 @@ use crate::granted::Granted;
 use crate::limits::{Limits, Meter};
 use crate::log_gate::LogGate;
 use crate::metrics::{CustomMetrics, PluginStats};
+use crate::recording::Served;
 use crate::turns::Turns;
 
 /// Largest piece of randomness that WASI hands out at once.
@@ -35,6 +36,8 @@ pub(crate) struct CallState {
     pub(crate) meter: Meter,
     pub(crate) log_bytes_left: usize,
     pub(crate) http_requests_left: usize,
+    /// Where calls of services are noted, when the call may be written down.
+    pub(crate) served: Option<Arc<Served>>,
     ticks_left: u32,
     turns: Turns,
     wasi: Option<Box<Wasi>>,
@@ -52,6 +55,7 @@ impl CallState {
             exchange: None,
             log_bytes_left: caller.limits.log_bytes,
             http_requests_left: caller.limits.http.requests,
+            served: None,
             ticks_left: caller.limits.cpu_ticks,
             turns: Turns::default(),
             wasi: None,

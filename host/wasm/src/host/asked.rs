@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::metrics::{Answered, Service, nanos};
+use crate::recording::Served;
 use crate::state::{CallState, Caller};
 use crate::text::escaped;
 
@@ -13,6 +14,7 @@ const LONGEST_NAME: usize = 256;
 /// A call of a service.
 pub(super) struct Asked {
     caller: Arc<Caller>,
+    served: Option<Arc<Served>>,
     service: Service,
     began: Instant,
     answered: Answered,
@@ -23,6 +25,7 @@ impl CallState {
     pub(super) fn asked(&self, service: Service) -> Asked {
         Asked {
             caller: Arc::clone(&self.caller),
+            served: self.served.clone(),
             service,
             began: Instant::now(),
             answered: Answered::Cancelled,
@@ -84,6 +87,9 @@ impl Asked {
 impl Drop for Asked {
     fn drop(&mut self) {
         let time = nanos(self.began.elapsed());
+        if let Some(served) = &self.served {
+            served.note(self.service, self.answered, time);
+        }
         self.caller.stats.services.note(self.service, self.answered, time);
     }
 }

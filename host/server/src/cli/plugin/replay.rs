@@ -82,6 +82,7 @@ impl Replay {
         }
         let observed = observe(&trial, &plugin, case).await;
         print(lines(&recording, &observed));
+        print(services(&recording));
         if let Some(file) = &self.case {
             write(file, &text)?;
             print(format_args!("written as a case: {}\n", file.display()));
@@ -130,6 +131,21 @@ fn lines(recording: &Recording, observed: &Observed) -> String {
         observed.time.as_micros(),
         said(now),
     )
+}
+
+/// What is missing here of what the plugin had then.
+fn services(recording: &Recording) -> String {
+    let used = recording.services.iter();
+    let used: Vec<_> = used
+        .map(|used| format!("{} ({})", used.service, used.outcome))
+        .collect();
+    match used.is_empty() {
+        true => String::new(),
+        false => format!(
+            "note: it used services, which grant nothing here: {}\n",
+            used.join(", ")
+        ),
+    }
 }
 
 /// How the call failed then.
