@@ -11,7 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Serialize;
 
-pub use crate::file::{CandidateMode, CandidateShare, LockPolicy, LockUse};
+pub use crate::file::{CandidateMode, CandidateShare, LockPolicy, LockUse, RecordOn};
 use crate::place::{FileReference, Place};
 use crate::public_key::PublicKey;
 use crate::units::{ByteSize, Rate};
@@ -217,6 +217,8 @@ pub struct PluginConfig {
     pub publishers: Option<BTreeSet<String>>,
     /// A new version on trial; none: there is none, whatever files there are.
     pub candidate: Option<CandidateConfig>,
+    /// Which of its calls are written down; none for none.
+    pub record: Option<RecordConfig>,
 }
 
 /// `[plugin.NAME.candidate]`
@@ -238,6 +240,25 @@ pub struct CandidateConfig {
     pub differences: Option<u32>,
     /// Calls of a shadow at once.
     pub concurrency: usize,
+}
+
+/// `[plugin.NAME.record]`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RecordConfig {
+    /// Calls that fail so.
+    pub on: Vec<RecordOn>,
+    /// Calls that take longer, once they have their place.
+    pub slower_than: Option<Duration>,
+    /// One in so many calls.
+    pub sample: Option<u32>,
+    /// Header fields, in lower case, whose values are written down.
+    pub fields: Vec<String>,
+    /// Whether bodies are written down.
+    pub bodies: bool,
+    /// Where.
+    pub directory: PathBuf,
+    /// Bytes of the files in there.
+    pub directory_bytes: ByteSize,
 }
 
 /// `[plugin.NAME.http]`

@@ -29,6 +29,7 @@ mod paths;
 mod places;
 mod projection;
 mod proofs;
+mod recordings;
 mod replacing;
 mod resting;
 mod rollbacks;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, Count, Delay, Located, Timeout};
+use super::{Candidate, Count, Delay, Located, Record, Timeout};
 use crate::units::{ByteSize, Rate};
 
 /// Limits of a plugin, always on, and grants, none by default.
@@ -44,6 +44,8 @@ pub struct Plugin {
     pub publishers: Option<Vec<Located<String>>>,
     /// A new version on trial. Default: none, whatever files there are.
     pub candidate: Option<Candidate>,
+    /// Which of its calls are written down, for `gatewright replay`. Default: none.
+    pub record: Option<Record>,
 }
 
 impl Default for Plugin {
@@ -62,6 +64,7 @@ impl Default for Plugin {
             http: HttpClient::default(),
             publishers: None,
             candidate: None,
+            record: None,
         }
     }
 }

@@ -6,10 +6,10 @@ use std::path::Path;
 use super::Resolver;
 use super::reference::is_name;
 use super::upstream::{Url, parse_url};
-use crate::file::{Cache, Candidate, Counters, Grants, Instances, Kv, Located, Plugin, Plugins, Section};
+use crate::file::{Cache, Candidate, Counters, Grants, Instances, Kv, Located, Plugin, Plugins, Record, Section};
 use crate::gateway::{
     self, CacheGrant, CandidateConfig, CounterGrant, HttpClientConfig, InstancePolicy, KvGrant, LockConfig,
-    OriginGrant, PluginConfig, PluginsConfig, SecretGrant,
+    OriginGrant, PluginConfig, PluginsConfig, RecordConfig, SecretGrant,
 };
 use crate::public_key::PublicKey;
 use crate::report::{Span, quoted, suggestion};
@@ -44,6 +44,7 @@ impl From<&Plugin> for PluginConfig {
                 ca: None,
             },
             publishers: None,
+            record: None,
             candidate: plugin.candidate.as_ref().map(CandidateConfig::from),
         }
     }
@@ -191,7 +192,33 @@ impl Resolver<'_> {
         config.http.ca = ca;
         let publishers = section.value.publishers.as_ref();
         config.publishers = publishers.map(|names| self.publishers_of(names, &section.span));
+        config.record = section.value.record.as_ref().and_then(|record| self.record(record));
         config
+    }
+
+    fn record(&mut self, record: &Record) -> Option<RecordConfig> {
+        let Record {
+            on,
+            slower_than,
+            sample,
+            fields,
+            bodies,
+            directory,
+            directory_bytes,
+        } = record;
+        let fields = fields.iter();
+        let fields = fields
+            .filter_map(|name| self.header_name(&name.value, &name.span))
+            .collect();
+        Some(RecordConfig {
+            on: on.clone(),
+            slower_than: slower_than.map(|time| time.0),
+            sample: sample.map(|every| every.0),
+            fields,
+            bodies: *bodies,
+            directory: self.path(directory)?,
+            directory_bytes: *directory_bytes,
+        })
     }
 
     fn grants(&mut self, grants: &Grants, key: &str) -> gateway::Grants {

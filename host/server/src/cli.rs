@@ -43,6 +43,7 @@ enum Command {
     Demo(demo::Demo),
     /// Make an API key: prints the key once, and the entry for the file of keys.
     Key(key::Key),
+    Replay(plugin::Replay),
     /// Build plugins, test and measure them, look into them, sign and approve them.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
@@ -61,6 +62,7 @@ impl Cli {
             Command::Schema(schema) => schema.execute(),
             Command::Demo(demo) => demo.execute(),
             Command::Key(key) => key.execute(),
+            Command::Replay(replay) => replay.execute(),
             Command::Plugin(plugin) => plugin.execute(),
             Command::CompilePlugin(compile) => compile.execute(),
         }

@@ -37,6 +37,7 @@ use http::HeaderMap;
 use crate::failure::{Failure, Fault, OutputError};
 use crate::instance::Instance;
 use crate::kind::PluginKind;
+use crate::recording::Inputs;
 use bindings::gatewright::plugin::types;
 
 /// Header fields of a request that a plugin sends on its own.
@@ -76,6 +77,9 @@ pub(crate) trait Hook: Sync {
         instance: &mut Instance,
         budget: Duration,
     ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+
+    /// What it is given, for whoever writes calls down.
+    fn inputs(&self) -> Inputs<'_>;
 }
 
 impl From<types::Fault> for Failure {

@@ -46,6 +46,7 @@ impl From<&PluginConfig> for Limits {
             http,
             publishers: _,
             candidate: _,
+            record: _,
         } = config;
         Self {
             memory_bytes: bytes(memory.0),

@@ -17,7 +17,7 @@ use std::time::Duration;
 pub(crate) use collector::PluginCollector;
 pub(crate) use custom::{CustomMetrics, Sample};
 pub use report::{CallStats, RouteReport, RuntimeStats};
-pub(crate) use route::{Measured, RouteStats};
+pub(crate) use route::{Measured, RouteStats, Taken};
 pub(crate) use service::{Answered, Service};
 pub(crate) use stats::{Outcome, PluginStats, nanos};
 

@@ -23,6 +23,7 @@ use crate::log_gate::LogGate;
 use crate::metrics::{RouteStats, RuntimeStats};
 use crate::plugin_host::{CallObserver, Shared};
 use crate::proxy::ProxyIntegration;
+use crate::recording::Recorder;
 use crate::runtime::Runtime;
 use crate::stage::PluginStage;
 use crate::state::Caller;
@@ -46,6 +47,7 @@ pub struct Plugin {
     /// among the first may wait for one among the others.
     filter_places: [Arc<Semaphore>; 2],
     runtimes: Mutex<HashMap<Digest, Weak<Runtime>>>,
+    recorder: Option<Recorder>,
     failures: LogGate,
     skips: LogGate,
     observer: Option<Arc<dyn CallObserver>>,
@@ -103,6 +105,9 @@ impl Plugin {
             granted,
             refusals: LogGate::new(),
         });
+        let secrets = caller.granted.secrets.values();
+        let secrets = secrets.map(|secret| String::from_utf8_lossy(secret.bytes()).into_owned());
+        let recorder = config.record.clone().map(|config| Recorder::new(config, secrets));
         let description = describing::describe(&file, &component, &stranger, &shared).await?;
         let standard = component.exports.standard().map(str::to_owned);
         if matches!(caller.limits.instances, InstancePolicy::Reuse(_)) && !description.reusable {
@@ -139,6 +144,7 @@ impl Plugin {
             digest: compiled.digest,
             compile_time: compiled.time,
             runtimes: Mutex::default(),
+            recorder,
             failures: LogGate::new(),
             skips: LogGate::new(),
             observer,
@@ -353,6 +359,11 @@ impl Plugin {
 
     pub(crate) fn needs(&self) -> &Needs {
         &self.needs
+    }
+
+    /// Writes its calls down, where the configuration says so.
+    pub(crate) fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_ref()
     }
 
     pub(crate) fn caller(&self) -> &Arc<Caller> {

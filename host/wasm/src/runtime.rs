@@ -18,6 +18,7 @@ use crate::kind::PluginKind;
 use crate::metrics::{Measured, Outcome, RouteStats};
 use crate::plugin::Plugin;
 use crate::pool::Pool;
+use crate::recording::{Call, Served};
 
 /// One runtime.
 pub(crate) struct Runtime {
@@ -62,6 +63,11 @@ impl Runtime {
         &self.plugin
     }
 
+    /// The configuration, as JSON.
+    pub(crate) fn config(&self) -> &str {
+        &self.config
+    }
+
     pub(crate) fn digest(&self) -> &Digest {
         &self.digest
     }
@@ -86,7 +92,18 @@ impl Runtime {
     /// One call, within all limits, counted. Dropping it ends the guest.
     pub(crate) async fn call<H: Hook>(&self, hook: &H, cause: Cause<'_>) -> Result<H::Output, Failure> {
         let mut measured = cause.stats.measure(H::KIND);
-        let result = self.admit_and_run(hook, cause, &mut measured).await;
+        let served = self.plugin.recorder().map(|_| Arc::<Served>::default());
+        let result = self.admit_and_run(hook, cause, served.as_ref(), &mut measured).await;
+        if let (Some(recorder), Some(served)) = (self.plugin.recorder(), served) {
+            let call = Call {
+                inputs: hook.inputs(),
+                exchange: cause.exchange,
+                taken: measured.so_far(),
+                served: &served,
+                failure: result.as_ref().err(),
+            };
+            recorder.consider(self, &call);
+        }
         self.counted(cause, measured, &result);
         result
     }
@@ -124,13 +141,14 @@ impl Runtime {
         &self,
         hook: &H,
         cause: Cause<'_>,
+        served: Option<&Arc<Served>>,
         measured: &mut Measured<'_>,
     ) -> Result<H::Output, Failure> {
         let pass = self.admit(H::KIND)?;
         let (_place, now) = self.plugin.place(measured.began(), cause.deadline, cause.stats).await?;
         measured.has_place(now);
         let budget = self.budget(now, cause.deadline);
-        let guest = pin!(self.run(hook, cause, budget));
+        let guest = pin!(self.run(hook, cause, served, budget));
         let result = self.within_time(guest, now, cause.deadline, measured).await;
         self.judge(H::KIND, pass, result.as_ref().err());
         result
@@ -166,9 +184,16 @@ impl Runtime {
     }
 
     /// The guest's part: what happens here counts against its time and is gone when it is stopped.
-    async fn run<H: Hook>(&self, hook: &H, cause: Cause<'_>, budget: Duration) -> Result<H::Output, Failure> {
+    async fn run<H: Hook>(
+        &self,
+        hook: &H,
+        cause: Cause<'_>,
+        served: Option<&Arc<Served>>,
+        budget: Duration,
+    ) -> Result<H::Output, Failure> {
         let _running = self.plugin.shared().ticker.running();
         let mut instance = self.instance(cause.exchange).await?;
+        instance.store.data_mut().served = served.map(Arc::clone);
         let at_work = AtWork {
             instance: &mut instance,
             cause,

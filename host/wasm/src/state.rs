@@ -17,6 +17,7 @@ use crate::leases::{Lease, Leases};
 use crate::limits::{Limits, Meter};
 use crate::log_gate::LogGate;
 use crate::metrics::{CustomMetrics, PluginStats};
+use crate::recording::Served;
 use crate::turns::Turns;
 
 /// Largest piece of randomness that WASI hands out at once.
@@ -46,6 +47,8 @@ pub(crate) struct CallState {
     /// Random numbers of tests.
     pub(crate) seeded: Option<Deterministic>,
     pub(crate) outgoing: Outgoing,
+    /// Where calls of services are noted, when the call may be written down.
+    pub(crate) served: Option<Arc<Served>>,
     ticks_left: u32,
     /// Set when somebody has taken what the guest made, and it may go on for as long again.
     fed: Option<Arc<AtomicBool>>,
@@ -69,6 +72,7 @@ impl CallState {
             leases: Vec::new(),
             seeded: caller.granted.seed.map(seeded),
             outgoing: Outgoing::new(&caller),
+            served: None,
             ticks_left: caller.limits.cpu_ticks,
             fed: None,
             turns: Turns::default(),

@@ -7,6 +7,7 @@ mod inspect;
 mod keygen;
 mod lock;
 mod new;
+mod replay;
 mod rollback;
 mod sign;
 mod test;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use gatewright_authoring::Error;
 
+pub(super) use self::replay::Replay;
 use crate::cli::output::{failure, mistake};
 
 /// Who waits longer than this is told what for.

@@ -160,7 +160,7 @@ mod tests {
 
     fn redaction(secrets: &[&str]) -> Redaction {
         let text = "[listener.a]\naddress = \"127.0.0.1:0\"\n[[route]]\nname = \"a\"\npath = \"/a\"\n\
-                    chain = [{ use = \"api-key\", keys = \"keys.toml\", from = [\"header:x-partner\"] }]\n\
+                    chain = [{ use = \"api-key\", keys = \"keys.toml\", header = \"x-partner\" }]\n\
                     integration = { respond = 200 }\n";
         let config = gatewright_config::parse(text, std::path::Path::new("gateway.toml")).unwrap();
         Redaction::new(&config, secrets.iter().map(|secret| (*secret).to_owned()).collect())

@@ -15,6 +15,7 @@ use crate::decision::{Decision, Denial, Grant, Policy, Statement};
 use crate::failure::{Failure, OutputError};
 use crate::instance::Instance;
 use crate::kind::PluginKind;
+use crate::recording::Inputs;
 
 /// Namespace of what authorizers find out.
 const PREFIX: &str = "auth.";
@@ -49,6 +50,15 @@ impl Hook for Authorize<'_> {
         let decision = guest.call_authorize(&mut instance.store, input).await??;
         let mut allowance = Allowance::new(instance.store.data().caller.limits.output_bytes);
         Ok(Arc::new(checked(decision, &mut allowance)?))
+    }
+
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs {
+            view: self.view,
+            identity: self.identity,
+            body: self.body,
+            response: None,
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use super::{Hook, Needs};
 use crate::failure::Failure;
 use crate::instance::Instance;
 use crate::kind::PluginKind;
+use crate::recording::Inputs;
 
 /// A body that is about to come.
 pub(crate) struct OpenFilter<'a> {
@@ -55,6 +56,15 @@ impl Hook for OpenFilter<'_> {
         };
         let filter = guest.call_open(&mut instance.store, input).await??;
         Ok(filter.map(FilterHandle))
+    }
+
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs {
+            view: self.view,
+            identity: &[],
+            body: None,
+            response: self.response.map(|(status, headers)| (status, headers, None)),
+        }
     }
 }
 

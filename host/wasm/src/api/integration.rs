@@ -11,6 +11,7 @@ use super::{Hook, Needs};
 use crate::failure::Failure;
 use crate::instance::Instance;
 use crate::kind::PluginKind;
+use crate::recording::Inputs;
 
 /// One request to be answered.
 pub(crate) struct Handle<'a> {
@@ -35,5 +36,14 @@ impl Hook for Handle<'_> {
         let response = guest.call_handle(&mut instance.store, input).await??;
         let mut allowance = Allowance::new(instance.store.data().caller.limits.output_bytes);
         Ok(answer::checked(response, &mut allowance)?)
+    }
+
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs {
+            view: self.view,
+            identity: &[],
+            body: Some(self.body),
+            response: None,
+        }
     }
 }

@@ -18,6 +18,7 @@ use super::{Hook, Needs};
 use crate::failure::{Failure, OutputError};
 use crate::instance::Instance;
 use crate::kind::PluginKind;
+use crate::recording::Inputs;
 
 /// Longest path and query that a plugin makes.
 const TARGET_BYTES: usize = 16 << 10;
@@ -77,6 +78,15 @@ impl Hook for TransformRequest<'_> {
                 RequestOutcome::Proceed(Box::new(edits))
             }
         })
+    }
+
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs {
+            view: self.view,
+            identity: &[],
+            body: self.body,
+            response: None,
+        }
     }
 }
 

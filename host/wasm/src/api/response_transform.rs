@@ -18,6 +18,7 @@ use super::{Hook, Needs};
 use crate::failure::Failure;
 use crate::instance::Instance;
 use crate::kind::PluginKind;
+use crate::recording::Inputs;
 
 /// One response to be changed.
 pub(crate) struct TransformResponse<'a> {
@@ -88,5 +89,14 @@ impl Hook for TransformResponse<'_> {
                 })
             }
         })
+    }
+
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs {
+            view: self.view,
+            identity: &[],
+            body: None,
+            response: Some((self.status, self.headers, self.body)),
+        }
     }
 }

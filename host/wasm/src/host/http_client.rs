@@ -19,11 +19,12 @@ use crate::api::bindings::gatewright::plugin::http_client::{FullResponse, Host, 
 use crate::api::bindings::gatewright::plugin::types::ResponseHeadResult as ResponseHead;
 use crate::metrics::{Answered, Service};
 use crate::outbound::{Outbound, OutboundError};
+use crate::recording::Served;
 use crate::state::{CallState, Caller};
 
 impl Host for CallState {
     async fn send(&mut self, request: OutboundRequest) -> wasmtime::Result<Result<FullResponse, HttpError>> {
-        let request = self.outgoing.prepare(request);
+        let request = self.outgoing.prepare(self.served.as_ref(), request);
         let caller = Arc::clone(&self.caller);
         Ok(send(&caller, request).await.map(lowered))
     }
@@ -34,7 +35,7 @@ impl Host for CallState {
     ) -> wasmtime::Result<Vec<Result<FullResponse, HttpError>>> {
         let requests: Vec<_> = requests
             .into_iter()
-            .map(|request| self.outgoing.prepare(request))
+            .map(|request| self.outgoing.prepare(self.served.as_ref(), request))
             .collect();
         let caller = Arc::clone(&self.caller);
         let sending = requests
@@ -55,15 +56,15 @@ struct Prepared {
 }
 
 impl Outgoing {
-    fn prepare(&mut self, request: OutboundRequest) -> Prepared {
+    fn prepare(&mut self, served: Option<&Arc<Served>>, request: OutboundRequest) -> Prepared {
         let counted = self.count();
-        prepare(self.caller(), counted, request)
+        let asked = Asked::by(self.caller(), served, Service::Http);
+        prepare(self.caller(), asked, counted, request)
     }
 }
 
 /// Checks a request. It is one too many where `counted` says so.
-fn prepare(caller: &Arc<Caller>, counted: Result<(), String>, request: OutboundRequest) -> Prepared {
-    let asked = Asked::by(caller, Service::Http);
+fn prepare(caller: &Caller, asked: Asked, counted: Result<(), String>, request: OutboundRequest) -> Prepared {
     let outbound = match counted {
         Ok(()) => checked(caller, request),
         Err(reason) => Err(Refusal::BadRequest(reason)),
@@ -77,7 +78,8 @@ pub(super) async fn ask(
     counted: Result<(), String>,
     request: OutboundRequest,
 ) -> Result<Response<Bytes>, HttpError> {
-    send(caller, prepare(caller, counted, request)).await
+    let asked = Asked::by(caller, None, Service::Http);
+    send(caller, prepare(caller, asked, counted, request)).await
 }
 
 async fn send_lowered(caller: &Caller, prepared: Prepared) -> Result<FullResponse, HttpError> {

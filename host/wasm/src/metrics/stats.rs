@@ -38,7 +38,7 @@ impl Outcome {
         Self::Cancelled,
     ];
 
-    pub(super) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Fault => "fault",

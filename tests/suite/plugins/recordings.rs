@@ -1,0 +1,214 @@
+//! Calls that are written down, and what `gatewright replay` makes of them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use gatewright_tests::process::binary;
+use gatewright_tests::{TestFiles, TestGateway, eventually, http};
+use serde_json::{Value, json};
+
+use super::setup::{PATIENT, base, route};
+
+/// A guest in a chain and as an integration, whose calls are written down so.
+fn start(guest: &str, stage: &str, record: &str) -> TestGateway {
+    let limits =
+        format!("[plugin.{guest}]\n{PATIENT}\n[plugin.{guest}.record]\ndirectory = \"{{dir}}/recordings\"\n{record}\n");
+    let chained = route("stage", &format!("{{ plugin = \"{guest}\"{stage} }}"), "respond = 200");
+    let config = [base(), limits, chained].concat();
+    TestFiles::default().with_guests(&[guest, "echo-body"]).start(&config)
+}
+
+fn recordings(gateway: &TestGateway) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(gateway.dir().join("recordings"));
+    let entries = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries
+        .filter(|file| file.extension().is_some_and(|it| it == "json"))
+        .collect()
+}
+
+fn recording(gateway: &TestGateway) -> (PathBuf, Value) {
+    let file = eventually("a call is written down", || recordings(gateway).pop());
+    let text = std::fs::read_to_string(&file).unwrap();
+    (file, serde_json::from_str(&text).unwrap())
+}
+
+fn gatewright(arguments: &[&str], files: &[&Path]) -> Output {
+    let mut command = Command::new(binary());
+    command.args(arguments).args(files).stdin(Stdio::null());
+    command.output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn a_call_that_traps_is_written_down_reproduced_and_becomes_a_case() {
+    let gateway = start("traps", "", "on = [\"trap\"]\nfields = [\"x-mode\", \"x-hook\"]");
+    let fields = [
+        ("x-mode", "panic"),
+        ("x-hook", "request-transform"),
+        ("authorization", "Bearer bearer-secret"),
+    ];
+    let good = http(
+        gateway.addr("public"),
+        "GET",
+        "/stage/1?token=query-secret",
+        &[("x-mode", "off")],
+        b"",
+    );
+    assert_eq!(good.status, 200);
+    let broken = http(
+        gateway.addr("public"),
+        "POST",
+        "/stage/2?token=query-secret",
+        &fields,
+        b"body-secret",
+    );
+    assert_eq!((broken.status, broken.error()), (500, Some("PLUGIN_FAULT")));
+    let (file, recorded) = recording(&gateway);
+    assert_eq!(recordings(&gateway).len(), 1, "the good one is not written down");
+    assert_eq!(
+        (
+            &recorded["rule"],
+            &recorded["outcome"],
+            &recorded["hook"],
+            &recorded["route"]
+        ),
+        (
+            &json!("trap"),
+            &json!("trap"),
+            &json!("request-transform"),
+            &json!("stage-below")
+        )
+    );
+    assert_eq!(recorded["digest"].as_str().unwrap().len(), 64);
+    assert!(
+        recorded["failure"].as_str().unwrap().contains("unreachable"),
+        "{recorded:#}"
+    );
+    let text = recorded.to_string();
+    assert!(
+        text.contains("[\"x-mode\",\"panic\"]") && text.contains("[\"authorization\",\"[redacted]\"]"),
+        "{text}"
+    );
+    for secret in ["bearer-secret", "query-secret", "body-secret"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+
+    let case = gateway.dir().join("cases/recorded.toml");
+    std::fs::create_dir(gateway.dir().join("cases")).unwrap();
+    let replayed = gatewright(&["replay", "--case"], &[&case, &file]);
+    let said = stdout(&replayed);
+    assert_eq!(replayed.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains("then: trap") && said.contains("now:  trap") && said.contains("\nreproduced"),
+        "{said}"
+    );
+    let wasm = gateway.dir().join("plugins/traps.wasm");
+    let tested = gatewright(&["plugin", "test", wasm.to_str().unwrap(), "--cases"], &[&case]);
+    assert_eq!(tested.status.code(), Some(0), "{}", stdout(&tested));
+    // Nothing is written over.
+    let again = gatewright(&["replay", "--case"], &[&case, &file]);
+    assert_eq!(again.status.code(), Some(2), "{}", stdout(&again));
+}
+
+#[test]
+fn a_plugin_that_has_been_repaired_does_not_reproduce_the_call() {
+    let gateway = start("traps", "", "on = [\"trap\"]\nfields = [\"x-mode\", \"x-hook\"]");
+    let fields = [("x-mode", "panic"), ("x-hook", "request-transform")];
+    http(gateway.addr("public"), "GET", "/stage", &fields, b"");
+    let (file, _) = recording(&gateway);
+    let repaired = gateway.dir().join("plugins/version-one.wasm");
+    std::fs::write(&repaired, gatewright_tests::guests::guest("version-one")).unwrap();
+    let replayed = gatewright(&["replay", "--plugin"], &[&repaired, &file]);
+    let said = stdout(&replayed);
+    assert_eq!(replayed.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("is not the file that was called then") && said.contains("not reproduced"),
+        "{said}"
+    );
+    for (name, text) in [("other.json", "{}"), ("none.json", "")] {
+        let file = gateway.dir().join(name);
+        std::fs::write(&file, text).unwrap();
+        let refused = gatewright(&["replay"], &[&file]);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(stdout(&refused).contains("is no recorded call"), "{}", stdout(&refused));
+    }
+}
+
+#[test]
+fn an_identity_is_written_down_only_with_its_field() {
+    let stage = ", identity = [\"header:x-key\"]";
+    for (fields, shown) in [("[]", "[redacted]"), ("[\"x-key\"]", "trap")] {
+        let gateway = start("decides", stage, &format!("on = [\"trap\"]\nfields = {fields}"));
+        let broken = http(gateway.addr("public"), "GET", "/stage", &[("x-key", "trap")], b"");
+        assert_eq!(broken.error(), Some("AUTHORIZER_FAILURE"));
+        let (file, recorded) = recording(&gateway);
+        assert_eq!(recorded["identity"], json!([shown]));
+        // What it trapped about is not there, unless the operator wants it to be.
+        let replayed = gatewright(&["replay"], &[&file]);
+        let expected = if shown == "trap" { 0 } else { 1 };
+        assert_eq!(replayed.status.code(), Some(expected), "{}", stdout(&replayed));
+    }
+}
+
+#[test]
+fn slow_calls_and_samples_are_written_down_with_their_bodies_if_wanted() {
+    let gateway = start("rewrites", "", "sample = 1\nbodies = true");
+    assert_eq!(
+        http(gateway.addr("public"), "POST", "/stage", &[], b"\xff\x00").status,
+        200
+    );
+    let (file, recorded) = recording(&gateway);
+    assert_eq!(
+        (&recorded["rule"], &recorded["outcome"]),
+        (&json!("sample"), &json!("ok"))
+    );
+    assert_eq!(recorded["request"]["body"], json!({ "hex": "ff00" }));
+    let replayed = gatewright(&["replay"], &[&file]);
+    assert_eq!(replayed.status.code(), Some(0), "{}", stdout(&replayed));
+
+    let gateway = start("spins", "", "slower_than = \"50ms\"");
+    http(gateway.addr("public"), "GET", "/stage", &[("x-spin-ms", "0")], b"");
+    http(gateway.addr("public"), "GET", "/stage", &[("x-spin-ms", "100")], b"");
+    let (_, recorded) = recording(&gateway);
+    assert_eq!(recorded["rule"], "slow");
+    assert!(recorded["wall_us"].as_u64().unwrap() >= 50_000, "{recorded:#}");
+}
+
+#[test]
+fn services_that_a_call_used_are_named_without_what_they_answered() {
+    let limits = format!(
+        "[plugin.uses-services]\n{PATIENT}\ngrants = {{ secrets = [\"KEY\"] }}\n[secrets]\nKEY = \"file:{{dir}}/key\"\n\
+         [plugin.uses-services.record]\nsample = 1\nbodies = true\ndirectory = \"{{dir}}/recordings\"\n"
+    );
+    let config = [base(), limits, route("services", "", "plugin = \"uses-services\"")].concat();
+    let files = TestFiles::default()
+        .with("key", "granted-secret")
+        .with_guests(&["uses-services"]);
+    let gateway = files.start(&config);
+    let calls = json!([{ "call": "secret", "name": "KEY" }, { "call": "secret", "name": "granted-secret" }]);
+    let answer = http(
+        gateway.addr("public"),
+        "POST",
+        "/services",
+        &[],
+        calls.to_string().as_bytes(),
+    );
+    assert_eq!(answer.json()[0]["ok"], "granted-secret");
+    let (file, recorded) = recording(&gateway);
+    let outcomes: Vec<_> = recorded["services"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["outcome"])
+        .collect();
+    assert_eq!(outcomes, ["ok", "refused"]);
+    assert!(!recorded.to_string().contains("granted-secret"), "{recorded:#}");
+    let said = stdout(&gatewright(&["replay"], &[&file]));
+    assert!(
+        said.contains("it used services") && said.contains("secrets (ok), secrets (refused)"),
+        "{said}"
+    );
+}
