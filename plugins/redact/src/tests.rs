@@ -1,12 +1,5 @@
 //! Bodies in all the pieces that they may come in.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
 use super::*;
 use gatewright_sdk::FieldEdit;
 use gatewright_sdk::testing::{self, TestRequest, TestResponse};

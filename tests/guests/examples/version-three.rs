@@ -50,7 +50,11 @@ impl Authorizer for Three {
             _ => request.header("x-decision"),
         };
         Ok(match decision {
-            Some("deny") => Denial::new(Response::new(403).header("x-authorizer-version", VERSION), "asked to deny").into(),
+            Some("deny") => Denial::new(
+                Response::new(403).header("x-authorizer-version", VERSION),
+                "asked to deny",
+            )
+            .into(),
             Some("abstain") => Decision::Abstain,
             _ => {
                 let edit = FieldEdit::Set("x-authorizer-version".to_owned(), VERSION.into());
