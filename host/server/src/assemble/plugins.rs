@@ -1,0 +1,171 @@
+//! Plugins, and what is granted to them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gatewright_config::{GatewayConfig, IntegrationConfig, Lock, PluginConfig, StageKind};
+use gatewright_wasm::{Granted, Loading, Plugin, Trust};
+
+use super::{AssembleError, Foundation, Generation};
+use crate::approval;
+use crate::candidate::{self, Candidate};
+use crate::secret;
+use crate::upstream::plugin_client::PluginClient;
+
+/// Clients that would be the same are taken over, as upstreams are.
+pub(super) fn clients(
+    config: &GatewayConfig,
+    foundation: &Foundation,
+    before: Option<&Generation>,
+) -> Result<HashMap<String, Arc<PluginClient>>, AssembleError> {
+    let mut clients = HashMap::new();
+    for name in used_plugins(config) {
+        let Some(plugin) = config.plugin.get(name).filter(|plugin| !plugin.grants.http.is_empty()) else {
+            continue;
+        };
+        let same = before
+            .and_then(|before| before.clients.get(name))
+            .filter(|known| known.is_still(plugin));
+        let client = match same {
+            Some(client) => Arc::clone(client),
+            None => PluginClient::new(plugin, foundation.workers, &foundation.resolver)
+                .map(Arc::new)
+                .map_err(Box::new)?,
+        };
+        clients.insert(name.to_owned(), client);
+    }
+    Ok(clients)
+}
+
+/// Names of the plugins that routes use.
+pub fn used_plugins(config: &GatewayConfig) -> BTreeSet<&str> {
+    let mut used = BTreeSet::new();
+    for route in &config.routes {
+        for stage in &route.chain {
+            if let StageKind::Plugin(plugin) = &stage.kind {
+                used.insert(plugin.plugin.as_str());
+            }
+        }
+        if let IntegrationConfig::Plugin(plugin) = &route.integration {
+            used.insert(plugin.plugin.as_str());
+        }
+    }
+    used
+}
+
+/// The file of a plugin, if there is a folder of plugins.
+pub fn plugin_file(config: &GatewayConfig, name: &str) -> Option<PathBuf> {
+    config
+        .plugins
+        .directory
+        .as_ref()
+        .map(|directory| directory.join(format!("{name}.wasm")))
+}
+
+/// Loads every plugin that a route uses. Why one could not be loaded is said by the route that misses it; what is
+/// granted and is not there is an error of the configuration.
+pub(super) async fn load_plugins(
+    config: &GatewayConfig,
+    lock: Option<&Lock>,
+    foundation: &Foundation,
+    clients: &HashMap<String, Arc<PluginClient>>,
+) -> Result<BTreeMap<String, Result<Arc<Plugin>, String>>, AssembleError> {
+    let mut plugins = BTreeMap::new();
+    for name in used_plugins(config) {
+        let loaded = match plugin_file(config, name) {
+            None => Err(format!("plugin `{name}` is used, but there is no `plugins.directory`")),
+            Some(file) => {
+                let limits = limits(config, name);
+                let loading = Loading {
+                    name,
+                    file: &file,
+                    config: &limits,
+                    trust: Trust::of(&config.plugins, &limits),
+                    granted: granted(name, &limits, foundation, clients.get(name))?,
+                    observer: None,
+                };
+                let loaded = foundation.plugins.load_with(loading).await;
+                loaded.map_err(|error| error.to_string())
+            }
+        };
+        let approved = loaded.and_then(|plugin| match lock {
+            Some(lock) => approval::check(lock, &config.plugins.lock, name, plugin.summary()).map(|()| plugin),
+            None => Ok(plugin),
+        });
+        let proven = match (approved, plugin_file(config, name)) {
+            (Ok(plugin), Some(file)) => foundation.proofs.check(&file, &plugin).await.map(|()| plugin),
+            (approved, _) => approved,
+        };
+        plugins.insert(name.to_owned(), proven);
+    }
+    Ok(plugins)
+}
+
+/// Loads the candidates of the plugins that have been loaded.
+pub(super) async fn load_candidates(
+    config: &GatewayConfig,
+    plugins: &BTreeMap<String, Result<Arc<Plugin>, String>>,
+    lock: Option<&Lock>,
+    foundation: &Foundation,
+    clients: &HashMap<String, Arc<PluginClient>>,
+) -> Result<BTreeMap<String, Candidate>, AssembleError> {
+    let mut candidates = BTreeMap::new();
+    for (name, serving) in plugins {
+        let rules = config.plugin.get(name).and_then(|plugin| plugin.candidate.as_ref());
+        let (Some(rules), Ok(serving)) = (rules, serving) else {
+            continue;
+        };
+        let limits = limits(config, name);
+        let trial = candidate::Trial {
+            config,
+            lock,
+            foundation,
+            serving,
+            limits: &limits,
+            granted: granted(name, &limits, foundation, clients.get(name))?,
+        };
+        if let Some(candidate) = trial.load(rules).await {
+            candidates.insert(name.clone(), candidate);
+        }
+    }
+    Ok(candidates)
+}
+
+/// The limits of a plugin. Its candidate is none of its business: another one makes no other plugin of it.
+fn limits(config: &GatewayConfig, name: &str) -> PluginConfig {
+    PluginConfig {
+        candidate: None,
+        ..config.plugin.get(name).cloned().unwrap_or_default()
+    }
+}
+
+/// Finds what is granted to a plugin.
+fn granted(
+    plugin: &str,
+    config: &PluginConfig,
+    foundation: &Foundation,
+    client: Option<&Arc<PluginClient>>,
+) -> Result<Granted, AssembleError> {
+    let mut granted = Granted {
+        state: Some(Arc::clone(&foundation.state)),
+        ..Granted::default()
+    };
+    let online = foundation
+        .explaining
+        .as_ref()
+        .is_none_or(|explaining| explaining.online);
+    if let Some(client) = client.filter(|_| online) {
+        granted.authorities = client.authorities().to_owned();
+        granted.http = Some(Arc::<PluginClient>::clone(client));
+    }
+    for (name, secret) in &config.grants.secrets {
+        let value = secret::read(&secret.reference).map_err(|source| AssembleError::Secret {
+            plugin: plugin.to_owned(),
+            place: secret.place.clone(),
+            source,
+        })?;
+        granted.secrets.insert(name.clone(), value.into());
+    }
+    Ok(granted)
+}
