@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn a_panic_in_a_host_function_unwinds_through_the_guest_and_is_caught() {
+    async fn p28_a_panic_in_a_host_function_unwinds_through_the_guest_and_is_caught() {
         let text = r#"(component
             (import "boom" (func $boom))
             (core func $lowered (canon lower (func $boom)))

@@ -79,7 +79,7 @@ fn redirects_are_answers() {
 }
 
 #[test]
-fn what_is_not_granted_is_forbidden_and_named_in_the_log() {
+fn p13_what_is_not_granted_is_forbidden_and_named_in_the_log() {
     let origin = Origin::saying("hello");
     let config = granting(&format!("{}/v1", origin.url()), "");
     let process = TestProcess::start_in(files(), &config, &[]).unwrap();
@@ -154,7 +154,7 @@ fn a_request_that_is_none_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn responses_requests_and_time_are_bounded() {
+fn p13_responses_requests_and_time_are_bounded() {
     let gate = Arc::new(Semaphore::new(0));
     let waiting = Arc::clone(&gate);
     let origin = Origin::start(move |request| {
@@ -187,7 +187,7 @@ fn responses_requests_and_time_are_bounded() {
 }
 
 #[test]
-fn waiting_counts_against_the_time_of_the_call() {
+fn p13_waiting_counts_against_the_time_of_the_call() {
     let gate = Arc::new(Semaphore::new(0));
     let waiting = Arc::clone(&gate);
     let origin = Origin::start(move |_| {
@@ -276,7 +276,7 @@ fn who_answers_must_be_who_he_says() {
 }
 
 #[test]
-fn a_thousand_calls_wait_on_two_threads_and_nobody_else_does() {
+fn p13_a_thousand_calls_wait_on_two_threads_and_nobody_else_does() {
     const CALLS: usize = 1_000;
     let _heavy = heavy();
     let gate = Arc::new(Semaphore::new(0));

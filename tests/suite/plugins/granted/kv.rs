@@ -39,7 +39,7 @@ fn what_one_call_puts_the_next_one_gets_also_after_a_reload() {
 }
 
 #[test]
-fn of_two_who_know_the_same_revision_one_is_faster() {
+fn p25_of_two_who_know_the_same_revision_one_is_faster() {
     let gateway = files().start(&config(GRANT, ""));
     let first = ask(&gateway, &cas(None, "a"))["ok"].as_u64().unwrap();
     assert_eq!(ask(&gateway, &cas(None, "b")), ok(Value::Null));
@@ -60,7 +60,7 @@ fn a_value_is_gone_when_its_time_is_over() {
 }
 
 #[test]
-fn keys_values_and_all_of_them_together_are_bounded() {
+fn p25_keys_values_and_all_of_them_together_are_bounded() {
     let gateway = files().start(&config(
         GRANT,
         "[kv.sessions]\nvalue_bytes = \"1KiB\"\nbytes = \"16KiB\"\n",
@@ -86,7 +86,7 @@ fn keys_values_and_all_of_them_together_are_bounded() {
 }
 
 #[test]
-fn a_store_is_granted_by_name_and_each_plugin_has_its_own() {
+fn p25_a_store_is_granted_by_name_and_each_plugin_has_its_own() {
     let config =
         config(GRANT, "") + &format!("[plugin.other]\ntime = \"10s\"\ncpu = \"5s\"\n{GRANT}\n") + &ask_route("other");
     let files = files().with("plugins/other.wasm", gatewright_tests::guests::guest(GUEST));
