@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use crate::error::ConfigErrors;
 pub use crate::file::{
-    CaseFailure, Decision, Effect, ExpectStatement, FaultKind, FieldExpectation, OutboundFailure, Role,
+    BucketAnswer, CaseFailure, Content, Decision, Effect, EntryAnswer, ErrorAnswer, ExpectStatement, FaultKind,
+    FieldExpectation, HookName, OutboundFailure, ResponseAnswer, Role, ServiceAnswer,
 };
 use crate::gateway::{IdentitySource, OriginGrant, PluginConfig};
 use crate::report::Report;
@@ -41,6 +42,8 @@ pub struct PluginCase {
     pub services: CaseServices,
     /// What it is used as; none: what it can be, a stage first.
     pub role: Option<Role>,
+    /// The only hook that is asked.
+    pub hook: Option<HookName>,
     /// What an authorizer's decision depends on.
     pub identity: Vec<IdentitySource>,
     /// How long a decision could be reused.
@@ -70,6 +73,8 @@ pub struct CaseRequest {
     pub headers: HeaderMap,
     /// Body; empty for none.
     pub body: Vec<u8>,
+    /// Bytes of the chunks in which it comes; none: all at once.
+    pub chunks: Vec<u32>,
     /// The client's address.
     pub client: IpAddr,
     /// Whether the client spoke TLS.
@@ -89,6 +94,8 @@ pub struct CaseResponse {
     pub headers: HeaderMap,
     /// Body; empty for none.
     pub body: Vec<u8>,
+    /// Bytes of the chunks in which it comes; none: all at once.
+    pub chunks: Vec<u32>,
 }
 
 /// What must come out. What is none, or not named, may be anything.
@@ -200,10 +207,21 @@ pub struct CaseServices {
     pub http: Vec<CaseOutbound>,
     /// Why stores, caches and counters do not answer.
     pub unavailable: Option<String>,
+    /// Every call of a service, in this order; none: answered by the rest.
+    pub calls: Option<Vec<CaseCall>>,
     /// What the clocks say.
     pub time: Option<Duration>,
     /// Of random numbers.
     pub seed: Option<u64>,
+}
+
+/// A call of a service, and its answer.
+#[derive(Clone, Debug)]
+pub struct CaseCall {
+    /// The function and what it is asked for.
+    pub ask: String,
+    /// What is answered.
+    pub answer: ServiceAnswer,
 }
 
 /// A request of a plugin, and its answer.

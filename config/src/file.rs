@@ -28,6 +28,7 @@ mod record;
 mod route;
 mod secrets;
 mod server;
+mod service_answer;
 mod settings;
 mod stage;
 mod upstream;
@@ -42,9 +43,9 @@ pub use cache::Cache;
 pub use candidate::{Candidate, CandidateMode, CandidateShare};
 pub use case::{
     Case, CaseFailure, CaseRequest, CaseResponse, Cases, Decision, Effect, Expect, ExpectRequest, ExpectStatement,
-    FaultKind, Role,
+    FaultKind, HookName, Role,
 };
-pub use case_services::{CaseOutbound, CaseServices, Contents, OutboundFailure, SentRequest};
+pub use case_services::{CaseCall, CaseOutbound, CaseServices, Contents, OutboundFailure, SentRequest};
 pub use chain::{Chain, ChainEntry, STAGES};
 pub use counters::Counters;
 pub use fields::{FieldExpectation, FieldValues};
@@ -63,6 +64,7 @@ pub use record::{Record, RecordOn};
 pub use route::Route;
 pub use secrets::Secrets;
 pub use server::Server;
+pub use service_answer::{BucketAnswer, Content, EntryAnswer, ErrorAnswer, ResponseAnswer, ServiceAnswer};
 pub use settings::{Json, Settings};
 pub use stage::{ApiKeyStage, PluginStage, ThrottleStage};
 pub use upstream::{Target, Upstream};

@@ -47,6 +47,8 @@ pub struct Case {
     /// Used in a chain (`"stage"`) or as a route's `"integration"`. Default: what it can be, a stage first.
     #[serde(rename = "as")]
     pub role: Option<Role>,
+    /// The only one of the plugin's interfaces that is asked. Default: all that it exports.
+    pub hook: Option<HookName>,
     /// As of a plugin in a chain. Default `[]`.
     pub identity: Vec<Located<String>>,
     /// As of a plugin in a chain; what a plugin sees depends on it. No case sees the decision of another. Default `"0s"`.
@@ -71,6 +73,22 @@ pub enum Role {
     Integration,
 }
 
+/// An interface that a plugin exports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HookName {
+    /// Decides who may pass.
+    Authorizer,
+    /// Changes requests.
+    RequestTransform,
+    /// Changes responses.
+    ResponseTransform,
+    /// Changes bodies while they stream.
+    BodyFilter,
+    /// Answers a route.
+    Integration,
+}
+
 /// `request` of a case.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -89,6 +107,8 @@ pub struct CaseRequest {
     pub json: Option<Located<Json>>,
     /// Body, as hexadecimal digits.
     pub hex: Option<Located<String>>,
+    /// Bytes of the chunks in which the body comes, of 1 to 65536 each. Default: all at once.
+    pub chunks: Option<Located<Vec<u32>>>,
     /// The client's address. Default `"192.0.2.1"`.
     pub client: Option<Located<String>>,
     /// Whether the client spoke TLS. Default `false`.
@@ -113,6 +133,8 @@ pub struct CaseResponse {
     pub json: Option<Located<Json>>,
     /// Body, as hexadecimal digits.
     pub hex: Option<Located<String>>,
+    /// Bytes of the chunks in which the body comes, of 1 to 65536 each. Default: all at once.
+    pub chunks: Option<Located<Vec<u32>>>,
 }
 
 /// `expect` of a case. What is not named may be anything.

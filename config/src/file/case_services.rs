@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{FieldExpectation, FieldValues, Json, Located};
+use super::{FieldExpectation, FieldValues, Json, Located, ServiceAnswer};
 
 /// Contents of stores by name, and in each of them by key.
 pub type Contents = BTreeMap<String, BTreeMap<String, Located<Json>>>;
@@ -37,8 +37,21 @@ pub struct CaseServices {
     pub unavailable: Option<Located<String>>,
     /// What the clocks say: a date and time, at which they stand still. Default: they go.
     pub time: Option<Located<Json>>,
+    /// Every call of a service in its order, with its answer, as recordings have them. Nothing else is asked then: the other
+    /// keys but `time` and `seed` have no place beside it. Default: what is asked for is answered by those keys.
+    pub calls: Option<Located<Vec<CaseCall>>>,
     /// Makes random numbers the same in every run. Default: they are not.
     pub seed: Option<Located<u64>>,
+}
+
+/// A call of a service, and its answer.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CaseCall {
+    /// The function and what it is asked for: `"kv.get sessions alice"`. `[redacted]` in it stands for anything. Required.
+    pub ask: Option<Located<String>>,
+    /// What is answered. Default `"done"`.
+    pub answer: Option<Located<ServiceAnswer>>,
 }
 
 /// A request that a plugin sends, and its answer.

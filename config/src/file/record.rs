@@ -26,6 +26,9 @@ pub struct Record {
     pub fields: Vec<Located<String>>,
     /// Whether bodies are written down. Default `false`.
     pub bodies: bool,
+    /// Whether what services answered is written down as it was: values, random numbers, bodies of responses, and the keys
+    /// and queries that were asked for. Otherwise only how much it was. Secrets are redacted either way. Default `false`.
+    pub answers: bool,
     /// Where. Default `".gatewright/recordings"`, beside the configuration file.
     pub directory: Located<String>,
     /// Bytes of the files in there; the oldest make room. Default `"64MiB"`.
@@ -40,6 +43,7 @@ impl Default for Record {
             sample: None,
             fields: Vec::new(),
             bodies: false,
+            answers: false,
             directory: ".gatewright/recordings".to_owned().into(),
             directory_bytes: ByteSize(64 << 20),
         }

@@ -117,6 +117,8 @@ pub struct RecordConfig {
     pub fields: Vec<String>,
     /// Whether bodies are written down.
     pub bodies: bool,
+    /// Whether what services answered is written down as it was.
+    pub answers: bool,
     /// Where.
     pub directory: PathBuf,
     /// Bytes of the files in there.

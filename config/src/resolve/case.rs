@@ -33,6 +33,7 @@ impl Resolver<'_> {
             config: own,
             services: own_services,
             role,
+            hook,
             identity,
             cache,
             route,
@@ -59,6 +60,7 @@ impl Resolver<'_> {
                 .map_or_else(|| config.clone(), |own| Value::Object(own.0.clone())),
             services: services?,
             role: *role,
+            hook: *hook,
             identity,
             cache: cache.value.0,
             route: route
@@ -97,6 +99,7 @@ impl Resolver<'_> {
             body,
             json,
             hex,
+            chunks,
             client,
             tls,
             parameters,
@@ -123,6 +126,7 @@ impl Resolver<'_> {
         let parameters = self.parameters(parameters);
         let attributes = self.attributes(attributes);
         let (headers, body) = message?;
+        let chunks = self.chunks(chunks.as_ref(), &body)?;
         let authority = authority?;
         Some(CaseRequest {
             method: method?,
@@ -131,6 +135,7 @@ impl Resolver<'_> {
             authority: HeaderValue::from_str(authority.as_str()).ok()?,
             headers,
             body,
+            chunks,
             client: client?,
             tls: *tls,
             parameters: parameters?,
@@ -145,16 +150,19 @@ impl Resolver<'_> {
             body,
             json,
             hex,
+            chunks,
         } = response;
         let status = match status {
             Some(status) => self.final_status(status),
             None => Some(StatusCode::OK),
         };
         let (headers, body) = self.message(headers, body.as_ref(), json.as_ref(), hex.as_ref())?;
+        let chunks = self.chunks(chunks.as_ref(), &body)?;
         Some(CaseResponse {
             status: status?,
             headers,
             body,
+            chunks,
         })
     }
 

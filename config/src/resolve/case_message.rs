@@ -9,6 +9,9 @@ use crate::cases::ExpectedBody;
 use crate::file::{FieldExpectation, FieldValues, Json, Located};
 use crate::report::Span;
 
+/// The longest chunk that a filter is given.
+const CHUNK_BYTES: u32 = 64 << 10;
+
 impl Resolver<'_> {
     pub(super) fn expected_fields(
         &mut self,
@@ -71,6 +74,22 @@ impl Resolver<'_> {
             (None, None, None) => Vec::new(),
         };
         good.then_some((headers, body))
+    }
+
+    /// How a body comes: in pieces that are together as long as it is.
+    pub(super) fn chunks(&mut self, chunks: Option<&Located<Vec<u32>>>, body: &[u8]) -> Option<Vec<u32>> {
+        let Some(chunks) = chunks else {
+            return Some(Vec::new());
+        };
+        let sum: u64 = chunks.value.iter().copied().map(u64::from).sum();
+        let fit = chunks.value.iter().all(|bytes| (1..=CHUNK_BYTES).contains(bytes));
+        if !fit || sum != body.len() as u64 {
+            let message = format!("the chunks have {sum} bytes, and the body has {}", body.len());
+            let hint = "write the length of each chunk, from 1 to 65536, so that all of them are as long as the body";
+            self.error(&chunks.span, message, hint);
+            return None;
+        }
+        Some(chunks.value.clone())
     }
 
     fn one_body(

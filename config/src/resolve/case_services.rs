@@ -11,7 +11,10 @@ use toml::value::Datetime;
 
 use super::Resolver;
 use super::upstream::{Url, parse_url};
-use crate::cases::{CaseOutbound, CaseResponse, CaseServices, Contents, ExpectedBody, ExpectedRequest, ExpectedValue};
+use crate::cases::{
+    CaseCall, CaseOutbound, CaseResponse, CaseServices, Contents, ExpectedBody, ExpectedRequest, ExpectedValue,
+    ServiceAnswer,
+};
 use crate::file::{self, Cache, Counters, Json, Kv, Located, SentRequest};
 use crate::gateway::{CacheGrant, CounterGrant, Grants, KvGrant, OriginGrant};
 
@@ -25,6 +28,7 @@ impl Resolver<'_> {
             buckets,
             http,
             unavailable,
+            calls,
             time,
             seed,
         } = services;
@@ -34,6 +38,10 @@ impl Resolver<'_> {
             .collect();
         let time = match time {
             Some(time) => Some(self.case_time(time)?),
+            None => None,
+        };
+        let calls = match calls {
+            Some(calls) => Some(self.case_calls(services, calls)?),
             None => None,
         };
         Some(CaseServices {
@@ -46,9 +54,71 @@ impl Resolver<'_> {
             counters: values(counters),
             buckets: values(buckets),
             http: (outbound.len() == http.len()).then_some(outbound)?,
+            calls,
             unavailable: unavailable.as_ref().map(|reason| reason.value.clone()),
             time,
             seed: seed.as_ref().map(|seed| seed.value),
+        })
+    }
+
+    fn case_calls(
+        &mut self,
+        services: &file::CaseServices,
+        calls: &Located<Vec<file::CaseCall>>,
+    ) -> Option<Vec<CaseCall>> {
+        let file::CaseServices {
+            secrets,
+            kv,
+            cache,
+            counters,
+            buckets,
+            http,
+            unavailable,
+            calls: _,
+            time: _,
+            seed: _,
+        } = services;
+        let beside = [
+            ("secrets", !secrets.is_empty()),
+            ("kv", !kv.is_empty()),
+            ("cache", !cache.is_empty()),
+            ("counters", !counters.is_empty()),
+            ("buckets", !buckets.is_empty()),
+            ("http", !http.is_empty()),
+            ("unavailable", unavailable.is_some()),
+        ];
+        if let Some((key, _)) = beside.iter().find(|(_, there)| *there) {
+            let message = format!("`calls` and `{key}` exclude each other");
+            let hint = "`calls` has every call of a service; keep one of the two";
+            self.error(&calls.span, message, hint);
+            return None;
+        }
+        let resolved: Vec<_> = calls
+            .value
+            .iter()
+            .filter_map(|call| self.case_call(call, calls))
+            .collect();
+        (resolved.len() == calls.value.len()).then_some(resolved)
+    }
+
+    fn case_call<T>(&mut self, call: &file::CaseCall, at: &Located<T>) -> Option<CaseCall> {
+        let file::CaseCall { ask, answer } = call;
+        let ask = self.required(ask.as_ref(), &at.span, "ask", "\"kv.get sessions alice\"")?;
+        let Some(answer) = answer else {
+            return Some(CaseCall {
+                ask: ask.value.clone(),
+                answer: ServiceAnswer::Done,
+            });
+        };
+        if answer.value.content().is_some_and(|content| content.bytes().is_none()) {
+            let message = "it is not said in one way what the bytes are";
+            let hint = "write one of { text = \"…\" }, { hex = \"00ff\" } and { redacted = 16 }, or nothing";
+            self.error(&answer.span, message, hint);
+            return None;
+        }
+        Some(CaseCall {
+            ask: ask.value.clone(),
+            answer: answer.value.clone(),
         })
     }
 
@@ -93,6 +163,7 @@ impl Resolver<'_> {
                     status: status?,
                     headers,
                     body,
+                    chunks: Vec::new(),
                 }),
             },
         })

@@ -203,6 +203,7 @@ impl Resolver<'_> {
             sample,
             fields,
             bodies,
+            answers,
             directory,
             directory_bytes,
         } = record;
@@ -216,6 +217,7 @@ impl Resolver<'_> {
             sample: sample.map(|every| every.0),
             fields,
             bodies: *bodies,
+            answers: *answers,
             directory: self.path(directory)?,
             directory_bytes: *directory_bytes,
         })

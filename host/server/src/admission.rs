@@ -12,9 +12,7 @@ use http::{Method, Version};
 
 use crate::listener::framing::Violation;
 use crate::router::host::parse_authority;
-
-/// How many times a request may come through gateways of this process before it is taken for a loop.
-const MAX_PASSES: usize = 4;
+use crate::via;
 
 /// What admission asks of the listener.
 #[derive(Clone, Debug)]
@@ -180,15 +178,9 @@ fn check_loop(headers: &HeaderMap, seen: &Seen, via: &HeaderValue) -> Result<(),
     if !seen.via {
         return Ok(());
     }
-    let passes: usize = headers
-        .get_all(header::VIA)
-        .iter()
-        .map(|value| memchr::memmem::find_iter(value.as_bytes(), via.as_bytes()).count())
-        .sum();
-    if passes >= MAX_PASSES {
-        Err(ProblemKind::LoopDetected.into())
-    } else {
-        Ok(())
+    match via::goes_in_a_circle(headers, via) {
+        true => Err(ProblemKind::LoopDetected.into()),
+        false => Ok(()),
     }
 }
 

@@ -40,5 +40,6 @@ pub mod telemetry;
 pub mod trial;
 pub mod upstream;
 pub mod versions;
+pub mod via;
 pub mod watch;
 pub mod workers;

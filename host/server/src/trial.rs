@@ -1,11 +1,13 @@
 //! A plugin outside of a gateway: loaded into the real host, with the real limits, and given exchanges of which only
 //! the client and the upstream are made up. What `plugin test`, `bench` and `inspect` share with the tests that a new
 //! version has to pass before it serves ([`proof`]). [`script`] is what services answer in a
-//! case, [`observe`] runs it, [`compare`] judges it.
+//! case, [`observe`] runs it, [`compare`] judges it, and [`recorded`] makes one of a recording.
 
 pub(crate) mod compare;
 pub(crate) mod observe;
+mod pieces;
 pub mod proof;
+pub(crate) mod recorded;
 pub(crate) mod script;
 
 use std::net::SocketAddr;
@@ -170,6 +172,7 @@ pub(crate) fn exchange(case: &PluginCase) -> Exchange {
         host,
         headers,
         body,
+        chunks,
         client,
         tls,
         parameters,
@@ -202,7 +205,7 @@ pub(crate) fn exchange(case: &PluginCase) -> Exchange {
             version,
             headers: headers.clone(),
         },
-        body: Body::full(body.clone()),
+        body: pieces::body(headers, body, chunks),
         route: case.route.as_str().into(),
         parameters: self::parameters(parameters),
         attributes,
@@ -231,10 +234,16 @@ fn attribute(value: &Json) -> Value {
 
 /// The upstream's response of a case; an empty 200 when it says nothing of one.
 pub(crate) fn response(case: Option<&CaseResponse>) -> Response {
-    let Some(CaseResponse { status, headers, body }) = case else {
+    let Some(CaseResponse {
+        status,
+        headers,
+        body,
+        chunks,
+    }) = case
+    else {
         return Response::new(Body::empty());
     };
-    let mut response = Response::new(Body::full(body.clone()));
+    let mut response = Response::new(pieces::body(headers, body, chunks));
     *response.status_mut() = *status;
     *response.headers_mut() = headers.clone();
     response

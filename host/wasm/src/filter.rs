@@ -14,7 +14,9 @@ use crate::failure::{Failure, OutputError};
 use crate::instance::Instance;
 use crate::kind::PluginKind;
 use crate::metrics::{Measured, RouteStats};
+use crate::recording::FilterRecording;
 use crate::runtime::{Cause, Runtime};
+use crate::tape::Tape;
 
 /// A filter that is open. Dropped before its end, its instance is gone with it and serves nobody else.
 pub(crate) struct Filter {
@@ -25,6 +27,7 @@ pub(crate) struct Filter {
     stats: Arc<RouteStats>,
     pass: Pass,
     measure: Measure,
+    recording: Option<Box<FilterRecording>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -37,7 +40,17 @@ impl Filter {
         cause: Cause<'_>,
     ) -> Result<Option<Self>, Failure> {
         let mut measured = stats.measure(PluginKind::BodyFilter);
-        let result = Self::admit(runtime, stats, hook, cause, &mut measured).await;
+        let tape = runtime.plugin().tape();
+        let mut result = Self::admit(runtime, stats, hook, cause, tape.clone(), &mut measured).await;
+        if let (Some(recorder), Some(Tape::Noting(served))) = (runtime.plugin().recorder(), tape) {
+            let mut recording = FilterRecording::begin(recorder, runtime, &hook.inputs(), cause.exchange, served);
+            recording.took(&measured.so_far());
+            match &mut result {
+                Ok(Some(filter)) => filter.recording = Some(Box::new(recording)),
+                Ok(None) => recording.ended(recorder, None),
+                Err(failure) => recording.ended(recorder, Some(failure)),
+            }
+        }
         runtime.counted(cause, measured, &result);
         result
     }
@@ -47,6 +60,7 @@ impl Filter {
         stats: &Arc<RouteStats>,
         hook: &OpenFilter<'_>,
         cause: Cause<'_>,
+        tape: Option<Tape>,
         measured: &mut Measured<'_>,
     ) -> Result<Option<Self>, Failure> {
         let pass = runtime.admit(PluginKind::BodyFilter)?;
@@ -59,6 +73,7 @@ impl Filter {
         let opening = pin!(async {
             let _running = plugin.shared().ticker.running();
             let mut instance = runtime.instance(cause.exchange).await?;
+            instance.store.data_mut().serves(cause.headers, tape);
             let handle = hook.call(&mut instance, budget).await?;
             Ok((instance, handle))
         });
@@ -72,6 +87,7 @@ impl Filter {
                 stats: Arc::clone(stats),
                 pass,
                 measure: Measure::new(plugin.caller().limits.output_bytes),
+                recording: None,
                 _place: place,
             })),
             Ok((instance, None)) => {
@@ -96,6 +112,7 @@ impl Filter {
             stats,
             pass,
             measure,
+            recording,
             _place: _,
         } = self;
         instance.begin(Some(*exchange));
@@ -103,8 +120,14 @@ impl Filter {
             measure.give(chunk);
             measure.take(handle.push(instance, chunk).await?)
         };
-        let output = run(runtime, stats, *pass, pushing).await;
+        let output = run(runtime, stats, *pass, pushing, recording.as_deref_mut()).await;
         stats.used_memory(instance.memory());
+        if let Some(recording) = recording {
+            recording.passed(Some(chunk), output.as_ref().ok());
+        }
+        if let Err(failure) = &output {
+            record(runtime, recording.take(), Some(failure));
+        }
         output
     }
 
@@ -118,12 +141,17 @@ impl Filter {
             stats,
             pass,
             mut measure,
+            mut recording,
             _place,
         } = self;
         instance.begin(Some(exchange));
         let finishing = async { measure.take(handle.finish(&mut instance).await?) };
-        let output = run(&runtime, &stats, pass, finishing).await;
+        let output = run(&runtime, &stats, pass, finishing, recording.as_deref_mut()).await;
         stats.used_memory(instance.memory());
+        if let Some(recording) = &mut recording {
+            recording.passed(None, output.as_ref().ok());
+        }
+        record(&runtime, recording, output.as_ref().err());
         let output = output?;
         runtime.judge(PluginKind::BodyFilter, pass, None);
         runtime.put_back(instance);
@@ -142,6 +170,7 @@ async fn run<T>(
     stats: &RouteStats,
     pass: Pass,
     call: impl Future<Output = Result<T, Failure>>,
+    recording: Option<&mut FilterRecording>,
 ) -> Result<T, Failure> {
     let plugin = runtime.plugin();
     let mut measured = stats.measure(PluginKind::BodyFilter);
@@ -149,11 +178,21 @@ async fn run<T>(
     measured.has_place(now);
     let deadline = now + plugin.caller().limits.time;
     let result = runtime.within_time(pin!(call), now, deadline, &mut measured).await;
+    if let Some(recording) = recording {
+        recording.took(&measured.so_far());
+    }
     runtime.count(stats, measured, &result);
     if let Err(failure) = &result {
         runtime.judge(PluginKind::BodyFilter, pass, Some(failure));
     }
     result
+}
+
+/// A filter has come to its end.
+fn record(runtime: &Runtime, recording: Option<Box<FilterRecording>>, failure: Option<&Failure>) {
+    if let (Some(recorder), Some(recording)) = (runtime.plugin().recorder(), recording) {
+        recording.ended(recorder, failure);
+    }
 }
 
 /// What has gone in and come out. All that comes out is at most twice what went in, and `output_bytes` more, so that a

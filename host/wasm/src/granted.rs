@@ -8,8 +8,10 @@ use std::time::Duration;
 use gatewright_core::{State, StateError};
 
 use crate::digest::Digest;
+use crate::kind::PluginKind;
 use crate::observer::Observer;
 use crate::outbound::HttpClient;
+use crate::tape::Script;
 
 /// What is read or made for one plugin before it is loaded. A plugin that is granted something else is another one, so
 /// that exchanges that run end with what they began with.
@@ -27,6 +29,10 @@ pub struct Granted {
     pub time: Option<Duration>,
     /// Makes its random numbers the same in every run: for tests of plugins.
     pub seed: Option<u64>,
+    /// Answers what it asks services for, in their place: for tests of plugins.
+    pub script: Option<Arc<Script>>,
+    /// The only interface of it that is used: for tests of plugins.
+    pub only: Option<PluginKind>,
     /// Sees what it does: for tests of plugins.
     pub observer: Option<Arc<dyn Observer>>,
 }
@@ -45,9 +51,11 @@ impl Granted {
             authorities,
             time,
             seed,
+            script,
+            only,
             observer,
         } = self;
-        let script = format!("{time:?} {seed:?} {}", observer.is_some());
+        let script = format!("{time:?} {seed:?} {} {only:?} {}", script.is_some(), observer.is_some());
         let secrets = secrets
             .iter()
             .flat_map(|(name, value)| [name.as_bytes(), value.bytes()]);

@@ -15,6 +15,7 @@ mod outgoing;
 mod printed;
 pub(crate) mod random;
 mod secrets;
+mod taped;
 
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};

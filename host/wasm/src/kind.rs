@@ -58,6 +58,11 @@ impl Kinds {
             .filter_map(|(kind, has)| has.then_some(kind))
     }
 
+    /// That kind, if it is among them, and no other.
+    pub(crate) fn only(self, kind: PluginKind) -> Self {
+        self.iter().filter(|known| *known == kind).collect()
+    }
+
     /// The names, for messages.
     pub(crate) fn list(self) -> String {
         let names: Vec<_> = self.iter().map(|kind| format!("`{}`", kind.as_str())).collect();

@@ -53,6 +53,7 @@ pub mod signature;
 mod stage;
 mod state;
 mod summary;
+mod tape;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -71,6 +72,7 @@ pub use observer::{Observer, Statement};
 pub use outbound::{HttpClient, Outbound, OutboundError, Sending};
 pub use plugin::{Plugin, StageUse};
 pub use plugin_host::{CallObserver, HostSettings, Loading, PluginHost};
-pub use recording::{RecordedBody, RecordedLimits, RecordedRequest, RecordedResponse, RecordedService, Recording};
+pub use recording::{RecordedChunk, RecordedLimits, RecordedRequest, RecordedResponse, RecordedService, Recording};
 pub use signature::Trust;
 pub use summary::{FieldsSummary, NeedsSummary, PluginSummary};
+pub use tape::{Divergence, Script};

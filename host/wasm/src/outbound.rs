@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::HeaderValue;
 
 /// Sends requests of one plugin. It is told which of the origins of `grants.http` a request is for, connects to that
 /// one and no other, and follows no redirects.
@@ -28,6 +29,8 @@ pub struct Outbound {
     pub deadline: Instant,
     /// Bytes of the response's body.
     pub max_response_bytes: usize,
+    /// `Via` of the exchange that it is sent for, so that a request that comes back is noticed.
+    pub came_by: Vec<HeaderValue>,
 }
 
 /// Why there is no response.

@@ -28,6 +28,7 @@ use crate::runtime::Runtime;
 use crate::stage::PluginStage;
 use crate::state::Caller;
 use crate::summary::PluginSummary;
+use crate::tape::Tape;
 use crate::{PluginError, PluginFile, component, describing};
 
 /// A loaded plugin.
@@ -126,6 +127,10 @@ impl Plugin {
             });
         }
         describing::filters(&file, &description, kinds)?;
+        let kinds = match caller.granted.only {
+            Some(kind) => kinds.only(kind),
+            None => kinds,
+        };
         let schema = description
             .schema
             .as_ref()
@@ -359,6 +364,15 @@ impl Plugin {
 
     pub(crate) fn needs(&self) -> &Needs {
         &self.needs
+    }
+
+    /// Where answers of services go to, or come from, in a call that begins.
+    pub(crate) fn tape(&self) -> Option<Tape> {
+        if let Some(script) = &self.caller.granted.script {
+            script.begin();
+            return Some(Tape::Playing(Arc::clone(script)));
+        }
+        self.recorder().map(|recorder| Tape::Noting(recorder.listen()))
     }
 
     /// Writes its calls down, where the configuration says so.

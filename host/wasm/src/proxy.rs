@@ -204,7 +204,9 @@ impl Call {
         answer: oneshot::Sender<Answered>,
     ) -> Result<(), Failure> {
         let instance = instance.insert(self.runtime.instance(self.exchange).await?);
-        instance.store.data_mut().feed_from(&self.fed);
+        let state = instance.store.data_mut();
+        state.feed_from(&self.fed);
+        state.serves(request.headers(), None);
         let request = request.map(|body| body.map_err(|error| refused(&error)));
         let mut http = instance.store.data_mut().http();
         let request = http.new_incoming_request(scheme, request)?;

@@ -1,35 +1,44 @@
-//! Calls that are written down, for `gatewright replay`: which ones, and what of them. [`directory`] keeps the files.
+//! Calls that are written down, for `gatewright replay`: which ones, and what of them.
+//!
+//! - [`file`]: the shape of a recording
+//! - [`served`]: what services answered in a call
+//! - [`filtering`]: the calls of a filter, which are one
+//! - [`directory`]: where files are kept
 //!
 //! What a call was given is borrowed until it has ended, so nothing is kept of one that is not written down.
 
 mod directory;
+mod file;
+mod filtering;
+mod served;
 
-use std::net::IpAddr;
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use gatewright_config::cases::{Content, ServiceAnswer};
 use gatewright_config::gateway::{RecordConfig, RecordOn};
 use gatewright_core::{ExchangeId, Value};
 use http::{HeaderMap, StatusCode};
-use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+pub use self::file::{RecordedChunk, RecordedLimits, RecordedRequest, RecordedResponse, RecordedService, Recording};
+pub(crate) use self::filtering::FilterRecording;
+pub(crate) use self::served::{Keeper, Served};
 use crate::api::View;
 use crate::failure::Failure;
 use crate::log_gate::LogGate;
-use crate::metrics::{Answered, Outcome, Service, Taken};
+use crate::metrics::{Outcome, Taken};
 use crate::runtime::Runtime;
 
 /// The shape of files; another number is another shape.
-const FORMAT: u32 = 1;
-/// Calls of services that are written down of one call.
-const SERVICES: usize = 1_000;
+const FORMAT: u32 = 2;
 /// In the place of what is not written down.
-const REDACTED: &str = "[redacted]";
+pub(crate) const REDACTED: &str = "[redacted]";
 /// Secrets that are shorter turn up in texts that have nothing to do with them.
 const SHORTEST_SECRET: usize = 6;
+/// Fields whose parts are as secret as they are.
+const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
 /// What a hook is given.
 pub(crate) struct Inputs<'a> {
@@ -48,145 +57,16 @@ pub(crate) struct Call<'a> {
     pub(crate) failure: Option<&'a Failure>,
 }
 
-/// The services that a call has used.
-#[derive(Debug, Default)]
-pub(crate) struct Served(Mutex<Vec<RecordedService>>);
-
-impl Served {
-    /// A service has answered, or has not.
-    pub(crate) fn note(&self, service: Service, answered: Answered, nanos: u64) {
-        let mut served = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if served.len() < SERVICES {
-            served.push(RecordedService {
-                service: service.as_str().to_owned(),
-                outcome: answered.as_str().to_owned(),
-                us: nanos / 1_000,
-            });
-        }
-    }
-
-    fn all(&self) -> Vec<RecordedService> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// A call that was written down.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Recording {
-    /// 1.
-    pub format: u32,
-    /// Milliseconds since 1970.
-    pub unix_ms: u64,
-    /// The exchange.
-    pub exchange: String,
-    /// The rule that it was written down for: how it failed, `slow`, or `sample`.
-    pub rule: String,
-    /// The plugin's name.
-    pub plugin: String,
-    /// Its file.
-    pub file: PathBuf,
-    /// SHA-256 of the file.
-    pub digest: String,
-    /// The version it gives itself.
-    pub version: String,
-    /// The interface.
-    pub hook: String,
-    /// How the call ended, as metrics have it.
-    pub outcome: String,
-    /// In the words of the access record.
-    pub failure: Option<String>,
-    /// Time waiting for a place, in microseconds.
-    pub queue_us: u64,
-    /// Time after that.
-    pub wall_us: u64,
-    /// Processor time.
-    pub cpu_us: u64,
-    /// Its limits.
-    pub limits: RecordedLimits,
-    /// Its configuration.
-    pub config: Json,
-    /// The route.
-    pub route: String,
-    /// What an authorizer's decision depends on.
-    pub identity: Vec<Option<String>>,
-    /// The request.
-    pub request: RecordedRequest,
-    /// The response, for hooks that see one.
-    pub response: Option<RecordedResponse>,
-    /// The services it used, in the order in which they answered; not what they answered.
-    pub services: Vec<RecordedService>,
-}
-
-/// A service that a call has used.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct RecordedService {
-    /// The grant's key, as metrics have it.
-    pub service: String,
-    /// How it ended, as metrics have it.
-    pub outcome: String,
-    /// Its time, in microseconds.
-    pub us: u64,
-}
-
-/// Limits of a plugin.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct RecordedLimits {
-    /// Linear memory.
-    pub memory_bytes: u64,
-    /// Wall time.
-    pub time_ms: u64,
-    /// Processor time.
-    pub cpu_ms: u64,
-}
-
-/// A request as a plugin was given it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct RecordedRequest {
-    /// Method.
-    pub method: String,
-    /// Path, without the query.
-    pub path: String,
-    /// Host and port.
-    pub authority: String,
-    /// The client's address.
-    pub client: Option<IpAddr>,
-    /// Whether the client spoke TLS.
-    pub tls: bool,
-    /// Header fields.
-    pub fields: Vec<(String, String)>,
-    /// What the path captured.
-    pub parameters: Vec<(String, String)>,
-    /// What stages before it found out.
-    pub attributes: Vec<(String, Json)>,
-    /// Body, where it is written down.
-    pub body: Option<RecordedBody>,
-}
-
-/// A response as a plugin was given it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct RecordedResponse {
-    /// Status.
-    pub status: u16,
-    /// Header fields.
-    pub fields: Vec<(String, String)>,
-    /// Body, where it is written down.
-    pub body: Option<RecordedBody>,
-}
-
-/// A body.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum RecordedBody {
-    /// As it is.
-    #[serde(rename = "text")]
-    Text(String),
-    /// In hexadecimal, because it is no text.
-    #[serde(rename = "hex")]
-    Hex(String),
+/// A recording of a call that may not have ended.
+struct Draft {
+    recording: Recording,
+    /// What was redacted: it is wherever else it turns up.
+    private: Vec<String>,
 }
 
 /// Writes down the calls of one plugin.
 pub(crate) struct Recorder {
-    config: RecordConfig,
+    config: Arc<RecordConfig>,
     secrets: Vec<String>,
     calls: AtomicU64,
     /// A plugin that fails all the time is written down once a second.
@@ -196,7 +76,7 @@ pub(crate) struct Recorder {
 impl Recorder {
     pub(crate) fn new(config: RecordConfig, secrets: impl Iterator<Item = String>) -> Self {
         Self {
-            config,
+            config: Arc::new(config),
             secrets: secrets.filter(|secret| secret.len() >= SHORTEST_SECRET).collect(),
             calls: AtomicU64::new(0),
             gate: LogGate::new(),
@@ -210,9 +90,43 @@ impl Recorder {
             return;
         };
         if self.gate.open().is_some() {
-            let recording = self.recording(runtime, call, rule);
-            directory::keep(recording, self.config.directory.clone(), self.config.directory_bytes.0);
+            let Call {
+                inputs,
+                exchange,
+                taken,
+                served,
+                failure,
+            } = call;
+            let draft = self.draft(runtime, inputs, *exchange, taken.kind.as_str());
+            self.keep(draft, rule, taken, *failure, served);
         }
+    }
+
+    /// Somebody who notes what services answer in a call that may be written down.
+    pub(crate) fn listen(&self) -> Arc<Served> {
+        Arc::new(Served::new(Arc::clone(&self.config)))
+    }
+
+    /// Writes down what was begun.
+    fn keep(&self, draft: Draft, rule: &str, taken: &Taken, failure: Option<&Failure>, served: &Served) {
+        let Draft { recording, private } = draft;
+        let (mut services, services_left_out) = served.all();
+        for service in &mut services {
+            service.ask = self.hidden(&private, &service.ask);
+            self.conceal(&private, &mut service.answer);
+        }
+        let recording = Recording {
+            rule: rule.to_owned(),
+            outcome: failure.map_or(Outcome::Ok, Outcome::from).as_str().to_owned(),
+            failure: failure.map(|failure| self.hidden(&private, &failure.to_string())),
+            queue_us: micros(taken.queue),
+            wall_us: micros(taken.wall),
+            cpu_us: micros(taken.processor),
+            services,
+            services_left_out,
+            ..recording
+        };
+        directory::keep(recording, self.config.directory.clone(), self.config.directory_bytes.0);
     }
 
     fn rule(&self, outcome: Outcome, wall: Duration) -> Option<&'static str> {
@@ -236,33 +150,27 @@ impl Recorder {
         self.config.sample.is_some_and(sampled).then_some("sample")
     }
 
-    fn recording(&self, runtime: &Runtime, call: &Call<'_>, rule: &str) -> Recording {
-        let Call {
-            inputs,
-            exchange,
-            taken,
-            served,
-            failure,
-        } = call;
+    /// What is known of a call when it begins.
+    fn draft(&self, runtime: &Runtime, inputs: &Inputs<'_>, exchange: ExchangeId, hook: &str) -> Draft {
         let summary = runtime.plugin().summary();
         let limits = &runtime.plugin().caller().limits;
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let config = serde_json::from_str(&self.concealed(runtime.config()));
-        Recording {
+        let recording = Recording {
             format: FORMAT,
             unix_ms: millis(since.unwrap_or_default()),
             exchange: exchange.to_string(),
-            rule: rule.to_owned(),
+            rule: String::new(),
             plugin: summary.name.clone(),
             file: summary.file.clone(),
             digest: summary.digest.clone(),
             version: summary.version.clone(),
-            hook: taken.kind.as_str().to_owned(),
-            outcome: failure.map_or(Outcome::Ok, Outcome::from).as_str().to_owned(),
-            failure: failure.map(|failure| self.concealed(&failure.to_string())),
-            queue_us: micros(taken.queue),
-            wall_us: micros(taken.wall),
-            cpu_us: micros(taken.processor),
+            hook: hook.to_owned(),
+            outcome: String::new(),
+            failure: None,
+            queue_us: 0,
+            wall_us: 0,
+            cpu_us: 0,
             limits: RecordedLimits {
                 memory_bytes: limits.memory_bytes as u64,
                 time_ms: millis(limits.time),
@@ -277,8 +185,13 @@ impl Recorder {
                 fields: self.fields(headers),
                 body: self.body(body),
             }),
-            services: served.all(),
-        }
+            services: Vec::new(),
+            services_left_out: 0,
+            chunks: Vec::new(),
+            chunks_left_out: 0,
+        };
+        let private = self.private(inputs);
+        Draft { recording, private }
     }
 
     fn request(&self, inputs: &Inputs<'_>) -> RecordedRequest {
@@ -328,14 +241,37 @@ impl Recorder {
     }
 
     fn fields(&self, headers: &HeaderMap) -> Vec<(String, String)> {
-        let shown = |name: &str, value: &[u8]| match self.config.fields.iter().any(|kept| kept == name) {
-            true => self.concealed(&String::from_utf8_lossy(value)),
-            false => REDACTED.to_owned(),
-        };
-        let fields = headers.iter();
+        let mut fields = served::fields(headers, &self.config.fields);
+        fields.iter_mut().for_each(|(_, value)| *value = self.concealed(value));
         fields
-            .map(|(name, value)| (name.as_str().to_owned(), shown(name.as_str(), value.as_bytes())))
-            .collect()
+    }
+
+    /// Values that are redacted here, and what credentials are made of.
+    fn private(&self, inputs: &Inputs<'_>) -> Vec<String> {
+        let mut private = Vec::new();
+        let headers = inputs.view.request.headers.iter();
+        let headers = headers.chain(inputs.response.iter().flat_map(|(_, headers, _)| headers.iter()));
+        for (name, value) in headers {
+            let Ok(value) = value.to_str() else { continue };
+            if self.config.fields.iter().any(|kept| kept == name.as_str()) {
+                continue;
+            }
+            private.push(value.to_owned());
+            if CREDENTIALS.contains(&name.as_str()) {
+                let parts = value.split([' ', ';', ',', '=']);
+                private.extend(parts.map(str::to_owned));
+            }
+        }
+        let query = inputs.view.request.query().unwrap_or_default();
+        private.extend(
+            query
+                .split('&')
+                .filter_map(|pair| Some(pair.split_once('=')?.1.to_owned())),
+        );
+        private.retain(|value| value.len() >= SHORTEST_SECRET);
+        // What is part of another one must not break it in pieces that are left.
+        private.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        private
     }
 
     fn attribute(&self, name: &str, value: &Value) -> Json {
@@ -350,23 +286,59 @@ impl Recorder {
         }
     }
 
-    fn body(&self, body: Option<&[u8]>) -> Option<RecordedBody> {
+    fn body(&self, body: Option<&[u8]>) -> Option<Content> {
         let body = body.filter(|body| self.config.bodies && !body.is_empty())?;
-        Some(match std::str::from_utf8(body) {
-            Ok(text) => RecordedBody::Text(self.concealed(text)),
-            Err(_) => RecordedBody::Hex(body.iter().map(|byte| format!("{byte:02x}")).collect()),
-        })
+        let mut content = Content::shown(body);
+        content.text = content.text.map(|text| self.concealed(&text));
+        Some(content)
+    }
+
+    /// What a service answered, or what it has of texts.
+    fn conceal(&self, private: &[String], answer: &mut ServiceAnswer) {
+        let content = match answer {
+            ServiceAnswer::Value(value) => value,
+            ServiceAnswer::Entry(entry) => &mut entry.value,
+            ServiceAnswer::Response(response) => {
+                let fields = response.fields.iter_mut();
+                fields.for_each(|(_, value)| *value = self.hidden(private, value));
+                &mut response.body
+            }
+            ServiceAnswer::Error(error) => {
+                error.text = self.hidden(private, &error.text);
+                return;
+            }
+            ServiceAnswer::Done
+            | ServiceAnswer::Absent
+            | ServiceAnswer::Never
+            | ServiceAnswer::Number(_)
+            | ServiceAnswer::Bucket(_) => return,
+        };
+        self.conceal_content(private, content);
+    }
+
+    fn conceal_content(&self, private: &[String], content: &mut Content) {
+        if let Some(text) = &mut content.text {
+            *text = self.hidden(private, text);
+        }
+    }
+
+    /// Without secrets and without what is redacted in the call's inputs.
+    fn hidden(&self, private: &[String], text: &str) -> String {
+        replaced(self.concealed(text), private)
     }
 
     fn concealed(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for secret in &self.secrets {
-            if text.contains(secret.as_str()) {
-                text = text.replace(secret.as_str(), REDACTED);
-            }
-        }
-        text
+        replaced(text.to_owned(), &self.secrets)
     }
+}
+
+fn replaced(mut text: String, values: &[String]) -> String {
+    for value in values {
+        if text.contains(value.as_str()) {
+            text = text.replace(value.as_str(), REDACTED);
+        }
+    }
+    text
 }
 
 fn millis(time: Duration) -> u64 {

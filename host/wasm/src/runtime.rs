@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use gatewright_config::gateway::InstancePolicy;
 use gatewright_core::{ExchangeId, Explanation, Value};
+use http::HeaderMap;
 
 use crate::api::{self, Hook};
 use crate::breaker::{Breakers, Pass};
@@ -18,7 +19,8 @@ use crate::kind::PluginKind;
 use crate::metrics::{Measured, Outcome, RouteStats};
 use crate::plugin::Plugin;
 use crate::pool::Pool;
-use crate::recording::{Call, Served};
+use crate::recording::Call;
+use crate::tape::Tape;
 
 /// One runtime.
 pub(crate) struct Runtime {
@@ -43,6 +45,8 @@ pub(crate) struct Cause<'a> {
     pub(crate) stats: &'a RouteStats,
     /// Where the call says what it did, when somebody wants to know.
     pub(crate) explanation: Option<&'a Explanation>,
+    /// Header fields of its request.
+    pub(crate) headers: &'a HeaderMap,
 }
 
 impl Runtime {
@@ -92,9 +96,9 @@ impl Runtime {
     /// One call, within all limits, counted. Dropping it ends the guest.
     pub(crate) async fn call<H: Hook>(&self, hook: &H, cause: Cause<'_>) -> Result<H::Output, Failure> {
         let mut measured = cause.stats.measure(H::KIND);
-        let served = self.plugin.recorder().map(|_| Arc::<Served>::default());
-        let result = self.admit_and_run(hook, cause, served.as_ref(), &mut measured).await;
-        if let (Some(recorder), Some(served)) = (self.plugin.recorder(), served) {
+        let tape = self.plugin.tape();
+        let result = self.admit_and_run(hook, cause, tape.as_ref(), &mut measured).await;
+        if let (Some(recorder), Some(Tape::Noting(served))) = (self.plugin.recorder(), tape) {
             let call = Call {
                 inputs: hook.inputs(),
                 exchange: cause.exchange,
@@ -141,14 +145,14 @@ impl Runtime {
         &self,
         hook: &H,
         cause: Cause<'_>,
-        served: Option<&Arc<Served>>,
+        tape: Option<&Tape>,
         measured: &mut Measured<'_>,
     ) -> Result<H::Output, Failure> {
         let pass = self.admit(H::KIND)?;
         let (_place, now) = self.plugin.place(measured.began(), cause.deadline, cause.stats).await?;
         measured.has_place(now);
         let budget = self.budget(now, cause.deadline);
-        let guest = pin!(self.run(hook, cause, served, budget));
+        let guest = pin!(self.run(hook, cause, tape, budget));
         let result = self.within_time(guest, now, cause.deadline, measured).await;
         self.judge(H::KIND, pass, result.as_ref().err());
         result
@@ -188,12 +192,12 @@ impl Runtime {
         &self,
         hook: &H,
         cause: Cause<'_>,
-        served: Option<&Arc<Served>>,
+        tape: Option<&Tape>,
         budget: Duration,
     ) -> Result<H::Output, Failure> {
         let _running = self.plugin.shared().ticker.running();
         let mut instance = self.instance(cause.exchange).await?;
-        instance.store.data_mut().served = served.map(Arc::clone);
+        instance.store.data_mut().serves(cause.headers, tape.cloned());
         let at_work = AtWork {
             instance: &mut instance,
             cause,

@@ -52,8 +52,8 @@ impl PluginStage {
                 .transpose()?,
             transforms_requests: kinds.has(PluginKind::RequestTransform),
             transforms_responses: kinds.has(PluginKind::ResponseTransform),
-            filters_requests: plugin.needs().request_chunks,
-            filters_responses: plugin.needs().response_chunks,
+            filters_requests: kinds.has(PluginKind::BodyFilter) && plugin.needs().request_chunks,
+            filters_responses: kinds.has(PluginKind::BodyFilter) && plugin.needs().response_chunks,
             on_fault: config.on_fault,
             body_bytes: config.body_bytes.0,
         };
@@ -237,6 +237,7 @@ impl<'a> Cause<'a> {
             deadline: exchange.deadline,
             stats,
             explanation: exchange.record.explanation.as_deref(),
+            headers: &exchange.request.headers,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gatewright_core::ExchangeId;
+use http::HeaderMap;
 use wasmtime::UpdateDeadline;
 use wasmtime_wasi::{Deterministic, HostWallClock, ResourceTable, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -17,7 +18,7 @@ use crate::leases::{Lease, Leases};
 use crate::limits::{Limits, Meter};
 use crate::log_gate::LogGate;
 use crate::metrics::{CustomMetrics, PluginStats};
-use crate::recording::Served;
+use crate::tape::Tape;
 use crate::turns::Turns;
 
 /// Largest piece of randomness that WASI hands out at once.
@@ -47,8 +48,8 @@ pub(crate) struct CallState {
     /// Random numbers of tests.
     pub(crate) seeded: Option<Deterministic>,
     pub(crate) outgoing: Outgoing,
-    /// Where calls of services are noted, when the call may be written down.
-    pub(crate) served: Option<Arc<Served>>,
+    /// Where answers of services are noted, or come from.
+    pub(crate) tape: Option<Tape>,
     ticks_left: u32,
     /// Set when somebody has taken what the guest made, and it may go on for as long again.
     fed: Option<Arc<AtomicBool>>,
@@ -72,7 +73,7 @@ impl CallState {
             leases: Vec::new(),
             seeded: caller.granted.seed.map(seeded),
             outgoing: Outgoing::new(&caller),
-            served: None,
+            tape: None,
             ticks_left: caller.limits.cpu_ticks,
             fed: None,
             turns: Turns::default(),
@@ -88,10 +89,16 @@ impl CallState {
         self.turns = Turns::default();
         self.log_bytes_left = self.caller.limits.log_bytes;
         self.leases.clear();
-        self.outgoing = Outgoing::new(&self.caller);
+        self.outgoing.begin();
         if let Some(wasi) = &self.wasi {
             wasi.printed.begin(exchange);
         }
+    }
+
+    /// What is done from now on is done for a request with these header fields.
+    pub(crate) fn serves(&mut self, headers: &HeaderMap, tape: Option<Tape>) {
+        self.outgoing.is_for(headers, tape.clone());
+        self.tape = tape;
     }
 
     /// Full processor time whenever this is set.

@@ -2,6 +2,7 @@
 //! told and says what came of it.
 
 mod cache;
+mod circles;
 mod counters;
 mod http;
 mod kv;

@@ -1,5 +1,8 @@
 //! Calls that are written down, and what `gatewright replay` makes of them.
 
+mod answers;
+mod chunks;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -175,40 +178,4 @@ fn slow_calls_and_samples_are_written_down_with_their_bodies_if_wanted() {
     let (_, recorded) = recording(&gateway);
     assert_eq!(recorded["rule"], "slow");
     assert!(recorded["wall_us"].as_u64().unwrap() >= 50_000, "{recorded:#}");
-}
-
-#[test]
-fn services_that_a_call_used_are_named_without_what_they_answered() {
-    let limits = format!(
-        "[plugin.uses-services]\n{PATIENT}\ngrants = {{ secrets = [\"KEY\"] }}\n[secrets]\nKEY = \"file:{{dir}}/key\"\n\
-         [plugin.uses-services.record]\nsample = 1\nbodies = true\ndirectory = \"{{dir}}/recordings\"\n"
-    );
-    let config = [base(), limits, route("services", "", "plugin = \"uses-services\"")].concat();
-    let files = TestFiles::default()
-        .with("key", "granted-secret")
-        .with_guests(&["uses-services"]);
-    let gateway = files.start(&config);
-    let calls = json!([{ "call": "secret", "name": "KEY" }, { "call": "secret", "name": "granted-secret" }]);
-    let answer = http(
-        gateway.addr("public"),
-        "POST",
-        "/services",
-        &[],
-        calls.to_string().as_bytes(),
-    );
-    assert_eq!(answer.json()[0]["ok"], "granted-secret");
-    let (file, recorded) = recording(&gateway);
-    let outcomes: Vec<_> = recorded["services"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| &it["outcome"])
-        .collect();
-    assert_eq!(outcomes, ["ok", "refused"]);
-    assert!(!recorded.to_string().contains("granted-secret"), "{recorded:#}");
-    let said = stdout(&gatewright(&["replay"], &[&file]));
-    assert!(
-        said.contains("it used services") && said.contains("secrets (ok), secrets (refused)"),
-        "{said}"
-    );
 }

@@ -29,7 +29,7 @@ pub(super) fn clients(
             .filter(|known| known.is_still(plugin));
         let client = match same {
             Some(client) => Arc::clone(client),
-            None => PluginClient::new(plugin, foundation.workers, &foundation.resolver)
+            None => PluginClient::new(plugin, foundation.workers, &foundation.resolver, foundation.via.clone())
                 .map(Arc::new)
                 .map_err(Box::new)?,
         };

@@ -191,9 +191,3 @@ fn broken(error: &hyper::Error) -> Problem {
     }
     Problem::new(ProblemKind::IntegrationFailure).with_cause(causes(error))
 }
-
-/// What this process calls itself in `Via`.
-pub fn via() -> HeaderValue {
-    let name = format!("1.1 gatewright-{:08x}", crate::gateway::process_id() as u32);
-    HeaderValue::try_from(name).unwrap_or(HeaderValue::from_static("1.1 gatewright"))
-}

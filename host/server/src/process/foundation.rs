@@ -10,11 +10,11 @@ use super::StartError;
 use crate::access_log::AccessLog;
 use crate::assemble::Foundation;
 use crate::candidate::Probations;
-use crate::integrations::http::via;
 use crate::state::embedded::Embedded;
 use crate::telemetry::{Metrics, Telemetry};
 use crate::trial::proof::Proofs;
 use crate::upstream::screen::SystemResolver;
+use crate::via;
 
 /// Threads that serve requests.
 pub(super) fn worker_count(config: &GatewayConfig) -> usize {
@@ -58,7 +58,7 @@ pub(super) fn foundation(
         telemetry: Telemetry::new(Arc::clone(metrics), access_log),
         metrics: Arc::clone(metrics),
         resolver: Arc::new(SystemResolver::default()),
-        via: via(),
+        via: via::own(),
         explaining: None,
         workers,
     })

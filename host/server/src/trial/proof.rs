@@ -109,7 +109,7 @@ impl Proofs {
         limits.cpu = limits.cpu.saturating_mul(PATIENCE);
         let mut failed = Vec::new();
         for case in &cases.cases {
-            let script = Script::new(&summary.name, &limits, &case.services, false).await;
+            let script = Script::new(&summary.name, &limits, case, false).await;
             let script =
                 script.map_err(|error| format!("cannot be tested: {}:{}: {error}", tests.display(), case.line))?;
             let plugin = trial

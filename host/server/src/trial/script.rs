@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use gatewright_config::cases::CaseServices;
+use gatewright_config::cases::{CaseServices, HookName, PluginCase};
 use gatewright_config::{PluginConfig, Rate};
 use gatewright_core::{Expected, Space, State as _, StateError};
-use gatewright_wasm::{Granted, Observer, Secret, Statement};
+use gatewright_wasm::{Divergence, Granted, Observer, PluginKind, Script as Calls, Secret, Statement};
 
 use self::outbound::Answers;
 pub(crate) use self::outbound::{Sent, shown as shown_request};
@@ -36,6 +36,10 @@ pub(crate) struct Script {
     seen: Arc<Seen>,
     time: Option<Duration>,
     seed: Option<u64>,
+    /// Every call of a service, instead of the rest.
+    calls: Option<Arc<Calls>>,
+    /// The only hook that is asked.
+    only: Option<PluginKind>,
 }
 
 /// What was seen of the plugin that its answer does not say.
@@ -58,9 +62,10 @@ impl Script {
     pub(crate) async fn new(
         owner: &str,
         limits: &PluginConfig,
-        services: &CaseServices,
+        case: &PluginCase,
         again: bool,
     ) -> Result<Self, String> {
+        let services = &case.services;
         let mut config = limits.clone();
         services.grant(&mut config.grants);
         if again {
@@ -79,6 +84,11 @@ impl Script {
             seen: Arc::default(),
             time: services.time,
             seed: services.seed,
+            calls: services
+                .calls
+                .as_deref()
+                .map(|calls| Arc::new(Calls::new(calls, again))),
+            only: case.hook.map(kind),
             config,
         };
         script
@@ -107,9 +117,16 @@ impl Script {
             http: Some(answers),
             time: self.time,
             seed: self.seed,
+            script: self.calls.clone(),
+            only: self.only,
             observer: Some(seen),
             ..Granted::default()
         }
+    }
+
+    /// Where the plugin asked services for something else than the case has.
+    pub(crate) fn divergence(&self) -> Option<Divergence> {
+        self.calls.as_ref()?.divergence()
     }
 
     /// The requests that were sent, and those that should have been.
@@ -193,6 +210,16 @@ impl Observer for Seen {
             ttl,
             policy: policy.to_vec(),
         });
+    }
+}
+
+fn kind(hook: HookName) -> PluginKind {
+    match hook {
+        HookName::Authorizer => PluginKind::Authorizer,
+        HookName::RequestTransform => PluginKind::RequestTransform,
+        HookName::ResponseTransform => PluginKind::ResponseTransform,
+        HookName::BodyFilter => PluginKind::BodyFilter,
+        HookName::Integration => PluginKind::Integration,
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use gatewright_config::{ByteSize, OriginGrant, Place, PluginConfig, TargetConfig, UpstreamConfig};
 use gatewright_core::Body;
 use gatewright_wasm::{HttpClient, Outbound, OutboundError, Sending};
-use http::header;
+use http::header::{self, HeaderValue};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
@@ -17,7 +17,7 @@ use super::pool::Lease;
 use super::screen::{Resolve, Screen};
 use super::target::Target;
 use super::{Failure, causes};
-use crate::fields;
+use crate::{fields, via};
 
 /// How often a request goes out on connections that turn out to be closed.
 const MAX_ATTEMPTS: usize = 4;
@@ -33,6 +33,8 @@ pub struct PluginClient {
     upstream: UpstreamConfig,
     allow_private: bool,
     authorities: Option<Vec<u8>>,
+    /// What this process calls itself in `Via`.
+    via: HeaderValue,
     /// In the order of the grants.
     targets: Vec<Target>,
 }
@@ -44,11 +46,16 @@ impl HttpClient for PluginClient {
 }
 
 impl PluginClient {
-    /// A client without connections, for the origins that are granted.
+    /// A client without connections, for the origins that are granted. `via` is what this process calls itself.
     ///
     /// # Errors
     /// When its certificate authorities cannot be read, or an origin's host makes no sense.
-    pub fn new(config: &PluginConfig, workers: usize, resolver: &Arc<dyn Resolve>) -> Result<Self, SetupError> {
+    pub fn new(
+        config: &PluginConfig,
+        workers: usize,
+        resolver: &Arc<dyn Resolve>,
+        via: HeaderValue,
+    ) -> Result<Self, SetupError> {
         let upstream = upstream(config);
         // Read before it is used: if it changes in between, it differs the next time.
         let authorities = super::authorities(&upstream);
@@ -63,6 +70,7 @@ impl PluginClient {
             upstream,
             allow_private,
             authorities,
+            via,
             targets,
         })
     }
@@ -91,10 +99,12 @@ impl PluginClient {
             request,
             deadline,
             max_response_bytes,
+            came_by,
         } = outbound;
         let target = self.targets.get(origin);
         let target = target.ok_or_else(|| OutboundError::Connect("there is no such origin".to_owned()))?;
         let replayable = request.body().is_empty() && request.method().is_safe();
+        let via = via::onward(&came_by, &self.via);
         let mut fresh_only = false;
         for _ in 0..MAX_ATTEMPTS {
             let mut lease = match target.pool.take(Instant::now()).filter(|_| !fresh_only) {
@@ -104,7 +114,7 @@ impl PluginClient {
                     .await
                     .map_err(|error| unreachable(&error, deadline))?,
             };
-            match lease.send(with_host(&request, target), deadline).await {
+            match lease.send(settled(&request, target, &via), deadline).await {
                 Ok(response) => return receive(response, lease, deadline, max_response_bytes).await,
                 Err(Failure::Unsent(_)) => {}
                 Err(Failure::Broken { reused: true, .. }) if replayable => {}
@@ -151,12 +161,14 @@ fn upstream(config: &PluginConfig) -> UpstreamConfig {
     }
 }
 
-fn with_host(request: &http::Request<Bytes>, target: &Target) -> http::Request<Body> {
+/// With what is not a plugin's to say.
+fn settled(request: &http::Request<Bytes>, target: &Target, via: &HeaderValue) -> http::Request<Body> {
     let mut sent = http::Request::new(Body::full(request.body().clone()));
     *sent.method_mut() = request.method().clone();
     *sent.uri_mut() = request.uri().clone();
     *sent.headers_mut() = request.headers().clone();
     sent.headers_mut().insert(header::HOST, target.authority.clone());
+    sent.headers_mut().insert(header::VIA, via.clone());
     sent
 }
 
@@ -244,7 +256,13 @@ mod tests {
             },
         });
         let resolver: Arc<dyn Resolve> = Arc::new(Script(Mutex::new(answers)));
-        PluginClient::new(&config, 1, &resolver).unwrap()
+        PluginClient::new(
+            &config,
+            1,
+            &resolver,
+            HeaderValue::from_static("1.1 gatewright-00000000"),
+        )
+        .unwrap()
     }
 
     fn outbound() -> Outbound {
@@ -253,6 +271,7 @@ mod tests {
             request: http::Request::get("/path").body(Bytes::new()).unwrap(),
             deadline: Instant::now() + Duration::from_secs(10),
             max_response_bytes: 1 << 10,
+            came_by: Vec::new(),
         }
     }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::metrics::{Answered, Service, nanos};
-use crate::recording::Served;
 use crate::state::{CallState, Caller};
 use crate::text::escaped;
 
@@ -14,7 +13,6 @@ const LONGEST_NAME: usize = 256;
 /// A call of a service.
 pub(super) struct Asked {
     caller: Arc<Caller>,
-    served: Option<Arc<Served>>,
     service: Service,
     began: Instant,
     answered: Answered,
@@ -23,16 +21,15 @@ pub(super) struct Asked {
 impl CallState {
     /// A plugin calls a service. Dropped before it has ended, it was cancelled.
     pub(super) fn asked(&self, service: Service) -> Asked {
-        Asked::by(&self.caller, self.served.as_ref(), service)
+        Asked::by(&self.caller, service)
     }
 }
 
 impl Asked {
     /// A plugin calls a service.
-    pub(super) fn by(caller: &Arc<Caller>, served: Option<&Arc<Served>>, service: Service) -> Self {
+    pub(super) fn by(caller: &Arc<Caller>, service: Service) -> Self {
         Self {
             caller: Arc::clone(caller),
-            served: served.map(Arc::clone),
             service,
             began: Instant::now(),
             answered: Answered::Cancelled,
@@ -109,9 +106,6 @@ impl Asked {
 impl Drop for Asked {
     fn drop(&mut self) {
         let time = nanos(self.began.elapsed());
-        if let Some(served) = &self.served {
-            served.note(self.service, self.answered, time);
-        }
         self.caller.stats.services.note(self.service, self.answered, time);
     }
 }

@@ -23,10 +23,14 @@ impl Host for CallState {
         key: String,
         wait: Option<u32>,
     ) -> wasmtime::Result<Result<Found, CacheError>> {
-        let asked = self.asked(Service::Cache);
-        let found = get(self, &cache, &key, wait).await;
-        let found = found.map(|found| found.map_or(Found::Compute, |value| Found::Value(value.to_vec())));
-        Ok(asked.settled(found, |refusal, asked| refusal.into_error(asked, &cache)))
+        let told = self.told("cache.get", &cache, Some(&key));
+        let got = async {
+            let asked = self.asked(Service::Cache);
+            let found = get(self, &cache, &key, wait).await;
+            let found = found.map(|found| found.map_or(Found::Compute, |value| Found::Value(value.to_vec())));
+            asked.settled(found, |refusal, asked| refusal.into_error(asked, &cache))
+        };
+        told.or(got).await
     }
 
     async fn put(
@@ -36,15 +40,23 @@ impl Host for CallState {
         value: Vec<u8>,
         ttl: u32,
     ) -> wasmtime::Result<Result<(), CacheError>> {
-        let asked = self.asked(Service::Cache);
-        let put = put(self, &cache, &key, value.into(), ttl).await;
-        Ok(asked.settled(put, |refusal, asked| refusal.into_error(asked, &cache)))
+        let told = self.told("cache.put", &cache, Some(&key));
+        let kept = async {
+            let asked = self.asked(Service::Cache);
+            let put = put(self, &cache, &key, value.into(), ttl).await;
+            asked.settled(put, |refusal, asked| refusal.into_error(asked, &cache))
+        };
+        told.or(kept).await
     }
 
     async fn forget(&mut self, cache: String, key: String) -> wasmtime::Result<Result<(), CacheError>> {
-        let asked = self.asked(Service::Cache);
-        let forgotten = forget(self, &cache, &key).await;
-        Ok(asked.settled(forgotten, |refusal, asked| refusal.into_error(asked, &cache)))
+        let told = self.told("cache.forget", &cache, Some(&key));
+        let gone = async {
+            let asked = self.asked(Service::Cache);
+            let forgotten = forget(self, &cache, &key).await;
+            asked.settled(forgotten, |refusal, asked| refusal.into_error(asked, &cache))
+        };
+        told.or(gone).await
     }
 }
 

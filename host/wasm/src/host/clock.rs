@@ -9,16 +9,15 @@ use crate::state::CallState;
 
 impl Host for CallState {
     fn unix_nanos(&mut self) -> wasmtime::Result<u64> {
-        if let Some(time) = self.caller.granted.time {
-            return Ok(nanos(time));
-        }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(nanos(now))
+        let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let told = self.told("clock.unix-nanos", "", None);
+        told.or_at_once(|| nanos(self.caller.granted.time.unwrap_or_else(now)))
     }
 
     fn monotonic_nanos(&mut self) -> wasmtime::Result<u64> {
         static ORIGIN: OnceLock<Instant> = OnceLock::new();
         let elapsed = || ORIGIN.get_or_init(Instant::now).elapsed();
-        Ok(nanos(self.caller.granted.time.unwrap_or_else(elapsed)))
+        let told = self.told("clock.monotonic-nanos", "", None);
+        told.or_at_once(|| nanos(self.caller.granted.time.unwrap_or_else(elapsed)))
     }
 }

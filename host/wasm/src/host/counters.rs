@@ -18,9 +18,14 @@ impl Host for CallState {
         delta: i64,
         window: u32,
     ) -> wasmtime::Result<Result<i64, CounterError>> {
-        let asked = self.asked(Service::Counters);
-        let counted = add(&self.caller, &counter, &key, delta, window).await;
-        Ok(asked.settled(counted, |refusal, asked| refusal.into_error(asked, &counter)))
+        let told = self.told("counters.add", &counter, Some(&key));
+        let caller = &self.caller;
+        let added = async {
+            let asked = Asked::by(caller, Service::Counters);
+            let counted = add(caller, &counter, &key, delta, window).await;
+            asked.settled(counted, |refusal, asked| refusal.into_error(asked, &counter))
+        };
+        told.or(added).await
     }
 
     async fn take(
@@ -31,12 +36,17 @@ impl Host for CallState {
         capacity: u32,
         refill_per_second: f64,
     ) -> wasmtime::Result<Result<Bucket, CounterError>> {
-        let asked = self.asked(Service::Counters);
-        let taken = match bucket(tokens, capacity, refill_per_second) {
-            Ok(bucket) => take(&self.caller, &counter, &key, tokens, bucket).await,
-            Err(reason) => Err(Refusal::BadRequest(reason)),
+        let told = self.told("counters.take", &counter, Some(&key));
+        let caller = &self.caller;
+        let took = async {
+            let asked = Asked::by(caller, Service::Counters);
+            let taken = match bucket(tokens, capacity, refill_per_second) {
+                Ok(bucket) => take(caller, &counter, &key, tokens, bucket).await,
+                Err(reason) => Err(Refusal::BadRequest(reason)),
+            };
+            asked.settled(taken, |refusal, asked| refusal.into_error(asked, &counter))
         };
-        Ok(asked.settled(taken, |refusal, asked| refusal.into_error(asked, &counter)))
+        told.or(took).await
     }
 }
 

@@ -8,25 +8,25 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gatewright_core::TokenBucket;
-use http::{Method, Request, Response, Uri};
+use http::{HeaderValue, Method, Request, Response, Uri};
 
 use self::at_once::at_once;
 use self::target::{Misdirected, target};
-use super::Outgoing;
 use super::asked::Asked;
+use super::outgoing::{Outgoing, Turn};
 use crate::api;
 use crate::api::bindings::gatewright::plugin::http_client::{FullResponse, Host, HttpError, OutboundRequest};
 use crate::api::bindings::gatewright::plugin::types::ResponseHeadResult as ResponseHead;
 use crate::metrics::{Answered, Service};
 use crate::outbound::{Outbound, OutboundError};
-use crate::recording::Served;
 use crate::state::{CallState, Caller};
+use crate::tape::Told;
 
 impl Host for CallState {
     async fn send(&mut self, request: OutboundRequest) -> wasmtime::Result<Result<FullResponse, HttpError>> {
-        let request = self.outgoing.prepare(self.served.as_ref(), request);
+        let request = self.outgoing.prepare(request);
         let caller = Arc::clone(&self.caller);
-        Ok(send(&caller, request).await.map(lowered))
+        send_lowered(&caller, request).await
     }
 
     async fn send_all(
@@ -35,14 +35,15 @@ impl Host for CallState {
     ) -> wasmtime::Result<Vec<Result<FullResponse, HttpError>>> {
         let requests: Vec<_> = requests
             .into_iter()
-            .map(|request| self.outgoing.prepare(self.served.as_ref(), request))
+            .map(|request| self.outgoing.prepare(request))
             .collect();
         let caller = Arc::clone(&self.caller);
         let sending = requests
             .into_iter()
             .map(|request| send_lowered(&caller, request))
             .collect();
-        Ok(at_once(sending, caller.limits.http.parallel).await)
+        let sent = at_once(sending, caller.limits.http.parallel).await;
+        sent.into_iter().collect()
     }
 }
 
@@ -51,43 +52,60 @@ const BUCKETS: &str = "requests of plugins";
 
 /// A request that has been checked, or why it is not sent.
 struct Prepared {
+    told: Told,
     asked: Asked,
     outbound: Result<Outbound, Refusal>,
 }
 
 impl Outgoing {
-    fn prepare(&mut self, served: Option<&Arc<Served>>, request: OutboundRequest) -> Prepared {
-        let counted = self.count();
-        let asked = Asked::by(self.caller(), served, Service::Http);
-        prepare(self.caller(), asked, counted, request)
+    fn prepare(&mut self, request: OutboundRequest) -> Prepared {
+        let turn = self.turn();
+        prepare(self.caller(), turn, request)
     }
 }
 
-/// Checks a request. It is one too many where `counted` says so.
-fn prepare(caller: &Caller, asked: Asked, counted: Result<(), String>, request: OutboundRequest) -> Prepared {
+/// Checks a request.
+fn prepare(caller: &Arc<Caller>, turn: Turn, request: OutboundRequest) -> Prepared {
+    let Turn { counted, came_by, tape } = turn;
+    let told = tape.map_or(Told::Nobody, |tape| {
+        let (place, query) = match request.url.split_once('?') {
+            Some((place, query)) => (place, Some(query)),
+            None => (request.url.as_str(), None),
+        };
+        tape.told("http.send", &format!("{} {place}", request.method), query)
+    });
+    let asked = Asked::by(caller, Service::Http);
     let outbound = match counted {
-        Ok(()) => checked(caller, request),
+        Ok(()) => checked(caller, request, came_by),
         Err(reason) => Err(Refusal::BadRequest(reason)),
     };
-    Prepared { asked, outbound }
+    Prepared { told, asked, outbound }
 }
 
-/// The same for who has the request from elsewhere.
+/// The same for who has the request from elsewhere, and cannot be stopped by a script.
 pub(super) async fn ask(
     caller: &Arc<Caller>,
-    counted: Result<(), String>,
+    turn: Turn,
     request: OutboundRequest,
 ) -> Result<Response<Bytes>, HttpError> {
-    let asked = Asked::by(caller, None, Service::Http);
-    send(caller, prepare(caller, asked, counted, request)).await
+    let sent = send(caller, prepare(caller, turn, request)).await;
+    sent.unwrap_or_else(|error| Err(HttpError::BadRequest(error.to_string())))
 }
 
-async fn send_lowered(caller: &Caller, prepared: Prepared) -> Result<FullResponse, HttpError> {
-    send(caller, prepared).await.map(lowered)
+async fn send_lowered(caller: &Caller, prepared: Prepared) -> wasmtime::Result<Result<FullResponse, HttpError>> {
+    Ok(send(caller, prepared).await?.map(lowered))
 }
 
-async fn send(caller: &Caller, prepared: Prepared) -> Result<Response<Bytes>, HttpError> {
-    let Prepared { asked, outbound } = prepared;
+async fn send(caller: &Caller, prepared: Prepared) -> wasmtime::Result<Result<Response<Bytes>, HttpError>> {
+    let Prepared { told, asked, outbound } = prepared;
+    told.or(send_checked(caller, asked, outbound)).await
+}
+
+async fn send_checked(
+    caller: &Caller,
+    asked: Asked,
+    outbound: Result<Outbound, Refusal>,
+) -> Result<Response<Bytes>, HttpError> {
     let sent = match (outbound, &caller.granted.http) {
         (Ok(outbound), Some(client)) => {
             let origin = outbound.origin;
@@ -125,7 +143,7 @@ async fn within_rate(caller: &Caller) -> Result<(), Refusal> {
     }
 }
 
-fn checked(caller: &Caller, request: OutboundRequest) -> Result<Outbound, Refusal> {
+fn checked(caller: &Caller, request: OutboundRequest, came_by: Vec<HeaderValue>) -> Result<Outbound, Refusal> {
     let limits = &caller.limits;
     let OutboundRequest {
         method,
@@ -156,6 +174,7 @@ fn checked(caller: &Caller, request: OutboundRequest) -> Result<Outbound, Refusa
         request,
         deadline: Instant::now() + patience,
         max_response_bytes: wanted.min(most),
+        came_by,
     })
 }
 

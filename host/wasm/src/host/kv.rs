@@ -13,9 +13,14 @@ use crate::state::{CallState, Caller};
 
 impl Host for CallState {
     async fn get(&mut self, store: String, key: String) -> wasmtime::Result<Result<Option<Entry>, KvError>> {
-        let asked = self.asked(Service::Kv);
-        let found = get(&self.caller, &store, &key).await;
-        Ok(asked.settled(found, |refusal, asked| refusal.into_error(asked, &store)))
+        let told = self.told("kv.get", &store, Some(&key));
+        let caller = &self.caller;
+        let got = async {
+            let asked = Asked::by(caller, Service::Kv);
+            let found = get(caller, &store, &key).await;
+            asked.settled(found, |refusal, asked| refusal.into_error(asked, &store))
+        };
+        told.or(got).await
     }
 
     async fn set(
@@ -25,11 +30,16 @@ impl Host for CallState {
         value: Vec<u8>,
         ttl: Option<u32>,
     ) -> wasmtime::Result<Result<u64, KvError>> {
-        let asked = self.asked(Service::Kv);
-        let put = put(&self.caller, &store, &key, Expected::Anything, value, ttl).await;
-        // With nothing expected, there always is a revision.
-        let put = put.map(Option::unwrap_or_default);
-        Ok(asked.settled(put, |refusal, asked| refusal.into_error(asked, &store)))
+        let told = self.told("kv.set", &store, Some(&key));
+        let caller = &self.caller;
+        let set = async {
+            let asked = Asked::by(caller, Service::Kv);
+            let put = put(caller, &store, &key, Expected::Anything, value, ttl).await;
+            // With nothing expected, there always is a revision.
+            let put = put.map(Option::unwrap_or_default);
+            asked.settled(put, |refusal, asked| refusal.into_error(asked, &store))
+        };
+        told.or(set).await
     }
 
     async fn compare_and_set(
@@ -40,16 +50,26 @@ impl Host for CallState {
         value: Vec<u8>,
         ttl: Option<u32>,
     ) -> wasmtime::Result<Result<Option<u64>, KvError>> {
-        let asked = self.asked(Service::Kv);
-        let expected = expected.map_or(Expected::Absent, Expected::Revision);
-        let put = put(&self.caller, &store, &key, expected, value, ttl).await;
-        Ok(asked.settled(put, |refusal, asked| refusal.into_error(asked, &store)))
+        let told = self.told("kv.compare-and-set", &store, Some(&key));
+        let caller = &self.caller;
+        let set = async {
+            let asked = Asked::by(caller, Service::Kv);
+            let expected = expected.map_or(Expected::Absent, Expected::Revision);
+            let put = put(caller, &store, &key, expected, value, ttl).await;
+            asked.settled(put, |refusal, asked| refusal.into_error(asked, &store))
+        };
+        told.or(set).await
     }
 
     async fn delete(&mut self, store: String, key: String) -> wasmtime::Result<Result<(), KvError>> {
-        let asked = self.asked(Service::Kv);
-        let deleted = delete(&self.caller, &store, &key).await;
-        Ok(asked.settled(deleted, |refusal, asked| refusal.into_error(asked, &store)))
+        let told = self.told("kv.delete", &store, Some(&key));
+        let caller = &self.caller;
+        let gone = async {
+            let asked = Asked::by(caller, Service::Kv);
+            let deleted = delete(caller, &store, &key).await;
+            asked.settled(deleted, |refusal, asked| refusal.into_error(asked, &store))
+        };
+        told.or(gone).await
     }
 }
 

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::VIA;
 use http::uri::Scheme;
-use http::{Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
@@ -15,6 +16,7 @@ use super::http_client;
 use crate::api;
 use crate::api::bindings::gatewright::plugin::http_client::{HttpError, OutboundRequest};
 use crate::state::Caller;
+use crate::tape::Tape;
 
 /// Bytes of a guest's body that wait for somebody to take them, at once.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -23,6 +25,18 @@ const CHUNK_BYTES: usize = 64 << 10;
 pub(crate) struct Outgoing {
     caller: Arc<Caller>,
     left: usize,
+    /// `Via` of the exchange that they are sent for.
+    came_by: Vec<HeaderValue>,
+    tape: Option<Tape>,
+}
+
+/// What one more request is sent with.
+pub(super) struct Turn {
+    /// Whether it is one too many.
+    pub(super) counted: Result<(), String>,
+    /// `Via` of the exchange that it is sent for.
+    pub(super) came_by: Vec<HeaderValue>,
+    pub(super) tape: Option<Tape>,
 }
 
 /// What becomes of the connection of a response; there is nothing to be done for one that is whole.
@@ -34,6 +48,32 @@ impl Outgoing {
         Self {
             caller: Arc::clone(caller),
             left: caller.limits.http.requests,
+            came_by: Vec::new(),
+            tape: None,
+        }
+    }
+
+    /// As many again as one call may send.
+    pub(crate) fn begin(&mut self) {
+        self.left = self.caller.limits.http.requests;
+    }
+
+    /// What is sent from now on is sent for a request with these header fields.
+    pub(crate) fn is_for(&mut self, headers: &HeaderMap, tape: Option<Tape>) {
+        self.tape = tape;
+        self.came_by.clear();
+        // Who may send nothing needs not be looked through.
+        if !self.caller.limits.grants.http.is_empty() {
+            self.came_by.extend(headers.get_all(VIA).iter().cloned());
+        }
+    }
+
+    /// One more request is to be sent.
+    pub(super) fn turn(&mut self) -> Turn {
+        Turn {
+            counted: self.count(),
+            came_by: self.came_by.clone(),
+            tape: self.tape.clone(),
         }
     }
 
@@ -42,7 +82,7 @@ impl Outgoing {
     }
 
     /// Counts one more.
-    pub(super) fn count(&mut self) -> Result<(), String> {
+    fn count(&mut self) -> Result<(), String> {
         let Some(left) = self.left.checked_sub(1) else {
             return Err(format!(
                 "more than {} requests in one call; `requests` under `[plugin.{}.http]` is the limit",
@@ -73,11 +113,11 @@ impl WasiHttpHooks for Outgoing {
         options: Option<RequestOptions>,
         _fut: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Sent {
-        let counted = self.count();
+        let turn = self.turn();
         let caller = Arc::clone(&self.caller);
         Box::new(async move {
             let request = collected(request, options, caller.limits.host_call_bytes).await?;
-            let response = http_client::ask(&caller, counted, request).await.map_err(error)?;
+            let response = http_client::ask(&caller, turn, request).await.map_err(error)?;
             let body = |bytes: Bytes| Full::new(bytes).map_err(|never| match never {}).boxed_unsync();
             Ok((response.map(body), Box::new(async { Ok(()) }) as Connection))
         })

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use wasmtime_wasi::{Deterministic, Rng};
 
+use super::taped::RandomNumber;
 use crate::api::bindings::gatewright::plugin::random::Host;
 use crate::state::CallState;
 
@@ -34,17 +35,33 @@ impl Host for CallState {
             )));
         }
         let mut bytes = vec![0; usize::try_from(length)?];
-        match &mut self.seeded {
-            Some(seeded) => seeded.fill_bytes(&mut bytes),
-            None => RANDOM.with_borrow_mut(|random| random.fill_bytes(&mut bytes)),
+        let told = self.told("random.bytes", "", None);
+        let length = bytes.len();
+        let bytes = told.or_at_once(|| {
+            match &mut self.seeded {
+                Some(seeded) => seeded.fill_bytes(&mut bytes),
+                None => RANDOM.with_borrow_mut(|random| random.fill_bytes(&mut bytes)),
+            }
+            bytes
+        })?;
+        if bytes.len() != length {
+            let message = format!(
+                "random.bytes: the script has {} bytes, {length} were asked for",
+                bytes.len()
+            );
+            return Err(wasmtime::Error::msg(message));
         }
         Ok(bytes)
     }
 
     fn number(&mut self) -> wasmtime::Result<u64> {
-        Ok(match &mut self.seeded {
-            Some(seeded) => seeded.next_u64(),
-            None => RANDOM.with_borrow_mut(|random| random.next_u64()),
-        })
+        let told = self.told("random.number", "", None);
+        let RandomNumber(number) = told.or_at_once(|| {
+            RandomNumber(match &mut self.seeded {
+                Some(seeded) => seeded.next_u64(),
+                None => RANDOM.with_borrow_mut(|random| random.next_u64()),
+            })
+        })?;
+        Ok(number)
     }
 }

@@ -157,7 +157,7 @@ impl Bench {
                         ..cases.plugin.clone()
                     };
                     let name = name(&wasm);
-                    let script = Script::new(&name, &limits, &case.services, true).await?;
+                    let script = Script::new(&name, &limits, case, true).await?;
                     let loading = trial.load_with(&name, &wasm, &script);
                     let plugin = super::patiently(&wasm, loading).await.map_err(text)?;
                     let cost = cost(&trial, &plugin, case, share).await;

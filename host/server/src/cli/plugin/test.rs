@@ -95,7 +95,7 @@ impl Test {
             limits.time = limits.time.saturating_mul(self.patience);
             limits.cpu = limits.cpu.saturating_mul(self.patience);
             for case in &cases.cases {
-                let script = Script::new(&owner, &limits, &case.services, false);
+                let script = Script::new(&owner, &limits, case, false);
                 let script = script.await.map_err(|error| at(&file, case, &error))?;
                 let plugin = super::patiently(&wasm, trial.load_with(&owner, &wasm, &script))
                     .await

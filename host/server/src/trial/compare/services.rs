@@ -2,10 +2,17 @@
 
 use gatewright_config::cases::{Expectation, ExpectedValue};
 
+use gatewright_wasm::Divergence;
+
 use super::{Differences, shown};
 use crate::trial::script::{Script, Sent, shown_request};
 
 pub(super) async fn compare(differences: &mut Differences, expect: &Expectation, script: &Script) {
+    if let Some(Divergence { scripted, asked }) = script.divergence() {
+        let scripted = scripted.as_deref().unwrap_or("nothing more");
+        let asked = asked.as_deref().unwrap_or("it was not asked for");
+        differences.add("services.calls", scripted, asked);
+    }
     sent(differences, script);
     for (name, entries) in &expect.kv {
         for (key, expected) in entries {
