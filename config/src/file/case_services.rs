@@ -39,7 +39,7 @@ pub struct CaseServices {
     pub time: Option<Located<Json>>,
     /// Every call of a service in its order, with its answer, as recordings have them. Nothing else is asked then: the other
     /// keys but `time` and `seed` have no place beside it. Default: what is asked for is answered by those keys.
-    pub calls: Option<Located<Vec<CaseCall>>>,
+    pub calls: Option<Located<Vec<Located<CaseCall>>>>,
     /// Makes random numbers the same in every run. Default: they are not.
     pub seed: Option<Located<u64>>,
 }

@@ -82,14 +82,16 @@ impl Resolver<'_> {
             return Some(Vec::new());
         };
         let sum: u64 = chunks.value.iter().copied().map(u64::from).sum();
-        let fit = chunks.value.iter().all(|bytes| (1..=CHUNK_BYTES).contains(bytes));
-        if !fit || sum != body.len() as u64 {
-            let message = format!("the chunks have {sum} bytes, and the body has {}", body.len());
-            let hint = "write the length of each chunk, from 1 to 65536, so that all of them are as long as the body";
-            self.error(&chunks.span, message, hint);
-            return None;
-        }
-        Some(chunks.value.clone())
+        let message = if !chunks.value.iter().all(|bytes| (1..=CHUNK_BYTES).contains(bytes)) {
+            "a chunk has 1 to 65536 bytes".to_owned()
+        } else if sum != body.len() as u64 {
+            format!("the chunks have {sum} bytes together, and the body has {}", body.len())
+        } else {
+            return Some(chunks.value.clone());
+        };
+        let hint = "write the length of each chunk, so that all of them are as long as the body";
+        self.error(&chunks.span, message, hint);
+        None
     }
 
     fn one_body(

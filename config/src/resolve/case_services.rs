@@ -64,7 +64,7 @@ impl Resolver<'_> {
     fn case_calls(
         &mut self,
         services: &file::CaseServices,
-        calls: &Located<Vec<file::CaseCall>>,
+        calls: &Located<Vec<Located<file::CaseCall>>>,
     ) -> Option<Vec<CaseCall>> {
         let file::CaseServices {
             secrets,
@@ -93,17 +93,13 @@ impl Resolver<'_> {
             self.error(&calls.span, message, hint);
             return None;
         }
-        let resolved: Vec<_> = calls
-            .value
-            .iter()
-            .filter_map(|call| self.case_call(call, calls))
-            .collect();
+        let resolved: Vec<_> = calls.value.iter().filter_map(|call| self.case_call(call)).collect();
         (resolved.len() == calls.value.len()).then_some(resolved)
     }
 
-    fn case_call<T>(&mut self, call: &file::CaseCall, at: &Located<T>) -> Option<CaseCall> {
-        let file::CaseCall { ask, answer } = call;
-        let ask = self.required(ask.as_ref(), &at.span, "ask", "\"kv.get sessions alice\"")?;
+    fn case_call(&mut self, call: &Located<file::CaseCall>) -> Option<CaseCall> {
+        let file::CaseCall { ask, answer } = &call.value;
+        let ask = self.required(ask.as_ref(), &call.span, "ask", "\"kv.get sessions alice\"")?;
         let Some(answer) = answer else {
             return Some(CaseCall {
                 ask: ask.value.clone(),

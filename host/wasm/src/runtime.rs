@@ -271,6 +271,7 @@ impl Runtime {
         let headroom = limits.memory_bytes.saturating_sub(instance.memory_at_start);
         let grown = instance.memory().saturating_sub(instance.memory_at_start);
         if instance.calls < calls && grown <= headroom / 2 {
+            instance.store.data_mut().has_served();
             self.pool.put(instance);
         }
     }

@@ -101,6 +101,12 @@ impl CallState {
         self.tape = tape;
     }
 
+    /// The call is over: what was noted of it is not kept by an instance that waits.
+    pub(crate) fn has_served(&mut self) {
+        self.tape = None;
+        self.outgoing.tape = None;
+    }
+
     /// Full processor time whenever this is set.
     pub(crate) fn feed_from(&mut self, fed: &Arc<AtomicBool>) {
         self.fed = Some(Arc::clone(fed));

@@ -27,7 +27,7 @@ pub(crate) struct Outgoing {
     left: usize,
     /// `Via` of the exchange that they are sent for.
     came_by: Vec<HeaderValue>,
-    tape: Option<Tape>,
+    pub(crate) tape: Option<Tape>,
 }
 
 /// What one more request is sent with.

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 /// A call that was written down.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Recording {
-    /// 1.
+    /// 2.
     pub format: u32,
     /// Milliseconds since 1970.
     pub unix_ms: u64,

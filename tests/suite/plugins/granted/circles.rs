@@ -59,7 +59,13 @@ fn p13_a_standard_server_that_passes_requests_back_is_answered_508_too() {
     let gateway = circle(TestFiles::default().with_guests(&["serves"]), serves);
     let url = format!("{}/serves/ask", gateway.url("public"));
     // It passes on the field that says where to, so it would go round for ever.
-    let answer = http(gateway.addr("public"), "POST", "/serves/ask", &[("x-ask", &url)], b"");
+    let answer = http(
+        gateway.addr("public"),
+        "POST",
+        "/serves/ask",
+        &[("x-ask", url.as_str())],
+        b"",
+    );
     assert_eq!(
         (answer.status, answer.error()),
         (508, Some("LOOP_DETECTED")),
@@ -71,7 +77,8 @@ fn p13_a_standard_server_that_passes_requests_back_is_answered_508_too() {
 #[test]
 fn p13_a_plugin_can_neither_forge_nor_leave_out_where_its_request_came_by() {
     let origin = Origin::saying("hello");
-    let came_by = [("via", "1.0 fred, 1.1 gatewright-00000001"), ("x-ask", &origin.url())];
+    let url = origin.url();
+    let came_by = [("via", "1.0 fred, 1.1 gatewright-00000001"), ("x-ask", url.as_str())];
     let seen = |gateway: &TestGateway, path: &str, body: &Value| {
         let answer = http(
             gateway.addr("public"),
