@@ -26,7 +26,7 @@ pub use keys::{ApiKeyEntry, load_keys, parse_keys};
 pub use lock::{Lock, load_lock, parse_lock};
 pub use place::{FileReference, Place};
 pub use public_key::{PublicKey, WrongKey};
-pub use report::suggestion;
+pub use report::{nearest, suggestion};
 pub use schema::schema;
 pub use units::{ByteSize, Rate};
 

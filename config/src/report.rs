@@ -182,11 +182,8 @@ impl Report {
 /// A hint for who wrote `name`: the nearest of those that are valid, or all of them when none is near.
 pub fn suggestion<'n>(name: &str, valid: impl IntoIterator<Item = &'n str>, what: &str) -> String {
     let valid: Vec<&str> = valid.into_iter().collect();
-    let near = valid
-        .iter()
-        .filter_map(|candidate| Some((distance(name, candidate)?, *candidate)));
-    match near.min() {
-        Some((_, candidate)) => format!("did you mean `{candidate}`?"),
+    match nearest(name, valid.iter().copied()) {
+        Some(candidate) => format!("did you mean `{candidate}`?"),
         None if valid.is_empty() => format!("there are no {what} in this file"),
         None => {
             let shown: Vec<String> = valid.iter().take(20).map(|name| format!("`{name}`")).collect();
@@ -197,6 +194,14 @@ pub fn suggestion<'n>(name: &str, valid: impl IntoIterator<Item = &'n str>, what
             )
         }
     }
+}
+
+/// The name that was meant, probably; none when none is near.
+pub fn nearest<'n>(name: &str, valid: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let near = valid
+        .into_iter()
+        .filter_map(|candidate| Some((distance(name, candidate)?, candidate)));
+    near.min().map(|(_, candidate)| candidate)
 }
 
 /// How far two names are apart; nothing when nobody would write one for the other.

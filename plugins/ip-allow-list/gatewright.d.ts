@@ -40,7 +40,17 @@ export interface Peer {
   address: string;
   port: number;
   tls: boolean;
-  certificate?: { subject: string; issuer: string; sha256: Bytes; notAfterUnix: number; dnsNames: string[] };
+  certificate?: {
+    subject: string;
+    issuer: string;
+    serialNumber: Bytes;
+    sha256: Bytes;
+    notBeforeUnix: number;
+    notAfterUnix: number;
+    dnsNames: string[];
+    uris: string[];
+    der: Bytes;
+  };
 }
 export interface Exchange {
   id: number;
@@ -59,13 +69,15 @@ export interface Fault {
   val: string;
 }
 
+/** What a plugin says it uses, for the operator to read; saying so grants nothing. */
+export type Service = "kv" | "cache" | "counters" | "secrets" | "http-client" | "metrics" | "clock" | "random";
 export interface PluginInfo {
   name: string;
   version: string;
   description: string;
   configSchema?: string;
   needs: object;
-  capabilities: object;
+  services: string[];
   reuse: "fresh" | "serial";
 }
 /** Exported by every plugin as `lifecycle`. */
@@ -159,6 +171,30 @@ export interface Integration {
   handle(input: IntegrationInput): FullResponse;
 }
 
+export interface FilterInput {
+  exchange: Exchange;
+  direction: "request" | "response";
+  request: RequestHead;
+  /** Only for the response's body. */
+  response?: ResponseHead | null;
+  /** Bytes, when the sender announced them. */
+  contentLength?: number | null;
+}
+/** One body on its way. */
+export interface Filter {
+  /** Returns the bytes to pass on, perhaps none. A chunk is never empty. */
+  push(chunk: Bytes): Bytes;
+  /** The last bytes. Called once, and only when the body was complete. */
+  finish(): Bytes;
+}
+/** Exported as `bodyFilter`. */
+export interface BodyFilter {
+  /** The class of what `open` returns. */
+  Filter: new (...parameters: never[]) => Filter;
+  /** Nothing: this body passes by. */
+  open(input: FilterInput): Filter | undefined;
+}
+
 export interface Description {
   name: string;
   version: string;
@@ -167,8 +203,10 @@ export interface Description {
   parts?: Part[];
   requestFields?: string[] | "all";
   responseFields?: string[] | "all";
-  requestBody?: boolean;
-  responseBody?: boolean;
+  /** "chunks": it goes through `bodyFilter`. */
+  requestBody?: boolean | "chunks";
+  responseBody?: boolean | "chunks";
+  services?: Service[];
 }
 type Headers = Record<string, string | Bytes>;
 

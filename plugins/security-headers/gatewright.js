@@ -3,9 +3,10 @@
 
 /**
  * What `describe` answers. Parts are names such as "path": what is not asked for is undefined. Fields are a list of names,
- * or "all"; a body is wanted or not.
+ * or "all"; a body is wanted or not, or goes
+ * through the filter in "chunks". Services are what the operator should know that it uses, such as "kv".
  */
-export function info({ name, version, description, configSchema, parts = [], requestFields = [], responseFields = [], requestBody = false, responseBody = false }) {
+export function info({ name, version, description, configSchema, parts = [], requestFields = [], responseFields = [], requestBody = false, responseBody = false, services = [] }) {
   return {
     name,
     version,
@@ -15,10 +16,10 @@ export function info({ name, version, description, configSchema, parts = [], req
       parts: flags(parts),
       requestFields: selection(requestFields),
       responseFields: selection(responseFields),
-      requestBody: requestBody ? "buffered" : "none",
-      responseBody: responseBody ? "buffered" : "none",
+      requestBody: mode(requestBody),
+      responseBody: mode(responseBody),
     },
-    capabilities: {},
+    services,
     // An interpreter is expensive to start: let the operator keep it for many calls.
     reuse: "serial",
   };
@@ -30,6 +31,10 @@ function flags(parts) {
   const unknown = parts.find((part) => !PARTS.includes(part));
   if (unknown) throw new Error(`there is no part \`${unknown}\`; there are ${PARTS.join(", ")}`);
   return Object.fromEntries(parts.map((part) => [part, true]));
+}
+
+function mode(body) {
+  return body === "chunks" ? "chunks" : body ? "buffered" : "none";
 }
 
 function selection(names) {

@@ -24,16 +24,6 @@ pub enum Error {
         /// The list.
         known: String,
     },
-    /// A kind that cannot be started in a language.
-    #[error("there is no template of a `{kind}` in {language}; there is one in {known}")]
-    NoTemplate {
-        /// The kind.
-        kind: &'static str,
-        /// The language.
-        language: &'static str,
-        /// Languages that have one.
-        known: String,
-    },
     /// There is something already.
     #[error("{} exists already; take another name, or remove it first", .0.display())]
     Exists(PathBuf),
@@ -123,7 +113,6 @@ impl Error {
             self,
             Self::Name { .. }
                 | Self::Unknown { .. }
-                | Self::NoTemplate { .. }
                 | Self::Exists(_)
                 | Self::NoFolder(_)
                 | Self::NoLanguage { .. }

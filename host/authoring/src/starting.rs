@@ -24,16 +24,6 @@ impl New {
     /// # Errors
     /// When there is something already, or it cannot be written; then nothing is left behind.
     pub fn write(&self) -> Result<(), Error> {
-        if !has_template(self.language, self.kind) {
-            let languages = Language::ALL
-                .into_iter()
-                .filter(|language| has_template(*language, self.kind));
-            return Err(Error::NoTemplate {
-                kind: self.kind.name(),
-                language: self.language.title(),
-                known: languages.map(Language::title).collect::<Vec<_>>().join(", "),
-            });
-        }
         if self.folder.symlink_metadata().is_ok() {
             return Err(Error::Exists(self.folder.clone()));
         }
@@ -81,7 +71,17 @@ impl New {
     }
 }
 
-fn has_template(language: Language, kind: Kind) -> bool {
-    let folder = format!("sdk/{}/template/{}", language.key(), kind.name());
-    files::below(&folder).next().is_some()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_language_has_every_kind() {
+        for language in Language::ALL {
+            for kind in Kind::ALL {
+                let folder = format!("sdk/{}/template/{}", language.key(), kind.name());
+                assert!(files::below(&folder).next().is_some(), "{folder}");
+            }
+        }
+    }
 }

@@ -115,7 +115,7 @@ pub fn approved(plugin: &PluginSummary) -> Approved {
         sha256: plugin.digest.clone(),
         publisher: plugin.publisher.clone(),
         kinds: plugin.kinds.iter().map(|kind| kind.as_str().to_owned()).collect(),
-        services: plugin.capabilities.iter().map(|&name| name.to_owned()).collect(),
+        services: plugin.services.iter().map(|&name| name.to_owned()).collect(),
         imports: plugin.imports.iter().map(unversioned).filter(reaching).collect(),
         reads,
     }

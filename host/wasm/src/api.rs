@@ -16,6 +16,7 @@ mod parts;
 mod proxy;
 mod request_transform;
 mod response_transform;
+mod services;
 
 pub(crate) use answer::{Answer, status};
 pub(crate) use authorizer::Authorize;

@@ -208,7 +208,7 @@ mod tests {
                 response_chunks,
                 parts: std::iter::empty().collect(),
             },
-            capabilities: Vec::new(),
+            services: Vec::new(),
             reusable: false,
         };
         let check = |request, response, kind| {

@@ -37,7 +37,7 @@ pub struct PluginSummary {
     /// What it reads of requests and responses.
     pub needs: NeedsSummary,
     /// The services it says it uses.
-    pub capabilities: Vec<&'static str>,
+    pub services: Vec<&'static str>,
     /// The services it imports, used or not.
     pub imports: Vec<String>,
     /// Whether it allows that an instance serves more than one call.
@@ -118,7 +118,7 @@ impl PluginSummary {
                 request_chunks: needs.request_chunks,
                 response_chunks: needs.response_chunks,
             },
-            capabilities: description.capabilities.clone(),
+            services: description.services.clone(),
             imports: services(&compiled.component),
             reusable: description.reusable,
             config_schema: description.schema.clone(),

@@ -42,6 +42,21 @@ const (
 	TraceParent = lifecycle.PartTraceParent
 )
 
+// Service is what the operator should know that a plugin uses; saying so grants nothing.
+type Service string
+
+// The services.
+const (
+	KV         Service = "kv"
+	Cache      Service = "cache"
+	Counters   Service = "counters"
+	Secrets    Service = "secrets"
+	HTTPClient Service = "http-client"
+	Metrics    Service = "metrics"
+	Clock      Service = "clock"
+	Random     Service = "random"
+)
+
 // Info is what a plugin says of itself.
 type Info struct {
 	Name, Version, Description string
@@ -51,8 +66,12 @@ type Info struct {
 	Parts Part
 	// Names of the header fields that it reads.
 	RequestFields, ResponseFields []string
-	// Whether it reads bodies.
+	// Whether it reads bodies, whole.
 	RequestBody, ResponseBody bool
+	// Whether bodies go through its filter, chunk by chunk.
+	RequestChunks, ResponseChunks bool
+	// What it means to use.
+	Services []Service
 }
 
 // Plugin says what this plugin is, and how it takes its configuration: JSON into a value of type C, which the gateway has
@@ -68,8 +87,10 @@ func Plugin[C any](info Info, config *C, check func() []ConfigError) {
 			Needs: lifecycle.Needs{
 				Parts:         info.Parts,
 				RequestFields: selection(info.RequestFields), ResponseFields: selection(info.ResponseFields),
-				RequestBody: mode(info.RequestBody), ResponseBody: mode(info.ResponseBody),
+				RequestBody:  mode(info.RequestBody, info.RequestChunks),
+				ResponseBody: mode(info.ResponseBody, info.ResponseChunks),
 			},
+			Services: names(info.Services),
 			// Go's runtime is expensive to start: let the operator keep it for many calls.
 			Reuse: lifecycle.ReuseSerial,
 		}
@@ -97,8 +118,19 @@ func selection(names []string) lifecycle.FieldSelection {
 	return lifecycle.MakeFieldSelectionNamed(names)
 }
 
-func mode(wanted bool) lifecycle.BodyMode {
-	if wanted {
+func names(services []Service) []string {
+	names := make([]string, 0, len(services))
+	for _, service := range services {
+		names = append(names, string(service))
+	}
+	return names
+}
+
+func mode(whole, chunks bool) lifecycle.BodyMode {
+	switch {
+	case chunks:
+		return lifecycle.BodyModeChunks
+	case whole:
 		return lifecycle.BodyModeBuffered
 	}
 	return lifecycle.BodyModeNone

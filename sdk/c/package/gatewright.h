@@ -12,6 +12,7 @@
 #include "gatewright_plugin.h"
 
 typedef gatewright_plugin_string_t gw_text;
+typedef gatewright_plugin_list_string_t gw_texts;
 typedef gatewright_plugin_list_u8_t gw_bytes;
 typedef gatewright_plugin_types_field_t gw_field;
 typedef gatewright_plugin_types_fields_t gw_fields;
@@ -53,17 +54,34 @@ static inline bool gw_equal(const void *ptr, size_t len, const char *other) {
 #define GW_ATTRIBUTES EXPORTS_GATEWRIGHT_PLUGIN_LIFECYCLE_PART_ATTRIBUTES
 #define GW_TRACE_PARENT EXPORTS_GATEWRIGHT_PLUGIN_LIFECYCLE_PART_TRACE_PARENT
 
+// How a plugin wants to see a body: `info->needs.response_body = GW_CHUNKS`.
+#define GW_BUFFERED EXPORTS_GATEWRIGHT_PLUGIN_LIFECYCLE_BODY_MODE_BUFFERED
+#define GW_CHUNKS EXPORTS_GATEWRIGHT_PLUGIN_LIFECYCLE_BODY_MODE_CHUNKS
+
+// What a plugin can say that it uses; see `gw_services`.
+#define GW_KV "kv"
+#define GW_CACHE "cache"
+#define GW_COUNTERS "counters"
+#define GW_SECRETS "secrets"
+#define GW_HTTP_CLIENT "http-client"
+#define GW_METRICS "metrics"
+#define GW_CLOCK "clock"
+#define GW_RANDOM "random"
+
 // What a plugin says of itself. Names of fields are a list that ends with NULL; NULL for none.
+static inline gw_texts gw_list(const char *const *names) {
+  gw_texts list = {0};
+  while (names && names[list.len]) list.len++;
+  list.ptr = gw_allocate(list.len * sizeof *list.ptr);
+  for (size_t i = 0; i < list.len; i++) list.ptr[i] = gw_string(names[i]);
+  return list;
+}
+
 static inline gw_field_selection gw_select(const char *const *names) {
   gw_field_selection selection = {.tag = EXPORTS_GATEWRIGHT_PLUGIN_LIFECYCLE_FIELD_SELECTION_NONE};
-  size_t count = 0;
-  while (names && names[count]) count++;
-  if (count == 0) return selection;
-  gw_text *list = gw_allocate(count * sizeof *list);
-  for (size_t i = 0; i < count; i++) list[i] = gw_string(names[i]);
+  if (!names || !names[0]) return selection;
   selection.tag = EXPORTS_GATEWRIGHT_PLUGIN_LIFECYCLE_FIELD_SELECTION_NAMED;
-  selection.val.named.ptr = list;
-  selection.val.named.len = count;
+  selection.val.named = gw_list(names);
   return selection;
 }
 
@@ -79,6 +97,9 @@ static inline void gw_describe(gw_info *info, const char *name, const char *vers
   };
 }
 
+// What it uses, for the operator to read: a list such as `{GW_KV, GW_CLOCK, NULL}`. Saying so grants nothing.
+static inline void gw_services(gw_info *info, const char *const *services) { info->services = gw_list(services); }
+
 // The value of a header field; NULL when it is absent or there more than once.
 static inline const gw_bytes *gw_header(const gw_fields *fields, const char *name) {
   const gw_bytes *found = NULL;
@@ -88,6 +109,11 @@ static inline const gw_bytes *gw_header(const gw_fields *fields, const char *nam
     found = &fields->ptr[i].f1;
   }
   return found;
+}
+
+static inline bool gw_begins(const gw_bytes *bytes, const char *with) {
+  size_t len = strlen(with);
+  return bytes->len >= len && memcmp(bytes->ptr, with, len) == 0;
 }
 
 // A whole response with one header field.

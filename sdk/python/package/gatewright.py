@@ -9,7 +9,6 @@ import json
 from componentize_py_types import Err
 from wit_world.exports.lifecycle import (
     BodyMode,
-    Capability,
     ConfigError,
     FieldSelection_All,
     FieldSelection_Named,
@@ -35,10 +34,10 @@ def info(
     response_fields=(),
     request_body=False,
     response_body=False,
-    capabilities=Capability(0),
+    services=(),
 ):
     """What `describe` answers. Parts are names such as `"path"`: what is not asked for is None. Fields are a list of
-    names, or `ALL`; a body is wanted or not.
+    names, or `ALL`; a body is wanted or not, or `"chunks"`: it goes through the filter. Services are what the operator should know that it uses, such as `"kv"`.
     """
     return PluginInfo(
         name,
@@ -49,10 +48,10 @@ def info(
             _parts(parts),
             _fields(request_fields),
             _fields(response_fields),
-            BodyMode.BUFFERED if request_body else BodyMode.NONE,
-            BodyMode.BUFFERED if response_body else BodyMode.NONE,
+            _mode(request_body),
+            _mode(response_body),
         ),
-        capabilities,
+        list(services),
         # An interpreter is expensive to start: let the operator keep it for many calls.
         Reuse.SERIAL,
     )
@@ -63,6 +62,12 @@ def _parts(names):
     for name in names:
         parts |= Part[name.upper().replace("-", "_")]
     return parts
+
+
+def _mode(body):
+    if body == "chunks":
+        return BodyMode.CHUNKS
+    return BodyMode.BUFFERED if body else BodyMode.NONE
 
 
 def _fields(names):

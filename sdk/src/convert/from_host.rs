@@ -208,16 +208,24 @@ impl From<types::ClientCertificate> for ClientCertificate {
         let types::ClientCertificate {
             subject,
             issuer,
+            serial_number,
             sha256,
+            not_before_unix,
             not_after_unix,
             dns_names,
+            uris,
+            der,
         } = certificate;
         Self {
             subject,
             issuer,
+            serial_number,
             sha256,
+            not_before_unix,
             not_after_unix,
             dns_names,
+            uris,
+            der,
         }
     }
 }

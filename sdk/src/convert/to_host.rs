@@ -4,7 +4,7 @@ use super::millis;
 use crate::bindings::{authorizer, lifecycle, request_transform, response_transform, types};
 use crate::{
     BodyEdit, BodyMode, ConfigError, Decision, Denial, Effect, Fault, FieldEdit, FieldSelection, Grant, Info, Part,
-    RequestEdits, RequestOutcome, Response, ResponseEdits, ResponseOutcome, Reuse, Service, Statement, TextEdit, Value,
+    RequestEdits, RequestOutcome, Response, ResponseEdits, ResponseOutcome, Reuse, Statement, TextEdit, Value,
 };
 
 impl From<Decision> for authorizer::Decision {
@@ -216,9 +216,7 @@ impl From<Info> for lifecycle::PluginInfo {
                 request_body: request_body.into(),
                 response_body: response_body.into(),
             },
-            capabilities: services
-                .into_iter()
-                .fold(lifecycle::Capability::empty(), |set, one| set | one.into()),
+            services: services.into_iter().map(|service| service.name().to_owned()).collect(),
             reuse: match reuse {
                 Reuse::Fresh => lifecycle::Reuse::Fresh,
                 Reuse::Serial => lifecycle::Reuse::Serial,
@@ -260,21 +258,6 @@ impl From<Part> for lifecycle::Part {
             Part::Certificate => Self::CERTIFICATE,
             Part::Attributes => Self::ATTRIBUTES,
             Part::TraceParent => Self::TRACE_PARENT,
-        }
-    }
-}
-
-impl From<Service> for lifecycle::Capability {
-    fn from(service: Service) -> Self {
-        match service {
-            Service::Kv => Self::KV,
-            Service::Cache => Self::CACHE,
-            Service::Counters => Self::COUNTERS,
-            Service::Secrets => Self::SECRETS,
-            Service::Http => Self::HTTP_CLIENT,
-            Service::Metrics => Self::METRICS,
-            Service::Clock => Self::CLOCK,
-            Service::Random => Self::RANDOM,
         }
     }
 }

@@ -75,10 +75,18 @@ pub struct ClientCertificate {
     pub subject: String,
     /// RFC 4514 text.
     pub issuer: String,
+    /// The issuer's number for it, the most significant byte first.
+    pub serial_number: Vec<u8>,
     /// Fingerprint of the DER form: 32 bytes.
     pub sha256: Vec<u8>,
+    /// Begin of validity, seconds since 1970-01-01T00:00:00Z.
+    pub not_before_unix: u64,
     /// End of validity, seconds since 1970-01-01T00:00:00Z.
     pub not_after_unix: u64,
     /// Subject alternative names of type DNS.
     pub dns_names: Vec<String>,
+    /// Subject alternative names of type URI: `spiffe://example.com/orders`.
+    pub uris: Vec<String>,
+    /// The certificate itself, for whatever else is in it.
+    pub der: Vec<u8>,
 }

@@ -212,6 +212,7 @@ pub enum BodyMode {
 
 /// A service of the gateway that has to be granted or is worth mentioning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Service {
     /// `gatewright_sdk::kv`
     Kv,
@@ -229,6 +230,22 @@ pub enum Service {
     Clock,
     /// `gatewright_sdk::random`
     Random,
+}
+
+impl Service {
+    /// As the plugin interface calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kv => "kv",
+            Self::Cache => "cache",
+            Self::Counters => "counters",
+            Self::Secrets => "secrets",
+            Self::Http => "http-client",
+            Self::Metrics => "metrics",
+            Self::Clock => "clock",
+            Self::Random => "random",
+        }
+    }
 }
 
 /// How instances may be used. The operator may ask for less sharing, never for more.

@@ -57,7 +57,7 @@ impl lifecycle::Guest for FiltersBody {
                 request_body: BodyMode::Chunks,
                 response_body: BodyMode::Chunks,
             },
-            capabilities: Capability::empty(),
+            services: Vec::new(),
             reuse: Reuse::Serial,
         }
     }

@@ -53,7 +53,7 @@ impl lifecycle::Guest for Lies {
                 request_body: BodyMode::None,
                 response_body: BodyMode::None,
             },
-            capabilities: Capability::empty(),
+            services: Vec::new(),
             reuse: Reuse::Serial,
         }
     }

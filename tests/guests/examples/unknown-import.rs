@@ -34,7 +34,7 @@ impl lifecycle::Guest for UnknownImport {
                 request_body: BodyMode::None,
                 response_body: BodyMode::None,
             },
-            capabilities: Capability::empty(),
+            services: Vec::new(),
             reuse: Reuse::Fresh,
         }
     }

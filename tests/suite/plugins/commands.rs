@@ -30,7 +30,7 @@ fn inspect_says_what_a_plugin_is() {
     assert_eq!(plugin["name"], "token-authorizer");
     assert_eq!(plugin["kinds"], json!(["authorizer"]));
     assert_eq!(plugin["needs"]["request_fields"], json!({ "named": ["authorization"] }));
-    assert_eq!(plugin["capabilities"], json!(["clock"]));
+    assert_eq!(plugin["services"], json!(["clock"]));
     assert_eq!(plugin["config_schema"]["required"], json!(["secret", "issuer"]));
     assert_eq!(plugin["file_bytes"], guests::plugin("token-authorizer").len());
     assert!(plugin["compile_ms"].as_u64().is_some() && plugin["compiled_bytes"].as_u64().unwrap() > 10_000);

@@ -10,11 +10,18 @@ use super::setup::{PATIENT, base, heavy, route};
 /// A file, and what the refusal says.
 type Unfit = (&'static str, &'static [&'static str]);
 
-const GUESTS: [Unfit; 7] = [
+const GUESTS: [Unfit; 8] = [
     ("loops-in-describe", &["`describe` did not end within 500ms"]),
     ("panics-in-describe", &["cannot describe", "trapped (unreachable)"]),
     ("bad-schema", &["its `config-schema` is not a JSON Schema", "is not "]),
     ("unknown-import", &["cannot link", "acme:warehouse/stock@1.0.0"]),
+    (
+        "unknown-service",
+        &[
+            "`services` names `teleport`, which this gateway does not have (it has `kv`, ",
+            "a later gateway may have it",
+        ],
+    ),
     (
         "newer-interface",
         &[

@@ -33,7 +33,7 @@ fn plugin(name: &str, kinds: &[PluginKind], request_body: bool, response_body: b
             request_chunks: kinds.contains(&PluginKind::BodyFilter),
             response_chunks: kinds.contains(&PluginKind::BodyFilter),
         },
-        capabilities: Vec::new(),
+        services: Vec::new(),
         imports: Vec::new(),
         reusable: false,
         config_schema: None,

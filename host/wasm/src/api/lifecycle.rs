@@ -6,9 +6,10 @@ use http::HeaderName;
 use serde_json::Value;
 
 use super::bindings::exports::gatewright::plugin::lifecycle::{
-    BodyMode, Capability, ConfigError, FieldSelection, PluginInfo, Reuse,
+    BodyMode, ConfigError, FieldSelection, PluginInfo, Reuse,
 };
 use super::parts::{Part, Parts};
+use super::services;
 use crate::ConfigFault;
 use crate::instance::Instance;
 
@@ -27,7 +28,7 @@ pub(crate) struct Description {
     pub(crate) description: String,
     pub(crate) schema: Option<Value>,
     pub(crate) needs: Needs,
-    pub(crate) capabilities: Vec<&'static str>,
+    pub(crate) services: Vec<&'static str>,
     /// Whether an instance may serve more than one call.
     pub(crate) reusable: bool,
 }
@@ -122,7 +123,7 @@ fn standard(interface: &str) -> Description {
             request_chunks: false,
             response_chunks: false,
         },
-        capabilities: Vec::new(),
+        services: Vec::new(),
         reusable: false,
     }
 }
@@ -134,7 +135,7 @@ fn checked(info: PluginInfo) -> Result<Description, Wrong> {
         description,
         config_schema,
         needs,
-        capabilities,
+        services,
         reuse,
     } = info;
     for (what, text) in [("name", &name), ("version", &version)] {
@@ -163,25 +164,10 @@ fn checked(info: PluginInfo) -> Result<Description, Wrong> {
             request_chunks: needs.request_body == BodyMode::Chunks,
             response_chunks: needs.response_body == BodyMode::Chunks,
         },
-        capabilities: CAPABILITIES
-            .into_iter()
-            .filter(|(flag, _)| capabilities.contains(*flag))
-            .map(|(_, name)| name)
-            .collect(),
+        services: services::declared(&services).map_err(Wrong::Rule)?,
         reusable: reuse == Reuse::Serial,
     })
 }
-
-const CAPABILITIES: [(Capability, &str); 8] = [
-    (Capability::KV, "kv"),
-    (Capability::CACHE, "cache"),
-    (Capability::COUNTERS, "counters"),
-    (Capability::SECRETS, "secrets"),
-    (Capability::HTTP_CLIENT, "http-client"),
-    (Capability::METRICS, "metrics"),
-    (Capability::CLOCK, "clock"),
-    (Capability::RANDOM, "random"),
-];
 
 fn schema(text: &str) -> Result<Value, Wrong> {
     if text.len() > SCHEMA_BYTES {

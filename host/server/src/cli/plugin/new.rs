@@ -18,8 +18,7 @@ pub(in crate::cli) struct New {
     /// What it is written in: c, go, javascript, python, rust or typescript.
     #[arg(long, short, value_parser = language)]
     language: Language,
-    /// What it is used as: authorizer, request-transform, response-transform, body-filter (in Rust) or
-    /// integration.
+    /// What it is used as: authorizer, request-transform, response-transform, body-filter or integration.
     #[arg(long, short, value_parser = kind)]
     kind: Kind,
     /// The folder to be made; by default named after the plugin, in this one.

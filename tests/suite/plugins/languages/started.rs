@@ -1,0 +1,153 @@
+//! What `gatewright plugin new` starts builds, passes its own test, and works in the gateway that comes with it.
+
+use std::path::Path;
+use std::process::Command;
+
+use gatewright_tests::guests::root;
+use gatewright_tests::process::binary;
+use gatewright_tests::{TestFiles, TestGateway, http};
+
+use super::{gatewright, succeeded, with_tools};
+
+const KINDS: [&str; 5] = [
+    "authorizer",
+    "request-transform",
+    "response-transform",
+    "body-filter",
+    "integration",
+];
+
+/// Starts a plugin of each kind, builds it, and asks it in the gateway that comes with it.
+fn every_kind(language: &str) {
+    kinds(language, &KINDS);
+}
+
+fn kinds(language: &str, kinds: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let target = root().join("target/guests");
+    for kind in kinds {
+        let name = format!("my-{kind}");
+        let started = gatewright(folder.path())
+            .args(["plugin", "new", "-l", language, "-k", kind, &name])
+            .output();
+        succeeded(&started.unwrap());
+        let mut build = gatewright(folder.path());
+        build.args(["plugin", "build", &name, "--target-dir"]).arg(&target);
+        assert_eq!(
+            succeeded(&build.output().unwrap()).trim(),
+            format!("{name}/{name}.wasm")
+        );
+        succeeded(&own_test(language, &folder.path().join(&name)).output().unwrap());
+        let gateway = in_folder(&folder.path().join(&name), &name);
+        let get = |target: &str, headers: &[(&str, &str)]| http(gateway.addr("public"), "GET", target, headers, b"");
+        let said = |word: &str| get("/", &[("authorization", &format!("Bearer {word}"))]).status;
+        match *kind {
+            "authorizer" => assert_eq!((said("sesame"), said("open")), (200, 401)),
+            "request-transform" => assert_eq!((get("/", &[]).status, get("/", &[("x-tag", "red")]).status), (200, 400)),
+            "body-filter" => assert_eq!(get("/", &[]).text(), "> gold\n> and silver\n"),
+            "response-transform" => assert_eq!(get("/", &[]).header("x-tag"), Some("blue")),
+            _ => {
+                let greeted = get("/?name=Ada", &[]);
+                assert!(
+                    greeted.status == 200 && greeted.text().contains("Hello, Ada!"),
+                    "{greeted:?}"
+                );
+                assert_eq!(get("/", &[]).status, 400);
+            }
+        }
+    }
+}
+
+/// The test that a new plugin has, run as its page says.
+fn own_test(language: &str, folder: &Path) -> Command {
+    let test = match language {
+        "c" => "python-zig cc -std=c23 -g -fsanitize=undefined -I build/bindings test.c -o build/test && build/test",
+        "go" => "go test .",
+        "javascript" | "typescript" => "node --test",
+        "python" => "python3 -m unittest",
+        _ => "cargo test --quiet",
+    };
+    let mut command = Command::new("sh");
+    with_tools(command.args(["-c", test]).current_dir(folder))
+        .env("CARGO_TARGET_DIR", root().join("target/guests-native"));
+    command
+}
+
+/// The gateway of a new plugin, at another address.
+fn in_folder(folder: &Path, name: &str) -> TestGateway {
+    let config = std::fs::read_to_string(folder.join("gateway.toml")).unwrap();
+    let config = ["127.0.0.1:8000", "127.0.0.1:9901"]
+        .iter()
+        .fold(config, |config, address| {
+            assert!(config.contains(address), "{config}");
+            config.replace(address, "127.0.0.1:0")
+        });
+    let wasm = std::fs::read(folder.join(format!("{name}.wasm"))).unwrap();
+    // Machines that run tests are slow.
+    let config = config.replace("\"1s\"", "\"10s\"");
+    TestFiles::default().with(&format!("{name}.wasm"), wasm).start(&config)
+}
+
+#[test]
+fn what_is_started_in_c_works() {
+    every_kind("c");
+}
+
+#[test]
+fn what_is_started_in_go_works() {
+    every_kind("go");
+}
+
+#[test]
+fn what_is_started_in_javascript_works() {
+    every_kind("javascript");
+}
+
+#[test]
+fn what_is_started_in_python_works() {
+    // CPython takes long to build and to compile; the authorizer is what the test of its page starts.
+    kinds("python", &KINDS[1..]);
+}
+
+#[test]
+fn what_is_started_in_rust_works() {
+    every_kind("rust");
+}
+
+#[test]
+fn what_is_started_in_typescript_works() {
+    every_kind("typescript");
+}
+
+#[test]
+fn four_commands_lead_from_nothing_to_an_authorizer_in_python() {
+    let page = std::fs::read_to_string(root().join("docs/plugins/python.md")).unwrap();
+    let block = page.split("```console\n").nth(1).unwrap().split("```").next().unwrap();
+    let commands: Vec<&str> = block.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
+    let [new, build, run, curl] = commands[..] else {
+        panic!("not four commands: {block}")
+    };
+    let folder = tempfile::tempdir().unwrap();
+    // Nothing is there but the gateway's program and what the machine has.
+    let program = binary().parent().unwrap().to_owned();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(std::iter::once(program).chain(std::env::split_paths(&path))).unwrap();
+    for command in [new, build] {
+        let mut shell = Command::new("sh");
+        let shell = with_tools(shell.args(["-c", command]).current_dir(&folder)).env("PATH", &path);
+        succeeded(&shell.output().unwrap());
+    }
+    assert!(folder.path().join("doorkeeper/.venv/bin/componentize-py").is_file());
+    assert_eq!(run, "gatewright run doorkeeper/gateway.toml &");
+    let gateway = in_folder(&folder.path().join("doorkeeper"), "doorkeeper");
+    assert_eq!(curl, "curl -i http://127.0.0.1:8000/ -H 'authorization: Bearer sesame'");
+    let answer = http(
+        gateway.addr("public"),
+        "GET",
+        "/",
+        &[("authorization", "Bearer sesame")],
+        b"",
+    );
+    assert_eq!((answer.status, answer.text().as_str()), (200, "gold and silver\n"));
+    assert_eq!(http(gateway.addr("public"), "GET", "/", &[], b"").status, 401);
+}
