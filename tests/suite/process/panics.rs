@@ -8,10 +8,10 @@ use gatewright::admission::Bounds;
 use gatewright::chain::Chain;
 use gatewright::drain;
 use gatewright::gateway::{Gateway, Route, Service};
-use gatewright::integrations::http::via;
 use gatewright::listener::{Settings, connection, guard::Watch, socket::Socket};
 use gatewright::live::Live;
 use gatewright::router::Router;
+use gatewright::via;
 use gatewright_core::{AccessRecord, Body, ClientAddress, Exchange, Integration, Problem, Recorder, Response, Step};
 use gatewright_tests::{H2Client, RawClient, empty, runtime};
 use http::Request;
@@ -55,7 +55,7 @@ fn serve() -> (SocketAddr, Arc<Records>) {
         bounds: Bounds {
             uri_bytes: 8192,
             header_count: 100,
-            via: via(),
+            via: via::own(),
         },
         body_bytes: 1024,
         body_timeout: std::time::Duration::from_secs(5),
