@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gatewright_core::{
-    Body, Entry, Expected, Problem, ProblemKind, Space, State, StateError, Step, Taken, TokenBucket,
+    Body, Entry, Expected, Limit, Problem, ProblemKind, Space, State, StateError, Step, Taken, TokenBucket,
 };
 use serde_json::{Value, json};
 
@@ -26,8 +26,8 @@ fn away<'a, T: 'a>() -> Step<'a, Result<T, StateError>> {
 }
 
 impl State for Away {
-    fn take<'a>(&'a self, _: &str, _: &str, _: TokenBucket) -> Step<'a, Result<Taken, Problem>> {
-        Step::ready(Err(ProblemKind::InternalError.into()))
+    fn take<'a>(&'a self, _: Limit<'_>, _: &str, _: TokenBucket) -> Step<'a, Result<Taken, StateError>> {
+        away()
     }
 
     fn take_many<'a>(&'a self, _: Space<'_>, _: &str, _: u64, _: TokenBucket) -> Step<'a, Result<Taken, StateError>> {
