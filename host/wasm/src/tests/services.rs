@@ -10,7 +10,7 @@ use gatewright_core::{
 use serde_json::{Value, json};
 
 use gatewright_config::ByteSize;
-use gatewright_config::gateway::{CounterGrant, KvGrant, PluginConfig};
+use gatewright_config::gateway::{CounterGrant, KvGrant, PluginConfig, Scope};
 
 use crate::testing::{exchange, guest, host, integration, text};
 use crate::{Granted, Loading, Trust};
@@ -77,9 +77,20 @@ async fn ask(name: &str, granted: Granted, calls: Value) -> Value {
         ..PluginConfig::default()
     };
     let bytes = ByteSize(1 << 20);
-    config.grants.counters.insert("c".to_owned(), CounterGrant { bytes });
+    let scope = Scope::Instance;
+    config
+        .grants
+        .counters
+        .insert("c".to_owned(), CounterGrant { bytes, scope });
     let value_bytes = ByteSize(1 << 10);
-    config.grants.kv.insert("c".to_owned(), KvGrant { value_bytes, bytes });
+    config.grants.kv.insert(
+        "c".to_owned(),
+        KvGrant {
+            value_bytes,
+            bytes,
+            scope,
+        },
+    );
     let file = guest("uses-services");
     let loading = Loading {
         name,
