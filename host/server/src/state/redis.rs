@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gatewright_core::{Counted, Entry, Expected, Limit, PerWorker, Space, State, StateError, Step, Taken, TokenBucket};
 use redis::{FromRedisValue, ScriptInvocation};
+use sha2::{Digest as _, Sha256};
 
 use self::link::Link;
 pub use self::link::{Address, RedisSettings, Servers, Tls};
@@ -93,7 +94,7 @@ impl State for Redis {
         self.address(&mut script, Family::Entries, space, key, false);
         Step::waiting(async move {
             let found: Option<Bytes> = self.run(&script).await?;
-            found.map(entry).transpose()
+            found.as_ref().map(entry).transpose()
         })
     }
 
@@ -134,7 +135,7 @@ impl State for Redis {
         self.address(&mut script, Family::Remembered, space, key, true);
         Step::waiting(async move {
             let found: Option<Bytes> = self.run(&script).await?;
-            Ok(found.map(entry).transpose()?.map(|entry| entry.value))
+            Ok(found.as_ref().map(entry).transpose()?.map(|entry| entry.value))
         })
     }
 
@@ -201,18 +202,13 @@ impl Family {
 
 /// Half of the SHA-256 of texts and where each ends, in hexadecimal digits.
 fn digest(texts: &[&str]) -> String {
-    let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    let mut digest = Sha256::new();
     for text in texts {
-        context.update(&(text.len() as u64).to_be_bytes());
-        context.update(text.as_bytes());
+        digest.update((text.len() as u64).to_be_bytes());
+        digest.update(text.as_bytes());
     }
-    let digest = context.finish();
-    digest
-        .as_ref()
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let digest = digest.finalize();
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn interval(bucket: TokenBucket) -> u64 {
@@ -234,7 +230,7 @@ fn taken([allowed, remaining, retry_after, reset]: [u64; 4]) -> Taken {
 }
 
 /// "REVISION:VALUE"
-fn entry(text: Bytes) -> Result<Entry, StateError> {
+fn entry(text: &Bytes) -> Result<Entry, StateError> {
     let broken = || StateError::Unavailable("there is something else under a key of the gateway's".to_owned());
     let colon = text.iter().position(|byte| *byte == b':').ok_or_else(broken)?;
     let digits = std::str::from_utf8(text.get(..colon).unwrap_or_default());

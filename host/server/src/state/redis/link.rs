@@ -3,6 +3,7 @@
 //! A task owns it, so that no exchange waits longer than an operation may take, however long connecting takes. While
 //! there is no connection operations fail at once; nobody queues up behind a server that is away.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
@@ -239,12 +240,8 @@ async fn until_broken(shared: &Shared, mut connection: Connection) -> String {
 
 /// Half of it to all of it, so that workers and gateways do not come back all at once.
 fn jittered(pause: Duration) -> Duration {
-    let mut byte = [0];
-    // Without randomness all wait for the longest time.
-    match aws_lc_rs::rand::fill(&mut byte) {
-        Ok(()) => pause.mul_f64(0.5 + f64::from(byte[0]) / 512.0),
-        Err(_) => pause,
-    }
+    let random = RandomState::new().hash_one(0) % 512;
+    pause.mul_f64((512 + random) as f64 / 1024.0)
 }
 
 /// A connection over which the server has answered.
