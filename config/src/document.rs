@@ -54,6 +54,9 @@ pub(crate) fn gateway(root: &DeTable<'_>, report: &mut Report) -> File {
             "counters" => file.counters = named(node, report),
             "kv" => file.kv = named(node, report),
             "cache" => file.cache = named(node, report),
+            "redis" => {
+                file.redis = Some(section::read(node, report).unwrap_or_else(|| Section::unreadable(node.span())))
+            }
             "upstream" => file.upstream = named(node, report),
             "chain" => file.chain = named(node, report),
             "route" => file.route = listed("route", node, report),

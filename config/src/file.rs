@@ -25,7 +25,9 @@ mod plugins;
 mod predicate;
 mod quantity;
 mod record;
+mod redis;
 mod route;
+mod scope;
 mod secrets;
 mod server;
 mod service_answer;
@@ -61,7 +63,9 @@ pub use plugins::{LockPolicy, LockUse, Plugins};
 pub use predicate::Predicate;
 pub use quantity::{Count, Delay, Percent, Timeout};
 pub use record::{Record, RecordOn};
+pub use redis::{Redis, RedisMode};
 pub use route::Route;
+pub use scope::{Scope, StoreUnavailable, WhenUnavailable};
 pub use secrets::Secrets;
 pub use server::Server;
 pub use service_answer::{BucketAnswer, Content, EntryAnswer, ErrorAnswer, ResponseAnswer, ServiceAnswer};
@@ -94,6 +98,8 @@ pub struct File {
     pub kv: BTreeMap<String, Section<Kv>>,
     /// Caches by name, for grants to plugins; those that are not named have the defaults.
     pub cache: BTreeMap<String, Section<Cache>>,
+    /// Servers in which gateways share what they count and keep.
+    pub redis: Option<Section<Redis>>,
     /// Upstreams by name: where requests are sent.
     pub upstream: BTreeMap<String, Section<Upstream>>,
     /// Named chains: stages that several routes share.
@@ -104,7 +110,7 @@ pub struct File {
 
 impl File {
     /// The keys at the top of the file.
-    pub const KEYS: [&'static str; 13] = [
+    pub const KEYS: [&'static str; 14] = [
         "server",
         "listener",
         "admin",
@@ -115,6 +121,7 @@ impl File {
         "counters",
         "kv",
         "cache",
+        "redis",
         "upstream",
         "chain",
         "route",

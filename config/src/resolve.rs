@@ -16,6 +16,7 @@ mod integration;
 mod listener;
 mod path;
 mod plugin;
+mod redis;
 mod reference;
 mod route;
 mod server;
@@ -50,6 +51,7 @@ pub(crate) fn resolve(file: &File, path: &Path, report: &mut Report) -> Option<G
     let plugins = resolver.plugins(path);
     resolver.secrets();
     let plugin = resolver.plugin();
+    let redis = resolver.redis();
     let upstreams = resolver.upstreams();
     resolver.chains();
     let routes = resolver.routes();
@@ -61,6 +63,7 @@ pub(crate) fn resolve(file: &File, path: &Path, report: &mut Report) -> Option<G
         access_log: access_log?,
         plugins: plugins?,
         plugin,
+        redis,
         upstreams,
         routes,
     })

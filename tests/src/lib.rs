@@ -23,6 +23,7 @@ pub mod origin;
 pub mod process;
 pub mod raw_client;
 pub mod raw_origin;
+pub mod redis;
 pub mod response;
 
 use std::future::Future;

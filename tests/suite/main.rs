@@ -36,6 +36,7 @@ mod process;
 mod records;
 mod reload;
 mod routing;
+mod shared_state;
 mod slow;
 mod smoke;
 mod throttle;

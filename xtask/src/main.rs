@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod guests;
 mod languages;
+mod servers;
 mod shell;
 mod test;
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use clap::Args;
 
 use crate::shell::{cargo, command, root, run, succeeds};
-use crate::{guests, languages};
+use crate::{guests, languages, servers};
 
 /// Installs what the tests need, and runs all of them.
 #[derive(Args)]
@@ -18,6 +18,7 @@ impl Test {
     /// Does it.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         install_lints();
+        servers::install()?;
         guests::build_plugins(&root().join("target/plugins"))?;
         guests::build_test_guests(&root().join("target/test-guests"))?;
         guests::build_standard_guests(&root().join("target/test-guests"))?;

@@ -9,8 +9,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Node, Readable};
 use crate::file::{
-    AccessLog, Admin, Cache, Case, CaseServices, Chain, Counters, Key, Kv, Listener, Locked, Plugin, Plugins, Route,
-    STAGES, Secrets, Server, Settings, Upstream,
+    AccessLog, Admin, Cache, Case, CaseServices, Chain, Counters, Key, Kv, Listener, Locked, Plugin, Plugins, Redis,
+    Route, STAGES, Secrets, Server, Settings, Upstream,
 };
 use crate::report::{Mistake, suggestion};
 
@@ -26,6 +26,7 @@ impl Readable for Listener {}
 impl Readable for Locked {}
 impl Readable for Plugin {}
 impl Readable for Plugins {}
+impl Readable for Redis {}
 impl Readable for Secrets {}
 impl Readable for Server {}
 impl Readable for Settings {}

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Count;
+use super::{Count, Located, Scope, StoreUnavailable};
 use crate::units::ByteSize;
 
 /// A cache that can be granted to plugins. Each plugin has its own under this name.
@@ -23,6 +23,12 @@ pub struct Cache {
     pub bytes: ByteSize,
     /// Calls that may wait at once for values that others compute. Default 256.
     pub waiting: Count,
+    /// Who shares them: `"instance"` (default), the instances of one gateway; `"cluster"`, those of all gateways with the same
+    /// `[redis]`.
+    pub scope: Located<Scope>,
+    /// With `scope = "cluster"`, while the servers do not answer: `"closed"` (default), operations fail; `"local"`, each
+    /// gateway keeps its own.
+    pub when_unavailable: Option<Located<StoreUnavailable>>,
 }
 
 impl Default for Cache {
@@ -31,6 +37,8 @@ impl Default for Cache {
             value_bytes: ByteSize(64 << 10),
             bytes: ByteSize(4 << 20),
             waiting: Count(256),
+            scope: Located::default(),
+            when_unavailable: None,
         }
     }
 }

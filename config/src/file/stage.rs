@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Count, Delay, Located, OnFault, Settings};
+use super::{Count, Delay, Located, OnFault, Scope, Settings, WhenUnavailable};
 use crate::units::{ByteSize, Rate};
 
 /// Lets requests with a known API key pass.
@@ -50,6 +50,12 @@ pub struct ThrottleStage {
     pub burst: Option<Count>,
     /// Whose bucket it is: `"route"`, `"client"` (default), `"api-key"` or `"header:NAME"`.
     pub by: Located<String>,
+    /// Who shares the buckets: `"instance"` (default), this gateway's requests; `"cluster"`, those of all gateways with the
+    /// same `[redis]`.
+    pub scope: Located<Scope>,
+    /// With `scope = "cluster"`, while the servers do not answer: `"local"` (default), each gateway counts for itself;
+    /// `"open"`, nothing is limited; `"closed"`, requests are refused (503).
+    pub when_unavailable: Option<Located<WhenUnavailable>>,
 }
 
 impl Default for ThrottleStage {
@@ -59,6 +65,8 @@ impl Default for ThrottleStage {
             rate: None,
             burst: None,
             by: "client".to_owned().into(),
+            scope: Located::default(),
+            when_unavailable: None,
         }
     }
 }

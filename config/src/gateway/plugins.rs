@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::SecretReference;
+use super::{Scope, SecretReference};
 use crate::file::{CandidateMode, CandidateShare, LockPolicy, LockUse, RecordOn};
 use crate::place::{FileReference, Place};
 use crate::public_key::PublicKey;
@@ -193,6 +193,8 @@ pub struct KvGrant {
     pub value_bytes: ByteSize,
     /// What its entries may take.
     pub bytes: ByteSize,
+    /// Who shares them.
+    pub scope: Scope,
 }
 
 /// A cache that a plugin may use.
@@ -204,6 +206,8 @@ pub struct CacheGrant {
     pub bytes: ByteSize,
     /// Calls that may wait at once for values that others compute.
     pub waiting: usize,
+    /// Who shares them.
+    pub scope: Scope,
 }
 
 /// Counters that a plugin may use.
@@ -211,6 +215,8 @@ pub struct CacheGrant {
 pub struct CounterGrant {
     /// What they may take.
     pub bytes: ByteSize,
+    /// Who shares them.
+    pub scope: Scope,
 }
 
 /// A secret that a plugin may read.

@@ -16,7 +16,7 @@ use crate::cases::{
     ServiceAnswer,
 };
 use crate::file::{self, Cache, Counters, Json, Kv, Located, SentRequest};
-use crate::gateway::{CacheGrant, CounterGrant, Grants, KvGrant, OriginGrant};
+use crate::gateway::{CacheGrant, CounterGrant, Grants, KvGrant, OriginGrant, Scope};
 
 impl Resolver<'_> {
     pub(super) fn case_services(&mut self, services: &file::CaseServices) -> Option<CaseServices> {
@@ -228,8 +228,12 @@ impl CaseServices {
     /// Adds what is named here to what is granted anyway.
     pub fn grant(&self, grants: &mut Grants) {
         for name in self.kv.keys() {
-            let Kv { value_bytes, bytes } = Kv::default();
-            let grant = KvGrant { value_bytes, bytes };
+            let Kv { value_bytes, bytes, .. } = Kv::default();
+            let grant = KvGrant {
+                value_bytes,
+                bytes,
+                scope: Scope::Instance,
+            };
             grants.kv.entry(name.clone()).or_insert(grant);
         }
         for name in self.cache.keys() {
@@ -237,17 +241,22 @@ impl CaseServices {
                 value_bytes,
                 bytes,
                 waiting,
+                ..
             } = Cache::default();
             let grant = CacheGrant {
                 value_bytes,
                 bytes,
                 waiting: waiting.as_usize(),
+                scope: Scope::Instance,
             };
             grants.cache.entry(name.clone()).or_insert(grant);
         }
         for name in self.counters.keys().chain(self.buckets.keys()) {
-            let Counters { bytes } = Counters::default();
-            grants.counters.entry(name.clone()).or_insert(CounterGrant { bytes });
+            let grant = CounterGrant {
+                bytes: Counters::default().bytes,
+                scope: Scope::Instance,
+            };
+            grants.counters.entry(name.clone()).or_insert(grant);
         }
         for outbound in &self.http {
             grants.http.push(outbound.origin.clone());

@@ -305,12 +305,21 @@ impl Resolver<'_> {
     fn granted_kv(&mut self, name: &Located<String>) -> Option<KvGrant> {
         let file = self.file;
         self.granted_name(name)?;
-        let Kv { value_bytes, bytes } = file
+        let Kv {
+            value_bytes,
+            bytes,
+            scope,
+            when_unavailable,
+        } = file
             .kv
             .get(&name.value)
             .map(|section| section.value.clone())
             .unwrap_or_default();
-        Some(KvGrant { value_bytes, bytes })
+        Some(KvGrant {
+            value_bytes,
+            bytes,
+            scope: self.store_scope(&scope, when_unavailable.as_ref()),
+        })
     }
 
     fn granted_cache(&mut self, name: &Located<String>) -> Option<CacheGrant> {
@@ -320,6 +329,8 @@ impl Resolver<'_> {
             value_bytes,
             bytes,
             waiting,
+            scope,
+            when_unavailable,
         } = file
             .cache
             .get(&name.value)
@@ -329,18 +340,26 @@ impl Resolver<'_> {
             value_bytes,
             bytes,
             waiting: waiting.as_usize(),
+            scope: self.store_scope(&scope, when_unavailable.as_ref()),
         })
     }
 
     fn granted_counters(&mut self, name: &Located<String>) -> Option<CounterGrant> {
         let file = self.file;
         self.granted_name(name)?;
-        let Counters { bytes } = file
+        let Counters {
+            bytes,
+            scope,
+            when_unavailable,
+        } = file
             .counters
             .get(&name.value)
             .map(|section| section.value.clone())
             .unwrap_or_default();
-        Some(CounterGrant { bytes })
+        Some(CounterGrant {
+            bytes,
+            scope: self.store_scope(&scope, when_unavailable.as_ref()),
+        })
     }
 
     /// What needs no section is granted by any name.

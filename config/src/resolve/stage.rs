@@ -84,6 +84,8 @@ impl Resolver<'_> {
             rate,
             burst,
             by,
+            scope,
+            when_unavailable,
         } = stage;
         let rate = self.required(rate.as_ref(), span, "rate", "\"100/s\"").copied();
         let by = match by.value.as_str() {
@@ -99,11 +101,13 @@ impl Resolver<'_> {
                 }
             },
         };
+        let scope = self.limit_scope(scope, when_unavailable.as_ref());
         let rate = rate?;
         Some(ThrottleConfig {
             rate,
             burst: burst.map_or(rate.tokens, |burst| u64::from(burst.0)),
             by: by?,
+            scope,
         })
     }
 

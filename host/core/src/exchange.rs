@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
-use crate::{AccessRecord, Attributes, Body, Client, Parameters};
+use crate::{AccessRecord, Attributes, Body, Client, Counted, Parameters};
 
 /// What goes back to the client.
 pub type Response = http::Response<Body>;
@@ -77,6 +77,8 @@ pub struct RateLimit {
     pub remaining: u64,
     /// Until all may come again.
     pub reset: Duration,
+    /// Who counted.
+    pub counted: Counted,
 }
 
 /// One request on its way through the gateway.

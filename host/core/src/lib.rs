@@ -31,6 +31,6 @@ pub use parameters::Parameters;
 pub use problem::{Fault, Problem, ProblemKind};
 pub use record::{AccessRecord, Outcome, Recorder};
 pub use stage::{Flow, Stage};
-pub use state::{Entry, Expected, Space, State, StateError, Taken, TokenBucket};
+pub use state::{Away, Counted, Entry, Expected, Limit, Scope, Space, State, StateError, Taken, TokenBucket};
 pub use step::Step;
 pub use worker::PerWorker;

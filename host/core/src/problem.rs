@@ -107,6 +107,8 @@ problem_kinds! {
     IntegrationFailure = "INTEGRATION_FAILURE", BAD_GATEWAY, Upstream, "Bad Gateway";
     /// The upstream, or the whole exchange, took longer than it may.
     IntegrationTimeout = "INTEGRATION_TIMEOUT", GATEWAY_TIMEOUT, Upstream, "Endpoint request timed out";
+    /// The server in which gateways share state does not answer, and the limit is closed then.
+    StateUnavailable = "STATE_UNAVAILABLE", SERVICE_UNAVAILABLE, Gateway, "Service Unavailable";
     /// The gateway is stopping or has no room.
     ServiceUnavailable = "SERVICE_UNAVAILABLE", SERVICE_UNAVAILABLE, Gateway, "Service Unavailable";
     /// A defect of the gateway. The log has its cause.

@@ -5,7 +5,37 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Problem, Step};
+use crate::Step;
+
+/// Who shares what is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// The requests of this gateway.
+    #[default]
+    Instance,
+    /// The requests of all gateways that use the same store.
+    Cluster(Away),
+}
+
+/// What is done while the store of all gateways does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Away {
+    /// Nothing is limited.
+    Open,
+    /// What needs the store is refused.
+    Closed,
+    /// Each gateway counts and keeps for itself.
+    Local,
+}
+
+/// Buckets that belong together: those of one limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Limit<'a> {
+    /// Its name; limits of different names have nothing in common.
+    pub name: &'a str,
+    /// Who shares them.
+    pub scope: Scope,
+}
 
 /// A token bucket: refilled at a steady rate, up to a burst.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,6 +57,19 @@ pub struct Taken {
     pub retry_after: Duration,
     /// Until the bucket is full.
     pub reset: Duration,
+    /// Who counted.
+    pub counted: Counted,
+}
+
+/// Who counted what a limit has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Whoever has to, by the limit's scope.
+    AsConfigured,
+    /// This gateway alone, because the store of all gateways does not answer.
+    Locally,
+    /// Nobody, for the same reason: there is no limit for now.
+    NotAtAll,
 }
 
 /// Where the entries of one owner are kept. Nobody else's operations see them, whatever keys they use.
@@ -38,6 +81,8 @@ pub struct Space<'a> {
     pub name: &'a str,
     /// What its entries may take together, keys and a store's own needs included.
     pub bytes: u64,
+    /// Who shares them.
+    pub scope: Scope,
 }
 
 /// What is kept under a key.
@@ -74,12 +119,12 @@ pub enum StateError {
 /// Keeps state for stages and plugins. Each operation is one atomic step: what it answers is what it did, and no other
 /// operation comes in between.
 pub trait State: Send + Sync {
-    /// Takes one token from the bucket of `key` in `limit`. Buckets of different limits have nothing in common, and
-    /// one that has not been used for as long as it takes to fill it is as good as new.
+    /// Takes one token from the bucket of `key` in `limit`. One that has not been used for as long as it takes to fill
+    /// it is as good as new.
     ///
     /// # Errors
-    /// When the store cannot be asked, and its policy is to refuse then.
-    fn take<'a>(&'a self, limit: &str, key: &str, bucket: TokenBucket) -> Step<'a, Result<Taken, Problem>>;
+    /// When the store cannot be asked, and the limit is closed then.
+    fn take<'a>(&'a self, limit: Limit<'_>, key: &str, bucket: TokenBucket) -> Step<'a, Result<Taken, StateError>>;
 
     /// Takes so many tokens, all or none, from a bucket of an owner's. With 0 it only looks.
     ///

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gatewright_core::{
-    AccessRecord, Attributes, Body, Exchange, ExchangeId, Parameters, Problem, ProblemKind, Recorder, Request,
-    Response, RouteName,
+    AccessRecord, Attributes, Body, Counted, Exchange, ExchangeId, Parameters, Problem, ProblemKind, RateLimit,
+    Recorder, Request, Response, RouteName,
 };
 use http::Method;
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use hyper::body::{Body as _, Incoming};
 use ipnet::IpNet;
@@ -223,14 +223,29 @@ fn finish(response: Response, exchange: Exchange, in_flight: InFlight, connectio
     let mut response = response.map(|body| AnswerBody::new(body, record, in_flight, expects_body));
     let headers = response.headers_mut();
     if let Some(rate_limit) = rate_limit {
-        headers.insert(fields::RATELIMIT_LIMIT, rate_limit.limit.into());
-        headers.insert(fields::RATELIMIT_REMAINING, rate_limit.remaining.into());
-        headers.insert(fields::RATELIMIT_RESET, answer::whole_seconds(rate_limit.reset).into());
+        tell_limit(headers, rate_limit);
     }
     if connection.must_close() {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// Tells the client what it may still do.
+fn tell_limit(headers: &mut HeaderMap, limit: RateLimit) {
+    let unusual = match limit.counted {
+        Counted::AsConfigured => None,
+        Counted::Locally => Some("local"),
+        Counted::NotAtAll => Some("off"),
+    };
+    if let Some(unusual) = unusual {
+        headers.insert(fields::X_GATEWRIGHT_LIMIT, HeaderValue::from_static(unusual));
+    }
+    if limit.counted != Counted::NotAtAll {
+        headers.insert(fields::RATELIMIT_LIMIT, limit.limit.into());
+        headers.insert(fields::RATELIMIT_REMAINING, limit.remaining.into());
+        headers.insert(fields::RATELIMIT_RESET, answer::whole_seconds(limit.reset).into());
+    }
 }
 
 /// A new exchange's id.

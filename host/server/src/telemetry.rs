@@ -1,5 +1,7 @@
 //! The gateway's own numbers, in Prometheus' form. `docs/METRICS.md` has a row for each; a test keeps it so.
 
+mod state;
+
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+pub use self::state::StateMetrics;
 use crate::access_log::AccessLog;
 
 /// Upper bounds of the latency histograms, in seconds: from a cache hit to a slow report.
@@ -40,6 +43,7 @@ pub struct Metrics {
     generation: Gauge,
     dropped_records: Counter,
     shed_connections: Counter,
+    state: StateMetrics,
 }
 
 /// A name that is shared, not copied, with every count.
@@ -146,6 +150,7 @@ impl Default for Metrics {
             generation: Gauge::default(),
             dropped_records: Counter::default(),
             shed_connections: Counter::default(),
+            state: StateMetrics::default(),
         }
     }
 }
@@ -225,6 +230,7 @@ impl Metrics {
             "Idle connections closed because the process had no file descriptor left for new clients",
             self.shed_connections.clone(),
         );
+        self.state.register(gatewright);
     }
 
     /// Numbers of one stage in one route.
@@ -284,6 +290,11 @@ impl Metrics {
     /// Counts idle connections that had to make room for others.
     pub fn shed_connections(&self) -> Counter {
         self.shed_connections.clone()
+    }
+
+    /// Numbers of the state server.
+    pub fn state(&self) -> StateMetrics {
+        self.state.clone()
     }
 
     /// Numbers of one route, of the upstream that it leads to, if any. Without a name, of requests that found no route.

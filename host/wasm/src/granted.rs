@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatewright_core::{State, StateError};
+use gatewright_config::gateway as config;
+use gatewright_core::{Away, Scope, State, StateError};
 
 use crate::digest::Digest;
 use crate::kind::PluginKind;
@@ -40,6 +41,17 @@ pub struct Granted {
 /// A secret's value. Says nothing of it when it is printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<[u8]>);
+
+/// What a configuration says of who shares something, for [`State`].
+#[must_use]
+pub fn scope(scope: config::Scope) -> Scope {
+    match scope {
+        config::Scope::Instance => Scope::Instance,
+        config::Scope::Cluster(config::Away::Open) => Scope::Cluster(Away::Open),
+        config::Scope::Cluster(config::Away::Closed) => Scope::Cluster(Away::Closed),
+        config::Scope::Cluster(config::Away::Local) => Scope::Cluster(Away::Local),
+    }
+}
 
 impl Granted {
     /// For the digest of a plugin; says nothing of what it is made of.

@@ -65,7 +65,7 @@ mod turns;
 pub use compiler::{CompileLimits, Compiler, compile_for_parent};
 pub use describing::measure;
 pub use error::{ConfigFault, PluginError, PluginFile};
-pub use granted::{Granted, Secret};
+pub use granted::{Granted, Secret, scope};
 pub use kind::PluginKind;
 pub use metrics::{CallStats, RouteReport, RuntimeStats};
 pub use observer::{Observer, Statement};

@@ -39,7 +39,7 @@ pub fn check(file: &Path, file_only: bool, compiler: &Compiler) -> Result<Option
         },
         ..config
     };
-    let foundation = foundation(&config, &metrics, 1, compiler)?;
+    let foundation = foundation(file, &config, &metrics, 1, compiler)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime
         .block_on(assemble(config, 1, &foundation, None))

@@ -48,7 +48,7 @@ impl Control {
         let config = read(&options.config, &mut seen)?;
         let metrics = Arc::new(Metrics::default());
         let workers = Workers::start(worker_count(&config), metrics.shed_connections())?;
-        let mut foundation = foundation(&config, &metrics, workers.count(), &options.compiler)?;
+        let mut foundation = foundation(&options.config, &config, &metrics, workers.count(), &options.compiler)?;
         let status = Arc::<Status>::default();
         foundation.explaining = Explaining::live(config.admin.as_ref(), &status.explanations)?.map(Arc::new);
         let (gateway, generation) = assemble(config, 1, &foundation, None)

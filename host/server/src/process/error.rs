@@ -10,6 +10,7 @@ use crate::admin::AdminError;
 use crate::approval::LockError;
 use crate::assemble::AssembleError;
 use crate::listener::tls::TlsError;
+use crate::state::opening::OpenError;
 
 /// Why the gateway does not start, or a reload is not published. One message each, with what to do.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,11 @@ pub enum StartError {
 impl StartError {
     /// A listener of the configuration `file` cannot speak TLS.
     pub(super) fn tls(file: &Path, error: &TlsError) -> Self {
+        Self::Config(error.place().mistake(file, error))
+    }
+
+    /// What `[redis]` of the configuration `file` names cannot be used.
+    pub(super) fn state(file: &Path, error: &OpenError) -> Self {
         Self::Config(error.place().mistake(file, error))
     }
 

@@ -73,7 +73,7 @@ pub fn explain(file: &Path, question: Question, compiler: &Compiler) -> Result<J
         ..config
     };
     let explanations = Arc::<Explanations>::default();
-    let mut foundation = foundation(&config, &Arc::new(Metrics::default()), 1, compiler)?;
+    let mut foundation = foundation(file, &config, &Arc::new(Metrics::default()), 1, compiler)?;
     foundation.explaining = Some(Arc::new(Explaining {
         signature: None,
         explanations: Arc::clone(&explanations),

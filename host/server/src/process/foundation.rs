@@ -1,5 +1,6 @@
 //! What is made once and outlives every generation: what the configuration says of it takes effect at a restart.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use gatewright_config::{AccessLogOutput, GatewayConfig};
@@ -10,7 +11,8 @@ use super::StartError;
 use crate::access_log::AccessLog;
 use crate::assemble::Foundation;
 use crate::candidate::Probations;
-use crate::state::embedded::Embedded;
+use crate::state::opening;
+use crate::state::scoped::Scoped;
 use crate::telemetry::{Metrics, Telemetry};
 use crate::trial::proof::Proofs;
 use crate::upstream::screen::SystemResolver;
@@ -26,6 +28,7 @@ pub(super) fn worker_count(config: &GatewayConfig) -> usize {
 
 /// Opens the access log and starts the plugin engine.
 pub(super) fn foundation(
+    file: &Path,
     config: &GatewayConfig,
     metrics: &Arc<Metrics>,
     workers: usize,
@@ -39,6 +42,9 @@ pub(super) fn foundation(
         },
         source,
     })?;
+    let redis = config.redis.as_ref();
+    let redis = redis.map(|redis| opening::open(redis, workers, &metrics.state()));
+    let redis = redis.transpose().map_err(|error| StartError::state(file, &error))?;
     let settings = HostSettings {
         store: config.plugins.store.clone(),
         instances: config.plugins.instances,
@@ -54,7 +60,7 @@ pub(super) fn foundation(
         plugins: PluginHost::new(settings.clone())?,
         probations: Probations::default(),
         proofs: Proofs::new(settings),
-        state: Arc::new(Embedded::default()),
+        state: Arc::new(Scoped::new(redis, metrics.state())),
         telemetry: Telemetry::new(Arc::clone(metrics), access_log),
         metrics: Arc::clone(metrics),
         resolver: Arc::new(SystemResolver::default()),
@@ -78,6 +84,7 @@ pub(super) fn warn_of_fixed(before: &GatewayConfig, after: &GatewayConfig) {
         ("server.workers", before.server.workers != after.server.workers),
         ("admin", before.admin != after.admin),
         ("access_log", before.access_log != after.access_log),
+        ("redis", before.redis != after.redis),
         ("plugins.store", before.plugins.store != after.plugins.store),
         ("plugins.instances", before.plugins.instances != after.plugins.instances),
         (

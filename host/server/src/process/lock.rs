@@ -49,7 +49,7 @@ pub fn lock(file: &Path, only: &[String], compiler: &Compiler) -> Result<Locking
         },
         ..gatewright_config::load(file)?
     };
-    let foundation = foundation(&config, &Arc::new(Metrics::default()), 1, compiler)?;
+    let foundation = foundation(file, &config, &Arc::new(Metrics::default()), 1, compiler)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let there = config.plugins.lock.file.try_exists().unwrap_or(true);
     let (before, unreadable) = match there.then(|| load_lock(&config.plugins.lock.file)) {

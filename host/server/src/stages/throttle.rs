@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use gatewright_config::{ThrottleConfig, ThrottleKey};
 use gatewright_core::{
-    Exchange, Explanation, Flow, Problem, ProblemKind, RateLimit, RouteName, Stage, State, Step, Taken, TokenBucket,
-    Value,
+    Exchange, Explanation, Flow, Limit, Problem, ProblemKind, RateLimit, RouteName, Scope, Stage, State, StateError,
+    Step, Taken, TokenBucket, Value,
 };
+use gatewright_wasm::scope;
 use http::HeaderName;
 
 /// Takes a token for every request, and refuses those for which there is none.
 pub struct Throttle {
     state: Arc<dyn State>,
     limit: String,
+    scope: Scope,
     bucket: TokenBucket,
     by: Key,
 }
@@ -32,10 +34,14 @@ impl Stage for Throttle {
     }
 
     fn on_request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Problem>> {
-        match self.state.take(&self.limit, &self.key(exchange), self.bucket) {
-            Step::Ready(Some(taken)) => Step::ready(taken.and_then(|taken| self.settle(exchange, taken))),
+        let limit = Limit {
+            name: &self.limit,
+            scope: self.scope,
+        };
+        match self.state.take(limit, &self.key(exchange), self.bucket) {
+            Step::Ready(Some(taken)) => Step::ready(self.settle(exchange, taken)),
             waiting => Step::waiting(async move {
-                let taken = waiting.await?;
+                let taken = waiting.await;
                 self.settle(exchange, taken)
             }),
         }
@@ -56,6 +62,7 @@ impl Throttle {
         Self {
             state,
             limit: format!("{route}#{position}"),
+            scope: scope(config.scope),
             bucket: TokenBucket {
                 interval,
                 burst: config.burst,
@@ -80,7 +87,11 @@ impl Throttle {
         Cow::Owned(named.unwrap_or_else(|| format!("client:{}", exchange.client)))
     }
 
-    fn settle(&self, exchange: &mut Exchange, taken: Taken) -> Result<Flow, Problem> {
+    fn settle(&self, exchange: &mut Exchange, taken: Result<Taken, StateError>) -> Result<Flow, Problem> {
+        let taken = taken.map_err(|error| {
+            let cause = format!("throttle `{}`: {error}", self.limit);
+            Problem::new(ProblemKind::StateUnavailable).with_cause(cause)
+        })?;
         if let Some(explanation) = &exchange.record.explanation {
             self.explain(explanation, exchange, taken);
         }
@@ -88,6 +99,7 @@ impl Throttle {
             limit: self.bucket.burst,
             remaining: taken.remaining,
             reset: taken.reset,
+            counted: taken.counted,
         });
         if taken.allowed {
             Ok(Flow::Proceed)

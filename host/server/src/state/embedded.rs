@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use gatewright_core::{Entry, Expected, Problem, Space, State, StateError, Step, Taken, TokenBucket};
+use gatewright_core::{Counted, Entry, Expected, Limit, Space, State, StateError, Step, Taken, TokenBucket};
 
 use self::table::{Change, Room, Tables};
 
@@ -67,8 +67,8 @@ impl Default for Embedded {
 }
 
 impl State for Embedded {
-    fn take<'a>(&'a self, limit: &str, key: &str, bucket: TokenBucket) -> Step<'a, Result<Taken, Problem>> {
-        Step::ready(Ok(self.take_at(limit, key, bucket, self.now())))
+    fn take<'a>(&'a self, limit: Limit<'_>, key: &str, bucket: TokenBucket) -> Step<'a, Result<Taken, StateError>> {
+        Step::ready(Ok(self.take_at(limit.name, key, bucket, self.now())))
     }
 
     fn take_many<'a>(
@@ -325,6 +325,7 @@ fn decide(full_at: u64, now: u64, bucket: TokenBucket, tokens: u64) -> (Taken, u
             remaining: capacity.saturating_sub(missing) / interval,
             retry_after: Duration::from_nanos(after - capacity),
             reset: Duration::from_nanos(missing),
+            counted: Counted::AsConfigured,
         };
         return (taken, full_at);
     }
@@ -333,6 +334,7 @@ fn decide(full_at: u64, now: u64, bucket: TokenBucket, tokens: u64) -> (Taken, u
         remaining: (capacity - after) / interval,
         retry_after: Duration::ZERO,
         reset: Duration::from_nanos(after),
+        counted: Counted::AsConfigured,
     };
     (taken, now.saturating_add(after))
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gatewright_config::cases::{CaseServices, HookName, PluginCase};
 use gatewright_config::{PluginConfig, Rate};
-use gatewright_core::{Expected, Space, State as _, StateError};
+use gatewright_core::{Expected, Scope, Space, State as _, StateError};
 use gatewright_wasm::{Divergence, Granted, Observer, PluginKind, Script as Calls, Secret, Statement};
 
 use self::outbound::Answers;
@@ -193,6 +193,7 @@ impl Script {
             owner: &self.owner,
             name,
             bytes: u64::MAX,
+            scope: Scope::Instance,
         }
     }
 }

@@ -9,6 +9,7 @@ use gatewright_core::{Space, State, StateError};
 use super::KEY_BYTES;
 use super::asked::Asked;
 use crate::api::bindings::gatewright::plugin::cache::{CacheError, Found, Host};
+use crate::granted::scope;
 use crate::leases::{Joined, Lease, Subject, Told};
 use crate::metrics::{Answered, PluginStats, Service};
 use crate::state::{CallState, Caller};
@@ -246,6 +247,7 @@ fn granted<'c>(caller: &'c Caller, cache: &'c str, key: &str) -> Result<Granted<
             owner: &caller.name,
             name: cache,
             bytes: grant.bytes.0,
+            scope: scope(grant.scope),
         },
         subject: Subject::new(&caller.name, cache, key),
         value_bytes: grant.value_bytes.0,

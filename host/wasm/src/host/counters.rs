@@ -7,6 +7,7 @@ use gatewright_core::{Space, State, StateError, TokenBucket};
 use super::KEY_BYTES;
 use super::asked::Asked;
 use crate::api::bindings::gatewright::plugin::counters::{Bucket, CounterError, Host};
+use crate::granted::scope;
 use crate::metrics::{Answered, Service};
 use crate::state::{CallState, Caller};
 
@@ -112,6 +113,7 @@ fn granted<'c>(caller: &'c Caller, counter: &'c str, key: &str) -> Result<(&'c d
         owner: &caller.name,
         name: counter,
         bytes: grant.bytes.0,
+        scope: scope(grant.scope),
     };
     Ok((caller.granted.state()?, space))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use gatewright_core::TokenBucket;
+use gatewright_core::{Limit, Scope, TokenBucket};
 use http::{HeaderValue, Method, Request, Response, Uri};
 
 use self::at_once::at_once;
@@ -136,7 +136,11 @@ async fn within_rate(caller: &Caller) -> Result<(), Refusal> {
         .map_err(|error| Refusal::NoState(error.to_string()))?;
     // Another rate has another bucket: it does not wait for what the one before lent out.
     let key = format!("{} {rate}", caller.name);
-    match state.take(BUCKETS, &key, bucket).await {
+    let limit = Limit {
+        name: BUCKETS,
+        scope: Scope::Instance,
+    };
+    match state.take(limit, &key, bucket).await {
         Ok(taken) if taken.allowed => Ok(()),
         Ok(taken) => Err(Refusal::Limited(taken.retry_after)),
         Err(problem) => Err(Refusal::NoState(problem.to_string())),

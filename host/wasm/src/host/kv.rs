@@ -8,6 +8,7 @@ use gatewright_core::{Expected, Space, State, StateError};
 use super::KEY_BYTES;
 use super::asked::Asked;
 use crate::api::bindings::gatewright::plugin::kv::{Entry, Host, KvError};
+use crate::granted::scope;
 use crate::metrics::{Answered, Service};
 use crate::state::{CallState, Caller};
 
@@ -158,6 +159,7 @@ fn granted<'c>(caller: &'c Caller, store: &'c str, key: &str) -> Result<Granted<
         owner: &caller.name,
         name: store,
         bytes: grant.bytes.0,
+        scope: scope(grant.scope),
     };
     Ok(Granted {
         state: caller.granted.state()?,

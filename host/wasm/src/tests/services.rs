@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gatewright_core::{
-    Body, Entry, Expected, Problem, ProblemKind, Space, State, StateError, Step, Taken, TokenBucket,
+    Body, Entry, Expected, Limit, Problem, ProblemKind, Space, State, StateError, Step, Taken, TokenBucket,
 };
 use serde_json::{Value, json};
 
 use gatewright_config::ByteSize;
-use gatewright_config::gateway::{CounterGrant, KvGrant, PluginConfig};
+use gatewright_config::gateway::{CounterGrant, KvGrant, PluginConfig, Scope};
 
 use crate::testing::{exchange, guest, host, integration, text};
 use crate::{Granted, Loading, Trust};
@@ -26,8 +26,8 @@ fn away<'a, T: 'a>() -> Step<'a, Result<T, StateError>> {
 }
 
 impl State for Away {
-    fn take<'a>(&'a self, _: &str, _: &str, _: TokenBucket) -> Step<'a, Result<Taken, Problem>> {
-        Step::ready(Err(ProblemKind::InternalError.into()))
+    fn take<'a>(&'a self, _: Limit<'_>, _: &str, _: TokenBucket) -> Step<'a, Result<Taken, StateError>> {
+        away()
     }
 
     fn take_many<'a>(&'a self, _: Space<'_>, _: &str, _: u64, _: TokenBucket) -> Step<'a, Result<Taken, StateError>> {
@@ -77,9 +77,20 @@ async fn ask(name: &str, granted: Granted, calls: Value) -> Value {
         ..PluginConfig::default()
     };
     let bytes = ByteSize(1 << 20);
-    config.grants.counters.insert("c".to_owned(), CounterGrant { bytes });
+    let scope = Scope::Instance;
+    config
+        .grants
+        .counters
+        .insert("c".to_owned(), CounterGrant { bytes, scope });
     let value_bytes = ByteSize(1 << 10);
-    config.grants.kv.insert("c".to_owned(), KvGrant { value_bytes, bytes });
+    config.grants.kv.insert(
+        "c".to_owned(),
+        KvGrant {
+            value_bytes,
+            bytes,
+            scope,
+        },
+    );
     let file = guest("uses-services");
     let loading = Loading {
         name,

@@ -1,5 +1,7 @@
 //! Buckets, counters, entries and what they remember.
 
+use gatewright_core::Scope;
+
 use super::*;
 
 const TEN_A_SECOND: TokenBucket = TokenBucket {
@@ -80,6 +82,7 @@ fn space(owner: &'static str, name: &'static str) -> Space<'static> {
         owner,
         name,
         bytes: 64 << 10,
+        scope: Scope::Instance,
     }
 }
 

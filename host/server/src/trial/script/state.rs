@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatewright_core::{Entry, Expected, Problem, Space, State, StateError, Step, Taken, TokenBucket};
+use gatewright_core::{Entry, Expected, Limit, Space, State, StateError, Step, Taken, TokenBucket};
 
 use super::lock;
 use crate::state::embedded::Embedded;
@@ -54,7 +54,7 @@ impl Contents {
 }
 
 impl State for Contents {
-    fn take<'a>(&'a self, limit: &str, key: &str, bucket: TokenBucket) -> Step<'a, Result<Taken, Problem>> {
+    fn take<'a>(&'a self, limit: Limit<'_>, key: &str, bucket: TokenBucket) -> Step<'a, Result<Taken, StateError>> {
         self.kept.take(limit, key, bucket)
     }
 

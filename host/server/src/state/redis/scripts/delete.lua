@@ -1,0 +1,3 @@
+-- Deletes a key, if it is there.
+drop(key)
+return 1

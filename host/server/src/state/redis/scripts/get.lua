@@ -1,0 +1,2 @@
+-- What is under a key: "REVISION:VALUE", or nothing.
+return find(key) or false
