@@ -14,6 +14,7 @@ fn run(bencher: Bencher<'_, '_>, instances: InstancePolicy, cache: Duration, fie
     let guests = Guests::start();
     let stage = guests.authorizer(instances, cache);
     let mut exchange = exchange(fields);
+    let _entered = guests.enter();
     bencher.bench_local(|| guests.call(&*stage, &mut exchange));
 }
 

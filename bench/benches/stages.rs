@@ -8,7 +8,7 @@ use divan::{Bencher, black_box};
 use gatewright::stages::{api_key::ApiKey, throttle::Throttle};
 use gatewright::state::embedded::Embedded;
 use gatewright_bench::exchange;
-use gatewright_config::{ApiKeyConfig, ApiKeyEntry, ApiKeySource, Rate, ThrottleConfig, ThrottleKey};
+use gatewright_config::{ApiKeyConfig, ApiKeyEntry, ApiKeySource, Rate, Scope, ThrottleConfig, ThrottleKey};
 use gatewright_core::{Flow, Stage, Step};
 
 fn main() {
@@ -30,6 +30,7 @@ fn throttle(bencher: Bencher<'_, '_>) {
         rate,
         burst: 1_000_000_000,
         by: ThrottleKey::Client,
+        scope: Scope::Instance,
     };
     run(
         bencher,

@@ -7,7 +7,9 @@
 )]
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use gatewright_config::{ByteSize, IdentitySource, InstancePolicy, PluginConfig, PluginStageConfig};
@@ -157,9 +159,20 @@ impl Guests {
             .expect("the guest loads")
     }
 
-    /// One request through a stage.
+    /// Enters the runtime, once for many calls: a gateway's workers do not enter theirs for each of them either.
+    pub fn enter(&self) -> tokio::runtime::EnterGuard<'_> {
+        self.runtime.enter()
+    }
+
+    /// One request through a stage, in the runtime that was entered. A guest that yields goes on at once.
     pub fn call(&self, stage: &dyn Stage, exchange: &mut Exchange) {
-        let flow = self.runtime.block_on(stage.on_request(exchange));
+        let mut step = pin!(stage.on_request(exchange));
+        let mut context = Context::from_waker(Waker::noop());
+        let flow = loop {
+            if let Poll::Ready(flow) = step.as_mut().poll(&mut context) {
+                break flow;
+            }
+        };
         assert!(
             matches!(flow, Ok(gatewright_core::Flow::Proceed)),
             "the guest lets the key pass: {flow:?}"

@@ -28,7 +28,7 @@ fn redis(server: &RedisServer) -> Redis {
 }
 
 /// Runs a test with either engine.
-fn with_both(test: impl AsyncFn(&dyn State)) {
+fn with_both(test: &impl AsyncFn(&dyn State)) {
     let server = RedisServer::start();
     block_on(async {
         test(&Embedded::default()).await;
@@ -54,7 +54,7 @@ fn limit(name: &str) -> Limit<'_> {
 
 #[test]
 fn a_bucket_has_its_burst_and_is_refilled() {
-    with_both(async |state| {
+    with_both(&async |state| {
         let bucket = TokenBucket {
             interval: Duration::from_millis(400),
             burst: 3,
@@ -78,7 +78,7 @@ fn a_bucket_has_its_burst_and_is_refilled() {
 
 #[test]
 fn a_bucket_holds_exactly_its_burst_however_odd_the_rate_is() {
-    with_both(async |state| {
+    with_both(&async |state| {
         for (number, (per_second, burst)) in [(3.0, 7), (1.0 / 86_400.0, 1000), (0.3, 10), (7.0, 333)]
             .into_iter()
             .enumerate()
@@ -103,7 +103,7 @@ fn a_bucket_holds_exactly_its_burst_however_odd_the_rate_is() {
 
 #[test]
 fn a_lower_burst_is_not_held_to_debts_beyond_it() {
-    with_both(async |state| {
+    with_both(&async |state| {
         let bucket = |burst| TokenBucket {
             interval: 100 * SECOND,
             burst,
@@ -123,7 +123,7 @@ fn a_lower_burst_is_not_held_to_debts_beyond_it() {
 
 #[test]
 fn so_many_tokens_are_taken_all_or_none() {
-    with_both(async |state| {
+    with_both(&async |state| {
         let (space, bucket) = (
             space("many", 1 << 20),
             TokenBucket {
@@ -145,7 +145,7 @@ fn so_many_tokens_are_taken_all_or_none() {
 
 #[test]
 fn a_count_ends_with_its_window_and_stays_in_its_bounds() {
-    with_both(async |state| {
+    with_both(&async |state| {
         let space = space("counts", 1 << 20);
         let add = async |key: &str, delta: i64, window: Duration| state.add(space, key, delta, window).await.unwrap();
         assert_eq!(add("a", 5, 100 * SECOND).await, 5);
@@ -165,7 +165,7 @@ fn a_count_ends_with_its_window_and_stays_in_its_bounds() {
 
 #[test]
 fn a_value_is_put_only_where_what_was_expected_holds() {
-    with_both(async |state| {
+    with_both(&async |state| {
         let space = space("values", 1 << 20);
         let put = async |key: &str, expected, value: &'static [u8], ttl| {
             state
@@ -198,7 +198,7 @@ fn a_value_is_put_only_where_what_was_expected_holds() {
 
 #[test]
 fn a_store_that_is_full_refuses_and_keeps_what_is_there() {
-    with_both(async |state| {
+    with_both(&async |state| {
         let space = space("full", 4 << 10);
         let value = |length| Bytes::from(vec![b'v'; length]);
         let mut kept = 0;
@@ -229,7 +229,7 @@ fn a_store_that_is_full_refuses_and_keeps_what_is_there() {
 
 #[test]
 fn counts_and_remembered_values_make_room_and_have_nothing_in_common_with_stores() {
-    with_both(async |state| {
+    with_both(&async |state| {
         let space = space("room", 4 << 10);
         for number in 0..100 {
             let key = format!("key {number}");

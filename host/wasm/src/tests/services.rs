@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatewright_core::{
-    Body, Entry, Expected, Limit, Problem, ProblemKind, Space, State, StateError, Step, Taken, TokenBucket,
-};
+use gatewright_core::{Body, Entry, Expected, Limit, Space, State, StateError, Step, Taken, TokenBucket};
 use serde_json::{Value, json};
 
 use gatewright_config::ByteSize;
