@@ -37,6 +37,7 @@ mod scripted;
 mod services;
 mod signatures;
 mod standard;
+mod standard_p3;
 mod start;
 mod state;
 mod store;

@@ -163,7 +163,16 @@ pub(crate) fn build_standard_guests(output: &Path) -> anyhow::Result<()> {
     run("standard guests", build.args(["--bins", "--examples"]))?;
     let made = target_dir().join(WASI).join("release");
     install(&made.join("serves.wasm"), &output.join("serves.wasm"))?;
-    install(&made.join("examples/misserves.wasm"), &output.join("misserves.wasm"))
+    for (example, name) in [
+        ("misserves", "misserves"),
+        ("serves_p3", "serves-p3"),
+        ("misserves_p3", "misserves-p3"),
+        ("serves_both", "serves-both"),
+    ] {
+        let made = made.join(format!("examples/{example}.wasm"));
+        install(&made, &output.join(format!("{name}.wasm")))?;
+    }
+    Ok(())
 }
 
 /// The folders of the teaching plugins.

@@ -88,29 +88,50 @@ pub(crate) fn build_plugins() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds the server for `wasi:http` in Python into `output`, with the interfaces that a crate of the other servers carries.
-pub(crate) fn build_standard_server(output: &Path) -> anyhow::Result<()> {
+/// Builds the servers for `wasi:http` in Python into `output`, with the interfaces that crates of the other servers carry.
+pub(crate) fn build_standard_servers(output: &Path) -> anyhow::Result<()> {
     install_tools()?;
+    for (carrier, world, sources, name) in [
+        ("wasip2", "proxy", "python", "serves-python"),
+        ("wasip3", "service", "python-p3", "serves-p3-python"),
+    ] {
+        let (wit, version) = interfaces(carrier)?;
+        let mut build = with_tools(Command::new("componentize-py"))?;
+        build.arg("--wit-path").arg(wit);
+        build.args([
+            "--world",
+            &format!("wasi:http/{world}@{version}"),
+            "componentize",
+            "app",
+        ]);
+        build
+            .args(["--python-path", sources, "--output"])
+            .arg(output.join(format!("{name}.wasm")));
+        run(name, build.current_dir(root().join("tests/standard-guests")))?;
+    }
+    Ok(())
+}
+
+/// The folder of the interfaces that a crate of the standard guests carries, and their version.
+fn interfaces(carrier: &str) -> anyhow::Result<(PathBuf, String)> {
     let folder = root().join("tests/standard-guests");
     let mut metadata = cargo(&["metadata", "--format-version", "1", "--locked"]);
-    let metadata = metadata.current_dir(&folder).output()?;
+    let metadata = metadata.current_dir(folder).output()?;
     let metadata = String::from_utf8_lossy(&metadata.stdout).into_owned();
     let mut manifests = metadata.split("\"manifest_path\":\"").skip(1);
     let manifest = manifests
-        .find_map(|text| text.split('"').next().filter(|path| path.contains("/wasip2-")))
-        .context("the standard guests do not use `wasip2`")?;
-    let carrier = Path::new(manifest).parent().context("a manifest has a folder")?;
+        .find_map(|text| {
+            text.split('"')
+                .next()
+                .filter(|path| path.contains(&format!("/{carrier}-")))
+        })
+        .with_context(|| format!("the standard guests do not use `{carrier}`"))?;
+    let folder = Path::new(manifest).parent().context("a manifest has a folder")?;
     let (_, version) = manifest
         .split_once("+wasi-")
-        .context("the version of `wasip2` does not say which WASI it is for")?;
+        .with_context(|| format!("the version of `{carrier}` does not say which WASI it is for"))?;
     let version = version.split('/').next().unwrap_or_default();
-    let mut build = with_tools(Command::new("componentize-py"))?;
-    build.arg("--wit-path").arg(carrier.join("wit"));
-    build.args(["--world", &format!("wasi:http/proxy@{version}"), "componentize", "app"]);
-    build
-        .args(["--python-path", "python", "--output"])
-        .arg(output.join("serves-python.wasm"));
-    run("standard guest in Python", build.current_dir(&folder))
+    Ok((folder.join("wit"), version.to_owned()))
 }
 
 /// Starts the same authorizer in every language, and builds it, in `target/bench/languages`.

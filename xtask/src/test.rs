@@ -26,7 +26,7 @@ impl Test {
         // The suite runs the real program.
         run("gateway", &mut cargo(&["build", "--package", "gatewright"]))?;
         languages::build_plugins()?;
-        languages::build_standard_server(&root().join("target/test-guests"))?;
+        languages::build_standard_servers(&root().join("target/test-guests"))?;
         if let Some(filter) = self.filter {
             return run(
                 "tests",

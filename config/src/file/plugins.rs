@@ -24,7 +24,8 @@ pub struct Plugins {
     /// Where the files of plugins that have served are kept, the last five of each, for `gatewright plugin rollback`.
     /// Default `".gatewright/versions"`, beside the configuration file.
     pub versions: Located<String>,
-    /// Plugin instances alive at once, all plugins together. Default 256.
+    /// Plugin instances alive at once, all plugins together; those of components for `wasi:http` 0.3 are counted apart, with as
+    /// many. Default 256.
     pub instances: Count,
     /// The largest plugin file that is read. Default `"32MiB"`.
     pub file_bytes: ByteSize,

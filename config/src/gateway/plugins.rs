@@ -21,7 +21,7 @@ pub struct PluginsConfig {
     pub store: PathBuf,
     /// Where the files of plugins that have served are kept.
     pub versions: PathBuf,
-    /// Plugin instances alive at once, all plugins together.
+    /// Plugin instances alive at once, all plugins together; those for `wasi:http` 0.3 apart.
     pub instances: u32,
     /// The largest plugin file that is read.
     pub file_bytes: ByteSize,

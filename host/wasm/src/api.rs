@@ -16,7 +16,9 @@ mod parts;
 mod proxy;
 mod request_transform;
 mod response_transform;
+mod service;
 mod services;
+mod standard;
 
 pub(crate) use answer::{Answer, status};
 pub(crate) use authorizer::Authorize;
@@ -27,9 +29,9 @@ pub(crate) use integration::Handle;
 pub(crate) use lifecycle::{Description, Needs, Selection, Wrong, configure, describe};
 pub(crate) use lowering::{Shown, View};
 pub(crate) use parts::Part;
-pub(crate) use proxy::serve;
 pub(crate) use request_transform::{RequestEdits, RequestOutcome, TransformRequest};
 pub(crate) use response_transform::{ResponseEdits, ResponseOutcome, TransformResponse};
+pub(crate) use standard::{Answered, Asked, SERVICE, serve};
 
 use std::time::Duration;
 

@@ -168,7 +168,7 @@ mod tests {
             (core module $m (import "" "boom" (func $boom)) (func (export "run") (call $boom)))
             (core instance $i (instantiate $m (with "" (instance (export "boom" (func $lowered))))))
             (func (export "run") (canon lift (core func $i "run"))))"#;
-        let engine = crate::engine::start(4).unwrap().engine;
+        let engine = crate::engine::start(4, crate::engine::Concurrency::Off).unwrap().engine;
         let component = wasmtime::component::Component::from_binary(&engine, &wat::parse_str(text).unwrap()).unwrap();
         let mut linker = wasmtime::component::Linker::<()>::new(&engine);
         linker

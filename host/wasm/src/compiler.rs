@@ -21,6 +21,8 @@ use gatewright_config::file::Plugins;
 use wasmtime::{Engine, Module};
 use wit_component::ComponentEncoder;
 
+use crate::engine::Concurrency;
+
 pub use child::compile_for_parent;
 pub(crate) use code::Code;
 pub(crate) use parent::GivenUp;
@@ -77,10 +79,11 @@ impl Default for CompileLimits {
 }
 
 impl Compiler {
-    /// Compiles a module or component. Blocks, until `given_up` at the latest where there is a child.
+    /// Compiles a module or component for that engine, which has such concurrency. Blocks, until `given_up` at the latest where there is a child.
     pub(crate) fn compile(
         &self,
         engine: &Engine,
+        concurrency: Concurrency,
         bytes: &[u8],
         limits: &CompileLimits,
         given_up: GivenUp,
@@ -102,7 +105,7 @@ impl Compiler {
                     .args(arguments)
                     .env_clear()
                     .envs(environment.iter().map(|(name, value)| (name, value)));
-                parent::compile(command, bytes, limits, given_up)
+                parent::compile(command, concurrency, bytes, limits, given_up)
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::api::{self, Exports, Unfit};
 use crate::instance::Component;
 use crate::kind::Kinds;
 use crate::limits::Limits;
-use crate::plugin_host::Shared;
+use crate::machine::Machine;
 use crate::{PluginError, PluginFile};
 
 /// A component's services, without those that every program built with a standard library imports.
@@ -26,9 +26,9 @@ pub(crate) fn link(
     plugin: &PluginFile,
     compiled: &component::Component,
     limits: &Limits,
-    shared: &Shared,
+    machine: &Machine,
 ) -> Result<(Component, Kinds), PluginError> {
-    let kinds = api::kinds(&shared.engine, compiled).map_err(|unfit| self::unfit(plugin, unfit))?;
+    let kinds = api::kinds(&machine.engine, compiled).map_err(|unfit| self::unfit(plugin, unfit))?;
     if let Some(needed) = compiled.resources_required() {
         fits(
             plugin,
@@ -36,7 +36,7 @@ pub(crate) fn link(
             limits,
         )?;
     }
-    let linked = shared
+    let linked = machine
         .linker
         .instantiate_pre(compiled)
         .map_err(|error| PluginError::UnmetImport {
@@ -50,7 +50,7 @@ pub(crate) fn link(
     let component = Component {
         linked,
         exports: Arc::new(exports),
-        places: shared.places.clone(),
+        places: machine.places.clone(),
     };
     Ok((component, kinds))
 }

@@ -1,10 +1,11 @@
-//! The WebAssembly engine: one a process, with a pool of ready-made places for instances.
+//! WebAssembly engines, each with a pool of ready-made places for instances.
 //!
-//! What is set here is the same for all plugins: which WebAssembly is accepted, how instances get their memory, and
-//! that a guest which computes can be interrupted. What differs from plugin to plugin is in [`crate::limits`].
+//! What is set here is the same for all plugins of an engine: which WebAssembly is accepted, how instances get their
+//! memory, and that a guest which computes can be interrupted. What differs from plugin to plugin is in [`crate::limits`].
 
 use std::num::NonZeroUsize;
 
+use serde::{Deserialize, Serialize};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::PluginError;
@@ -19,18 +20,27 @@ const RESIDENT_TABLE_BYTES: usize = 64 << 10;
 /// Dynamically linked guests (Python) bring tens of core instances each; most components have one to four.
 const CORE_INSTANCES_EACH: u32 = 8;
 
-/// The engine, and whether its instances come from the pool.
+/// Whether an engine has the component model's tasks, streams and futures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Concurrency {
+    /// None of that machinery is on the way of a call. Nearly all plugins.
+    Off,
+    /// As WASI 0.3 needs it.
+    On,
+}
+
+/// An engine, and whether its instances come from the pool.
 pub(crate) struct Started {
     pub(crate) engine: Engine,
     pub(crate) pooled: bool,
 }
 
-/// Starts the engine with places for `instances` instances at once.
+/// Starts an engine with places for `instances` instances at once.
 ///
 /// # Errors
 /// When the machine cannot run it at all.
-pub(crate) fn start(instances: u32) -> Result<Started, PluginError> {
-    let mut config = base();
+pub(crate) fn start(instances: u32, concurrency: Concurrency) -> Result<Started, PluginError> {
+    let mut config = base(concurrency);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
     match Engine::new(&config) {
         Ok(engine) => Ok(Started { engine, pooled: true }),
@@ -42,7 +52,7 @@ pub(crate) fn start(instances: u32) -> Result<Started, PluginError> {
                  lower `instances` under `[plugins]` or raise the address-space limit"
             );
             Ok(Started {
-                engine: unpooled()?,
+                engine: unpooled(concurrency)?,
                 pooled: false,
             })
         }
@@ -53,16 +63,15 @@ pub(crate) fn start(instances: u32) -> Result<Started, PluginError> {
 ///
 /// # Errors
 /// When the machine cannot run it at all.
-pub(crate) fn unpooled() -> Result<Engine, PluginError> {
-    Engine::new(&base()).map_err(|error| PluginError::Engine(format!("{error:#}")))
+pub(crate) fn unpooled(concurrency: Concurrency) -> Result<Engine, PluginError> {
+    Engine::new(&base(concurrency)).map_err(|error| PluginError::Engine(format!("{error:#}")))
 }
 
-fn base() -> Config {
+fn base(concurrency: Concurrency) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
-        // Off: none of the machinery of component-model tasks on the way of every call.
-        .concurrency_support(false)
+        .concurrency_support(concurrency == Concurrency::On)
         .memory_init_cow(true)
         .max_wasm_stack(GUEST_STACK_BYTES)
         .async_stack_size(FIBER_STACK_BYTES)

@@ -53,6 +53,10 @@ impl Instance {
         store.limiter(|state| &mut state.meter);
         store.set_hostcall_fuel(caller.limits.host_call_bytes);
         store.set_max_component_handles(HANDLES);
+        // Where there are tasks and streams, what the engine keeps of them is counted too: a stream is two handles.
+        if let Some(table) = store.concurrent_resource_table() {
+            table.set_max_capacity(2 * HANDLES);
+        }
         store.epoch_deadline_callback(|mut context: StoreContextMut<'_, CallState>| context.data_mut().tick());
         store.data_mut().begin(exchange, cpu_ticks);
         store.set_epoch_deadline(1);

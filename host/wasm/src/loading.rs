@@ -9,10 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedMutexGuard, oneshot};
+use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::compiler::{Code, GivenUp, Refusal, STACK_BYTES, header};
+use crate::dialect;
 use crate::digest::Digest;
+use crate::engine::Concurrency;
 use crate::plugin_host::Shared;
 use crate::signature::Trust;
 use crate::{HostSettings, PluginError, PluginFile};
@@ -25,6 +28,7 @@ pub(crate) struct Source {
     pub(crate) digest: Digest,
     /// Who signed it.
     pub(crate) publisher: Option<String>,
+    concurrency: Concurrency,
     bytes: Vec<u8>,
 }
 
@@ -33,6 +37,8 @@ pub(crate) struct Compiled {
     pub(crate) component: Component,
     pub(crate) digest: Digest,
     pub(crate) publisher: Option<String>,
+    /// Of the engine that it is for.
+    pub(crate) concurrency: Concurrency,
     pub(crate) file_bytes: usize,
     /// None when it came from the store.
     pub(crate) time: Option<Duration>,
@@ -123,6 +129,7 @@ fn read_file(plugin: &PluginFile, trust: &Trust, limit: u64) -> Result<Source, P
     Ok(Source {
         publisher: trust.publisher(plugin, &bytes)?,
         digest: Digest::of(&bytes),
+        concurrency: dialect::concurrency(&bytes),
         bytes,
     })
 }
@@ -140,30 +147,38 @@ fn compile_source(
         component,
         digest: source.digest,
         publisher: source.publisher.clone(),
+        concurrency: source.concurrency,
         file_bytes: source.bytes.len(),
         time,
     };
+    let engine = &shared.machines.of(source.concurrency)?.engine;
     let store = shared.artifacts.as_ref();
-    if let Some(component) = store.and_then(|store| store.find(&shared.engine, &source.digest)) {
+    if let Some(component) = store.and_then(|store| store.find(engine, &source.digest)) {
         return Ok(compiled(component, None));
     }
     let made = compiler
-        .compile(&shared.engine, &source.bytes, compile, given_up)
+        .compile(engine, source.concurrency, &source.bytes, compile, given_up)
         .map_err(refused)?;
-    let component = load(plugin, source, &made.code, shared)?;
+    let component = load(plugin, source, &made.code, engine, shared)?;
     Ok(compiled(component, Some(made.time)))
 }
 
 /// Maps what was compiled: from the store, as the next start will, or else from where it is.
-fn load(plugin: &PluginFile, source: &Source, code: &Code, shared: &Shared) -> Result<Component, PluginError> {
+fn load(
+    plugin: &PluginFile,
+    source: &Source,
+    code: &Code,
+    engine: &Engine,
+    shared: &Shared,
+) -> Result<Component, PluginError> {
     // What the pool has no room for must not get into the store.
-    let component = code.map(&shared.engine).map_err(|error| PluginError::Compile {
+    let component = code.map(engine).map_err(|error| PluginError::Compile {
         plugin: plugin.clone(),
         reason: format!("{error:#}"),
     })?;
     let stored = shared.artifacts.as_ref().and_then(|store| {
-        store.keep(&shared.engine, &source.digest, code);
-        store.find(&shared.engine, &source.digest)
+        store.keep(engine, &source.digest, code);
+        store.find(engine, &source.digest)
     });
     Ok(stored.unwrap_or(component))
 }

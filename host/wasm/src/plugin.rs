@@ -78,7 +78,8 @@ impl Plugin {
         shared: Arc<Shared>,
     ) -> Result<Self, PluginError> {
         let limits = Limits::from(config);
-        let (component, kinds) = component::link(&file, &compiled.component, &limits, &shared)?;
+        let machine = shared.machines.of(compiled.concurrency)?;
+        let (component, kinds) = component::link(&file, &compiled.component, &limits, machine)?;
         let name: Arc<str> = file.name.as_str().into();
         let stats = match observer {
             Some(_) => shared.metrics.plugin(&format!("{name}.next").into()),

@@ -6,9 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use gatewright_config::gateway::PluginConfig;
-use tokio::sync::Semaphore;
-use wasmtime::Engine;
-use wasmtime::component::Linker;
 
 use crate::artifacts::Artifacts;
 use crate::compiler::{CompileLimits, Compiler};
@@ -17,15 +14,15 @@ use crate::digest::Digest;
 use crate::granted::Granted;
 use crate::leases::Leases;
 use crate::loading::Source;
+use crate::machine::Machines;
 use crate::metrics::{HostMetrics, PluginCollector};
 use crate::plugin::Plugin;
 use crate::pool::Runtimes;
 use crate::signature::Trust;
-use crate::state::CallState;
 use crate::ticker::Ticker;
-use crate::{PluginError, PluginFile, engine, host, loading};
+use crate::{PluginError, PluginFile, loading};
 
-/// Engine, linker, clock, compiled-code store, decision cache and metrics: one a process, over all reloads. Clones
+/// Engines, clock, compiled-code store, decision cache and metrics: one a process, over all reloads. Clones
 /// are the same host.
 #[derive(Clone)]
 pub struct PluginHost(Arc<Shared>);
@@ -35,7 +32,7 @@ pub struct PluginHost(Arc<Shared>);
 pub struct HostSettings {
     /// Directory of the compiled-code store.
     pub store: PathBuf,
-    /// Instances alive at once, all plugins together.
+    /// Instances alive at once, all plugins of an engine together.
     pub instances: u32,
     /// The largest plugin file that is read.
     pub file_bytes: u64,
@@ -74,47 +71,41 @@ pub trait CallObserver: Send + Sync {
 /// The inside of a host.
 pub(crate) struct Shared {
     pub(crate) settings: HostSettings,
-    pub(crate) engine: Engine,
-    pub(crate) linker: Linker<CallState>,
+    pub(crate) machines: Arc<Machines>,
     pub(crate) artifacts: Option<Artifacts>,
     pub(crate) ticker: Ticker,
     pub(crate) metrics: Arc<HostMetrics>,
     pub(crate) runtimes: Arc<Runtimes>,
     pub(crate) decisions: DecisionCache,
     pub(crate) leases: Arc<Leases>,
-    /// Counts instances where there is no pool to do it.
-    pub(crate) places: Option<Arc<Semaphore>>,
     plugins: Mutex<HashMap<Digest, Weak<Plugin>>>,
     /// One plugin is compiled at a time: compilers are hungry.
     loading: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl PluginHost {
-    /// Starts the engine and opens the compiled-code store.
+    /// Starts an engine and opens the compiled-code store.
     ///
     /// # Errors
     /// When the machine cannot run WebAssembly, or when others could write into the store.
     pub fn new(settings: HostSettings) -> Result<Self, PluginError> {
-        let started = engine::start(settings.instances)?;
-        let engine = started.engine;
-        let defect = |error: wasmtime::Error| PluginError::Engine(format!("{error:#}"));
+        let machines = Arc::new(Machines::start(settings.instances)?);
+        let ticking = Arc::clone(&machines);
         let runtimes = Arc::new(Runtimes::default());
         let idle = Arc::clone(&runtimes);
-        let ticker = Ticker::start(engine.clone(), settings.workers, Box::new(move || idle.sweep()))
+        let advance = Box::new(move || ticking.tick());
+        let ticker = Ticker::start(advance, settings.workers, Box::new(move || idle.sweep()))
             .map_err(|error| PluginError::Engine(error.to_string()))?;
-        let places = usize::try_from(settings.instances).unwrap_or(Semaphore::MAX_PERMITS);
         Ok(Self(Arc::new(Shared {
-            linker: host::linker(&engine).map_err(defect)?,
+            machines,
             artifacts: Artifacts::open(&settings.store)?,
             ticker,
             metrics: Arc::new(HostMetrics::new(settings.workers)),
             runtimes,
             decisions: DecisionCache::new(),
             leases: Arc::default(),
-            places: (!started.pooled).then(|| Arc::new(Semaphore::new(places.max(1)))),
             plugins: Mutex::default(),
             loading: Arc::default(),
-            engine,
             settings,
         })))
     }

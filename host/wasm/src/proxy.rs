@@ -12,27 +12,22 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use gatewright_core::{Body, BodyError, Exchange, ExchangeId, Integration, Problem, ProblemKind, Response, Step};
-use http::header::{HOST, TRAILER};
-use http::{HeaderMap, Request, Uri};
+use http::header::{CONTENT_LENGTH, HOST, TRAILER};
+use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::timeout_at;
-use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
-use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
-use wasmtime_wasi_http::{Error, WasiHttpView as _};
+use wasmtime_wasi_http::{Error, WasiBody};
 
 use self::body::{Ending, Guest, ProxyBody};
-use crate::api;
+use crate::api::{self, Answered, Asked};
 use crate::breaker::Pass;
 use crate::call;
 use crate::failure::{Failure, Fault, OutputError, TrapReason};
-use crate::instance::Instance;
+use crate::instance::{Instance, is_exhausted};
 use crate::kind::PluginKind;
 use crate::metrics::RouteStats;
 use crate::runtime::Runtime;
-
-/// What a guest gives to its caller.
-type Answered = Result<http::Response<HyperOutgoingBody>, ErrorCode>;
 
 /// One use of a component as a route's integration.
 pub(crate) struct ProxyIntegration {
@@ -57,13 +52,8 @@ impl ProxyIntegration {
 
     async fn answer(&self, exchange: &mut Exchange) -> Result<Response, Problem> {
         let (id, deadline) = (exchange.id, exchange.deadline);
-        let request = request(exchange);
-        let scheme = if exchange.request.secure {
-            Scheme::Https
-        } else {
-            Scheme::Http
-        };
-        let answered = self.ask(request, scheme, id, deadline).await;
+        let secure = exchange.request.secure;
+        let answered = self.ask(request(exchange), secure, id, deadline).await;
         answered.map_err(|failure| failure.problem(&self.runtime.plugin().caller().name, false))
     }
 
@@ -78,8 +68,8 @@ impl ProxyIntegration {
     /// Starts the guest and waits for its response to begin.
     async fn ask(
         &self,
-        request: Request<Body>,
-        scheme: Scheme,
+        request: Request<WasiBody>,
+        secure: bool,
         exchange: ExchangeId,
         deadline: Instant,
     ) -> Result<Response, Failure> {
@@ -93,6 +83,9 @@ impl ProxyIntegration {
         let (answer, mut answered) = oneshot::channel();
         let (outcome, mut ended) = oneshot::channel();
         let (release, released) = oneshot::channel::<()>();
+        let (all, taken) = oneshot::channel();
+        let has_body = request.method() != Method::HEAD;
+        let asked = Asked { request, secure, taken };
         let fed = Arc::new(AtomicBool::new(false));
         let call = Call {
             runtime: Arc::clone(runtime),
@@ -102,10 +95,10 @@ impl ProxyIntegration {
         };
         let task = tokio::spawn(async move {
             let _place = place;
-            call.run(request, scheme, answer, outcome, released, pass).await;
+            call.run(asked, answer, outcome, released, pass).await;
         });
         // From here on the guest ends with this, whatever becomes of it.
-        let guest = Guest::new(task, release, fed, Arc::clone(runtime));
+        let guest = Guest::new(task, release, all, fed, Arc::clone(runtime));
         let time = now + runtime.plugin().caller().limits.time;
         // Its answer, or its end: of one that ends without an answer nothing more comes.
         let first = async {
@@ -133,12 +126,12 @@ impl ProxyIntegration {
                     None => Ending::Waited(ended),
                     Some(end) => Ending::Known(end),
                 };
-                head(response, guest, ending)
+                head(response, has_body, guest, ending)
             }
             (Some(Err(code)), _) => Err(Failure::Fault(Fault {
                 unavailable: false,
                 name: "error-code",
-                text: format!("{code:?}"),
+                text: code,
             })),
             (None, Some(Err(failure))) => Err(failure),
             (None, Some(Ok(()))) => Err(OutputError::invalid("it returned without a response").into()),
@@ -170,8 +163,7 @@ impl Call {
     /// finished must not look as if it were, which it would when the instance goes.
     async fn run(
         self,
-        request: Request<Body>,
-        scheme: Scheme,
+        asked: Asked,
         answer: oneshot::Sender<Answered>,
         outcome: oneshot::Sender<Result<(), Failure>>,
         released: oneshot::Receiver<()>,
@@ -182,7 +174,7 @@ impl Call {
         measured.has_place(measured.began());
         let running = runtime.plugin().shared().ticker.running();
         let mut instance = None;
-        let serving = self.serve(&mut instance, request, scheme, answer);
+        let serving = self.serve(&mut instance, asked, answer);
         let result = call::measured(serving, &mut measured.processor).await;
         drop(running);
         if let Some(instance) = &instance {
@@ -199,25 +191,25 @@ impl Call {
     async fn serve(
         &self,
         instance: &mut Option<Box<Instance>>,
-        request: Request<Body>,
-        scheme: Scheme,
+        asked: Asked,
         answer: oneshot::Sender<Answered>,
     ) -> Result<(), Failure> {
         let instance = instance.insert(self.runtime.instance(self.exchange).await?);
         let state = instance.store.data_mut();
         state.feed_from(&self.fed);
-        state.serves(request.headers(), None);
-        let request = request.map(|body| body.map_err(|error| refused(&error)));
-        let mut http = instance.store.data_mut().http();
-        let request = http.new_incoming_request(scheme, request)?;
-        let answer = http.new_response_outparam(answer)?;
-        Ok(api::serve(instance, request, answer).await?)
+        state.serves(asked.request.headers(), None);
+        match api::serve(instance, asked, answer).await {
+            // Its tasks have stacks of the pool, which others may have taken.
+            Err(error) if is_exhausted(&error) => Err(Failure::Saturated),
+            result => Ok(result?),
+        }
     }
 }
 
 /// The request as a server gets it.
-fn request(exchange: &mut Exchange) -> Request<Body> {
-    let mut request = Request::new(exchange.body.take());
+fn request(exchange: &mut Exchange) -> Request<WasiBody> {
+    let body = exchange.body.take().map_err(|error| refused(&error));
+    let mut request = Request::new(body.boxed_unsync());
     *request.method_mut() = exchange.request.method.clone();
     *request.uri_mut() = Uri::from(exchange.request.target.clone());
     *request.version_mut() = exchange.request.version;
@@ -239,16 +231,19 @@ fn refused(error: &BodyError) -> Error {
 }
 
 /// The response, checked, with what comes of its body.
-fn head(response: http::Response<HyperOutgoingBody>, guest: Guest, ending: Ending) -> Result<Response, Failure> {
+fn head(response: http::Response<WasiBody>, has_body: bool, guest: Guest, ending: Ending) -> Result<Response, Failure> {
     let (mut parts, inner) = response.into_parts();
     // Unlike the other fields that frame a message this one says only which trailers come, and those are checked.
     let trailer = parts.headers.remove(TRAILER);
     let status = api::status(parts.status.as_u16())?;
+    let has_body = has_body && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let length = parts.headers.get(CONTENT_LENGTH).filter(|_| has_body);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
     let mut headers = fields(&parts.headers)?;
     if let Some(trailer) = trailer {
         headers.insert(TRAILER, trailer);
     }
-    let mut response = Response::new(Body::stream(ProxyBody::new(inner, guest, ending)));
+    let mut response = Response::new(Body::stream(ProxyBody::new(inner, length, guest, ending)));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     Ok(response)

@@ -1,4 +1,4 @@
-//! The clock that interrupts guests: a thread that advances the engine's epoch every millisecond while guests run,
+//! The clock that interrupts guests: a thread that advances the engines' epochs every millisecond while guests run,
 //! and sleeps without waking the machine while none does.
 
 use std::sync::Arc;
@@ -7,7 +7,6 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use gatewright_core::PerWorker;
-use wasmtime::Engine;
 
 /// How long a guest computes before it lets others run; the unit of processor time limits.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
@@ -15,6 +14,9 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 const QUIET_TICKS: u32 = 100;
 /// How often idle instances are looked at, while there are any.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// Advances the epochs.
+pub(crate) type Advance = Box<dyn Fn() + Send>;
 
 /// Drops what has been idle for too long, and says whether something idle is left.
 pub(crate) type Sweep = Box<dyn Fn() -> bool + Send>;
@@ -45,7 +47,7 @@ impl Ticker {
     ///
     /// # Errors
     /// When the system has no thread left.
-    pub(crate) fn start(engine: Engine, workers: usize, sweep: Sweep) -> std::io::Result<Self> {
+    pub(crate) fn start(advance: Advance, workers: usize, sweep: Sweep) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             calls: PerWorker::new(workers, |_| Calls {
                 begun: AtomicU64::new(0),
@@ -56,7 +58,7 @@ impl Ticker {
         });
         let clock = Clock {
             shared: Arc::clone(&shared),
-            engine,
+            advance,
             sweep,
         };
         let thread = thread::Builder::new()
@@ -96,7 +98,7 @@ impl Drop for Ticker {
 
 struct Clock {
     shared: Arc<Shared>,
-    engine: Engine,
+    advance: Advance,
     sweep: Sweep,
 }
 
@@ -114,7 +116,7 @@ impl Clock {
         let mut until_sweep = SWEEP_EVERY;
         while quiet < QUIET_TICKS && !self.shared.stopped.load(Ordering::Relaxed) {
             thread::sleep(TICK);
-            self.engine.increment_epoch();
+            (self.advance)();
             let begun = self.begun();
             quiet = if begun != seen || begun != self.ended() {
                 0
@@ -166,9 +168,8 @@ mod tests {
     use super::*;
     use std::time::Instant;
 
-    fn ticker() -> (Ticker, Engine) {
-        let engine = Engine::default();
-        (Ticker::start(engine.clone(), 1, Box::new(|| false)).unwrap(), engine)
+    fn ticker() -> Ticker {
+        Ticker::start(Box::new(|| {}), 1, Box::new(|| false)).unwrap()
     }
 
     fn asleep(ticker: &Ticker) -> bool {
@@ -181,13 +182,13 @@ mod tests {
 
     #[test]
     fn the_thread_sleeps_when_no_guest_runs() {
-        let (ticker, _engine) = ticker();
+        let ticker = ticker();
         assert!(asleep(&ticker));
     }
 
     #[test]
     fn a_call_wakes_the_thread_and_a_long_one_keeps_it_awake() {
-        let (ticker, _engine) = ticker();
+        let ticker = ticker();
         assert!(asleep(&ticker));
         let running = ticker.running();
         thread::sleep(TICK * QUIET_TICKS * 3);

@@ -355,11 +355,11 @@ fn what_is_wrong_with_the_use_of_a_standard_server_is_said_at_load() {
         "plugin = \"serves\"",
     );
     assert!(error.contains("serves one request"), "{error}");
-    let wat = "(component (instance (export \"wasi:http/handler@0.3.0\")))";
+    let wat = "(component (instance (export \"wasi:http/handler@0.4.0\")))";
     let config = [base(), route("it", "", "plugin = \"later\"")].concat();
     let files = TestFiles::default().with("plugins/later.wasm", guests::text(wat));
     let error = files.try_start(&config).err().unwrap();
-    assert!(error.contains("`wasi:http/handler@0.3.0`"), "{error}");
+    assert!(error.contains("`wasi:http/handler@0.4.0`"), "{error}");
     assert!(
         error.contains("comes with the plugin platform of a later version"),
         "{error}"

@@ -2,11 +2,11 @@
 
 use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
-use wasmtime_wasi_http::p2::bindings::exports::wasi::http::incoming_handler as proxy;
 
 use super::bindings::exports::gatewright::plugin::{
     authorizer, body_filter, integration, lifecycle, request_transform, response_transform,
 };
+use super::standard::{self, Standard};
 use crate::kind::{Kinds, PluginKind};
 use crate::state::CallState;
 
@@ -19,12 +19,9 @@ const LIFECYCLE: &str = "lifecycle";
 /// Its full name; other patch releases are found by it too.
 const LIFECYCLE_EXPORT: &str = "gatewright:plugin/lifecycle@0.1.0";
 
-/// What components export that answer HTTP requests anywhere.
-const PROXY: &str = "wasi:http/incoming-handler@0.2.";
-
 /// What a plugin must export, for messages.
 const INTERFACES: &str = "`gatewright:plugin/lifecycle@0.1.0` and at least one of `authorizer`, \
-    `request-transform`, `response-transform`, `body-filter`, `integration`; or `wasi:http/incoming-handler@0.2`";
+    `request-transform`, `response-transform`, `body-filter`, `integration`; or `wasi:http/handler@0.3`, or `wasi:http/incoming-handler@0.2`";
 
 /// Why a component is no plugin.
 #[derive(Debug)]
@@ -46,11 +43,12 @@ pub(crate) fn kinds(engine: &Engine, component: &Component) -> Result<Kinds, Unf
         return Err(unfit);
     }
     let lifecycle = exports.iter().any(|name| is(name, LIFECYCLE));
-    if !lifecycle && let Some(name) = exports.iter().find(|name| name.starts_with("wasi:http/")) {
-        return match name.starts_with(PROXY) {
-            true => Ok(Kinds::from_iter([PluginKind::Integration])),
-            false => Err(Unfit::Unsupported(format!("`{name}`"))),
-        };
+    if !lifecycle {
+        match standard::find(&exports) {
+            Some(Ok(_)) => return Ok(Kinds::from_iter([PluginKind::Integration])),
+            Some(Err(name)) => return Err(Unfit::Unsupported(format!("`{name}`"))),
+            None => {}
+        }
     }
     let kinds: Kinds = PluginKind::ALL
         .into_iter()
@@ -91,8 +89,8 @@ pub(crate) struct Exports {
     pub(super) lifecycle: Option<lifecycle::GuestIndices>,
     /// Apart from `lifecycle`, which looks up `describe` as well: this one is called in every fresh instance.
     pub(super) configure: Option<ComponentExportIndex>,
-    /// The full name of what it exports instead, and the way there.
-    pub(super) proxy: Option<(String, proxy::GuestIndices)>,
+    /// What it exports instead.
+    pub(super) standard: Option<Standard>,
     pub(super) authorizer: Option<authorizer::GuestIndices>,
     pub(super) request_transform: Option<request_transform::GuestIndices>,
     pub(super) response_transform: Option<response_transform::GuestIndices>,
@@ -104,8 +102,10 @@ impl Exports {
     /// Checks the functions' types.
     pub(crate) fn find(component: &InstancePre<CallState>, kinds: Kinds) -> wasmtime::Result<Self> {
         let compiled = component.component();
-        if let Some(name) = proxy_name(compiled) {
-            return Ok(Self::of_proxy(name, proxy::GuestIndices::new(component)?));
+        if !exports_lifecycle(compiled)
+            && let Some(standard) = Standard::of(component)?
+        {
+            return Ok(Self::of_standard(standard));
         }
         let has = |kind| kinds.has(kind);
         let configure = compiled
@@ -114,7 +114,7 @@ impl Exports {
         Ok(Self {
             configure: Some(configure.ok_or_else(|| wasmtime::Error::msg("`lifecycle` has no `configure`"))?),
             lifecycle: Some(lifecycle::GuestIndices::new(component)?),
-            proxy: None,
+            standard: None,
             authorizer: has(PluginKind::Authorizer)
                 .then(|| authorizer::GuestIndices::new(component))
                 .transpose()?,
@@ -135,11 +135,11 @@ impl Exports {
 }
 
 impl Exports {
-    fn of_proxy(name: String, indices: proxy::GuestIndices) -> Self {
+    fn of_standard(standard: Standard) -> Self {
         Self {
             lifecycle: None,
             configure: None,
-            proxy: Some((name, indices)),
+            standard: Some(standard),
             authorizer: None,
             request_transform: None,
             response_transform: None,
@@ -150,25 +150,19 @@ impl Exports {
 
     /// The interface of a component that knows nothing of Gatewright.
     pub(crate) fn standard(&self) -> Option<&str> {
-        self.proxy.as_ref().map(|(name, _)| name.as_str())
+        self.standard.as_ref().map(Standard::name)
     }
 }
 
-/// The standard interface that a component exports, if it exports none of Gatewright's.
-fn proxy_name(component: &Component) -> Option<String> {
+fn exports_lifecycle(component: &Component) -> bool {
     let engine = component.engine();
     let component = component.component_type();
-    let mut exports = component.exports(engine).map(|(name, _)| name);
-    if component.exports(engine).any(|(name, _)| is(name, LIFECYCLE)) {
-        return None;
-    }
-    exports.find(|name| name.starts_with(PROXY)).map(str::to_owned)
+    component.exports(engine).any(|(name, _)| is(name, LIFECYCLE))
 }
 
 /// The functions of one instance, each interface looked up when it is first called.
 #[derive(Default)]
 pub(crate) struct Guests {
-    pub(super) proxy: Option<proxy::Guest>,
     pub(super) authorizer: Option<authorizer::Guest>,
     pub(super) request_transform: Option<request_transform::Guest>,
     pub(super) response_transform: Option<response_transform::Guest>,

@@ -10,7 +10,7 @@ use rustix::process::{Resource, Rlimit, Signal};
 use serde::{Deserialize, Serialize};
 
 use super::{Refusal, STACK_BYTES, compile};
-use crate::engine;
+use crate::engine::{self, Concurrency};
 
 /// The longest line that describes a job.
 const JOB_BYTES: u64 = 1 << 10;
@@ -22,6 +22,8 @@ pub(super) struct Job {
     pub(super) parent: i32,
     /// Memory that it may take.
     pub(super) memory_bytes: u64,
+    /// Of the engine that it is for.
+    pub(super) concurrency: Concurrency,
     /// Bytes that follow.
     pub(super) file_bytes: usize,
 }
@@ -62,7 +64,7 @@ fn serve() -> io::Result<Answer> {
     };
     // All of it: a part would compile to something else, or be refused for the wrong reason.
     input.read_exact(&mut bytes)?;
-    let engine = match engine::unpooled() {
+    let engine = match engine::unpooled(job.concurrency) {
         Ok(engine) => engine,
         Err(error) => return Ok(Err(Refusal::Compile(error.to_string()))),
     };

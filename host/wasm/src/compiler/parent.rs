@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::child::{Answer, Job};
 use super::code::Unfinished;
 use super::{CompileLimits, Made, Refusal};
+use crate::engine::Concurrency;
 use crate::text::escaped;
 
 /// The longest answer that is read.
@@ -32,6 +33,7 @@ pub(crate) type GivenUp = oneshot::Receiver<Infallible>;
 /// Compiles `bytes` in a child process, which is gone when this returns.
 pub(super) fn compile(
     command: Command,
+    concurrency: Concurrency,
     bytes: &[u8],
     limits: &CompileLimits,
     given_up: GivenUp,
@@ -43,6 +45,7 @@ pub(super) fn compile(
         let job = Job {
             parent: rustix::process::getpid().as_raw_nonzero().get(),
             memory_bytes: limits.memory.0,
+            concurrency,
             file_bytes: bytes.len(),
         };
         tokio::select! {

@@ -16,7 +16,7 @@ const LONG: Duration = Duration::from_secs(60);
 /// A shell with that script as the compiler, which gets a job of `bytes`.
 fn compiled_by(script: &str, bytes: &[u8], time: Duration) -> Result<Made, Refusal> {
     let (_waiting, given_up) = oneshot::channel();
-    shell(script).compile(&engine(), bytes, &limits(time), given_up)
+    shell(script).compile(&engine(), Concurrency::Off, bytes, &limits(time), given_up)
 }
 
 fn shell(script: &str) -> Compiler {
@@ -28,7 +28,7 @@ fn shell(script: &str) -> Compiler {
 }
 
 fn engine() -> Engine {
-    crate::engine::unpooled().unwrap()
+    crate::engine::unpooled(Concurrency::Off).unwrap()
 }
 
 fn limits(time: Duration) -> CompileLimits {
@@ -155,7 +155,7 @@ fn code_that_is_finished_cannot_be_changed() {
 #[test]
 fn what_one_engine_compiles_an_engine_with_a_pool_runs() {
     let (bytes, _) = compile(&engine(), b"\0asm\x0d\0\x01\0").unwrap();
-    let pooled = crate::engine::start(1).unwrap();
+    let pooled = crate::engine::start(1, Concurrency::Off).unwrap();
     assert!(pooled.pooled);
     Code::of(&bytes).unwrap().map(&pooled.engine).unwrap();
 }

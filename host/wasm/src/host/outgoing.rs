@@ -107,6 +107,10 @@ impl WasiHttpHooks for Outgoing {
         CHUNK_BYTES
     }
 
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES
+    }
+
     fn send_request(
         &mut self,
         request: Request<WasiBody>,

@@ -1,6 +1,9 @@
 //! What a guest prints: lines of the gateway's log, out of the same kind of budget as those of the service `log`.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use gatewright_core::ExchangeId;
@@ -63,9 +66,24 @@ impl StdoutStream for Printed {
         Box::new(self.clone())
     }
 
-    /// For WASI 0.3, which is not linked.
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(tokio::io::sink())
+        Box::new(self.clone())
+    }
+}
+
+impl AsyncWrite for Printed {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let piece = bytes.get(..WRITE_BYTES).unwrap_or(bytes);
+        self.with(|lines| lines.print(piece));
+        Poll::Ready(Ok(piece.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -10,7 +10,7 @@ use http_body::Body as HttpBody;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
-use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+use wasmtime_wasi_http::WasiBody;
 
 use super::{Frame, fields, lost};
 use crate::failure::{Failure, OutputError};
@@ -22,6 +22,8 @@ pub(super) struct Guest {
     task: Option<JoinHandle<()>>,
     /// Its instance goes when this does.
     _release: oneshot::Sender<()>,
+    /// Tells it that all of its response has been taken.
+    taken: Option<oneshot::Sender<()>>,
     /// It has full processor time again.
     fed: Arc<AtomicBool>,
     runtime: Arc<Runtime>,
@@ -31,12 +33,14 @@ impl Guest {
     pub(super) fn new(
         task: JoinHandle<()>,
         release: oneshot::Sender<()>,
+        taken: oneshot::Sender<()>,
         fed: Arc<AtomicBool>,
         runtime: Arc<Runtime>,
     ) -> Self {
         Self {
             task: Some(task),
             _release: release,
+            taken: Some(taken),
             fed,
             runtime,
         }
@@ -44,6 +48,7 @@ impl Guest {
 
     /// All of its response has been taken: what it has left to do it may do, within its time.
     fn leave_alone(&mut self) {
+        drop(self.taken.take());
         let Some(mut task) = self.task.take().filter(|task| !task.is_finished()) else {
             return;
         };
@@ -74,7 +79,9 @@ pub(super) enum Ending {
 
 /// The body of a response.
 pub(super) struct ProxyBody {
-    inner: HyperOutgoingBody,
+    inner: WasiBody,
+    /// Bytes that are still to come, if the guest said how many.
+    length: Option<u64>,
     guest: Option<Guest>,
     ending: Ending,
     /// Somebody has asked for it.
@@ -84,9 +91,10 @@ pub(super) struct ProxyBody {
 }
 
 impl ProxyBody {
-    pub(super) fn new(inner: HyperOutgoingBody, guest: Guest, ending: Ending) -> Self {
+    pub(super) fn new(inner: WasiBody, length: Option<u64>, guest: Guest, ending: Ending) -> Self {
         Self {
             inner,
+            length,
             guest: Some(guest),
             ending,
             polled: false,
@@ -111,11 +119,11 @@ impl ProxyBody {
         loop {
             if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
                 return Poll::Ready(match frame {
-                    Some(Ok(frame)) => Some(checked(frame).map_err(Failure::Output)),
+                    Some(Ok(frame)) => Some(self.counted(frame).and_then(checked).map_err(Failure::Output)),
                     Some(Err(error)) => Some(Err(OutputError::invalid(format!("its body broke off: {error}")).into())),
                     // Finished: or the task has broken down and taken its instance with it, which looks the same.
                     None if self.is_lost() => Some(Err(lost())),
-                    None => None,
+                    None => self.at_end().err().map(|error| Err(error.into())),
                 });
             }
             let had_ended = matches!(self.ending, Ending::Known(Ok(())));
@@ -129,6 +137,26 @@ impl ProxyBody {
                 // What it wrote last may have come between the two looks.
                 Poll::Ready(Ok(())) => {}
             }
+        }
+    }
+
+    /// A piece that fits what the guest said of the body's length.
+    fn counted(&mut self, frame: Frame) -> Result<Frame, OutputError> {
+        let Some(data) = frame.data_ref() else {
+            return self.at_end().map(|()| frame);
+        };
+        if let Some(left) = &mut self.length {
+            let bytes = data.len().try_into().unwrap_or(u64::MAX);
+            let more = || OutputError::invalid("its body is longer than its `content-length`");
+            *left = left.checked_sub(bytes).ok_or_else(more)?;
+        }
+        Ok(frame)
+    }
+
+    fn at_end(&self) -> Result<(), OutputError> {
+        match self.length {
+            None | Some(0) => Ok(()),
+            Some(_) => Err(OutputError::invalid("its body is shorter than its `content-length`")),
         }
     }
 
