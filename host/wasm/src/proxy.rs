@@ -5,21 +5,23 @@
 //! long as it runs, and no longer than somebody wants its response: [`body`] holds the other end.
 
 mod body;
+mod received;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use bytes::Bytes;
-use gatewright_core::{Body, BodyError, Exchange, ExchangeId, Integration, Problem, ProblemKind, Response, Step};
+use gatewright_core::{Body, Exchange, ExchangeId, Integration, Problem, Response, Step};
 use http::header::{CONTENT_LENGTH, HOST, TRAILER};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::timeout_at;
-use wasmtime_wasi_http::{Error, WasiBody};
+use wasmtime_wasi_http::WasiBody;
 
 use self::body::{Ending, Guest, ProxyBody};
+use self::received::Received;
 use crate::api::{self, Answered, Asked};
 use crate::breaker::Pass;
 use crate::call;
@@ -53,7 +55,9 @@ impl ProxyIntegration {
     async fn answer(&self, exchange: &mut Exchange) -> Result<Response, Problem> {
         let (id, deadline) = (exchange.id, exchange.deadline);
         let secure = exchange.request.secure;
-        let answered = self.ask(request(exchange), secure, id, deadline).await;
+        let asked = Arc::default();
+        let request = request(exchange, &asked);
+        let answered = self.ask(request, asked, secure, id, deadline).await;
         answered.map_err(|failure| failure.problem(&self.runtime.plugin().caller().name, false))
     }
 
@@ -69,6 +73,7 @@ impl ProxyIntegration {
     async fn ask(
         &self,
         request: Request<WasiBody>,
+        received: Arc<AtomicBool>,
         secure: bool,
         exchange: ExchangeId,
         deadline: Instant,
@@ -126,7 +131,7 @@ impl ProxyIntegration {
                     None => Ending::Waited(ended),
                     Some(end) => Ending::Known(end),
                 };
-                head(response, has_body, guest, ending)
+                head(response, has_body, received, guest, ending)
             }
             (Some(Err(code)), _) => Err(Failure::Fault(Fault {
                 unavailable: false,
@@ -207,8 +212,8 @@ impl Call {
 }
 
 /// The request as a server gets it.
-fn request(exchange: &mut Exchange) -> Request<WasiBody> {
-    let body = exchange.body.take().map_err(|error| refused(&error));
+fn request(exchange: &mut Exchange, asked: &Arc<AtomicBool>) -> Request<WasiBody> {
+    let body = Received::new(exchange.body.take(), asked);
     let mut request = Request::new(body.boxed_unsync());
     *request.method_mut() = exchange.request.method.clone();
     *request.uri_mut() = Uri::from(exchange.request.target.clone());
@@ -220,18 +225,14 @@ fn request(exchange: &mut Exchange) -> Request<WasiBody> {
     request
 }
 
-/// Why the request's body broke off, in the guest's words.
-fn refused(error: &BodyError) -> Error {
-    match error.0.kind() {
-        ProblemKind::RequestTooLarge => Error::HttpRequestBodySize(None),
-        ProblemKind::RequestTimeout => Error::ConnectionReadTimeout,
-        ProblemKind::ClientClosed => Error::ConnectionTerminated,
-        _ => Error::HttpProtocolError,
-    }
-}
-
 /// The response, checked, with what comes of its body.
-fn head(response: http::Response<WasiBody>, has_body: bool, guest: Guest, ending: Ending) -> Result<Response, Failure> {
+fn head(
+    response: http::Response<WasiBody>,
+    has_body: bool,
+    received: Arc<AtomicBool>,
+    guest: Guest,
+    ending: Ending,
+) -> Result<Response, Failure> {
     let (mut parts, inner) = response.into_parts();
     // Unlike the other fields that frame a message this one says only which trailers come, and those are checked.
     let trailer = parts.headers.remove(TRAILER);
@@ -243,7 +244,7 @@ fn head(response: http::Response<WasiBody>, has_body: bool, guest: Guest, ending
     if let Some(trailer) = trailer {
         headers.insert(TRAILER, trailer);
     }
-    let mut response = Response::new(Body::stream(ProxyBody::new(inner, length, guest, ending)));
+    let mut response = Response::new(Body::stream(ProxyBody::new(inner, length, received, guest, ending)));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     Ok(response)

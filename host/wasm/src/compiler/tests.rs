@@ -70,7 +70,7 @@ fn a_child_that_ends_without_an_answer_is_an_error_that_says_how() {
         environment: Vec::new(),
     };
     let (_waiting, given_up) = oneshot::channel();
-    let reason = reason(nowhere.compile(&engine(), MODULE, &limits(LONG), given_up));
+    let reason = reason(nowhere.compile(&engine(), Concurrency::Off, MODULE, &limits(LONG), given_up));
     assert!(reason.contains("there is no process for it"), "{reason}");
 }
 
@@ -104,7 +104,7 @@ fn a_child_that_nobody_waits_for_is_killed() {
     let (waiting, given_up) = oneshot::channel();
     drop(waiting);
     let began = Instant::now();
-    reason(shell("exec sleep 1000").compile(&engine(), MODULE, &limits(LONG), given_up));
+    reason(shell("exec sleep 1000").compile(&engine(), Concurrency::Off, MODULE, &limits(LONG), given_up));
     assert!(began.elapsed() < LONG / 2, "{:?}", began.elapsed());
 }
 

@@ -82,6 +82,10 @@ pub(super) struct ProxyBody {
     inner: WasiBody,
     /// Bytes that are still to come, if the guest said how many.
     length: Option<u64>,
+    /// Set when the request's body is asked for a piece.
+    received: Arc<AtomicBool>,
+    /// The request's body is the response's: it comes from the client, and the guest has no part in it.
+    passed_on: bool,
     guest: Option<Guest>,
     ending: Ending,
     /// Somebody has asked for it.
@@ -91,10 +95,18 @@ pub(super) struct ProxyBody {
 }
 
 impl ProxyBody {
-    pub(super) fn new(inner: WasiBody, length: Option<u64>, guest: Guest, ending: Ending) -> Self {
+    pub(super) fn new(
+        inner: WasiBody,
+        length: Option<u64>,
+        received: Arc<AtomicBool>,
+        guest: Guest,
+        ending: Ending,
+    ) -> Self {
         Self {
             inner,
             length,
+            received,
+            passed_on: false,
             guest: Some(guest),
             ending,
             polled: false,
@@ -117,6 +129,7 @@ impl ProxyBody {
 
     fn poll_inner(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame, Failure>>> {
         loop {
+            self.received.store(false, Ordering::Relaxed);
             if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
                 return Poll::Ready(match frame {
                     Some(Ok(frame)) => Some(self.counted(frame).and_then(checked).map_err(Failure::Output)),
@@ -125,6 +138,11 @@ impl ProxyBody {
                     None if self.is_lost() => Some(Err(lost())),
                     None => self.at_end().err().map(|error| Err(error.into())),
                 });
+            }
+            // The guest's task does not run meanwhile: nobody else has asked.
+            self.passed_on = self.received.load(Ordering::Relaxed);
+            if self.passed_on && matches!(self.ending, Ending::Known(Ok(()))) {
+                return Poll::Pending;
             }
             let had_ended = matches!(self.ending, Ending::Known(Ok(())));
             match self.poll_ended(context) {
@@ -199,6 +217,8 @@ impl HttpBody for ProxyBody {
             return Poll::Ready(None);
         }
         match this.poll_inner(context) {
+            // Who sends has the time that connections and routes give.
+            Poll::Pending if this.passed_on => Poll::Pending,
             Poll::Pending => match this.poll_patience(context) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(()) => Poll::Ready(Some(Err(this.broken(&Failure::TimeExceeded)))),
