@@ -65,10 +65,17 @@ impl RequestTransform for Frozen {
         if request.header("x-answer").is_some() {
             return Ok(Response::new(418).text("answered").into());
         }
-        let tier = request.exchange.attribute("auth.tier")?.and_then(Value::text).unwrap_or_default();
+        let tier = request
+            .exchange
+            .attribute("auth.tier")?
+            .and_then(Value::text)
+            .unwrap_or_default();
         let mut body = request.body.clone().unwrap_or_default();
         body.push(b'!');
-        let edits = RequestEdits::new().query("frozen=1").set_header("x-tier", tier).body(body);
+        let edits = RequestEdits::new()
+            .query("frozen=1")
+            .set_header("x-tier", tier)
+            .body(body);
         Ok(edits.attribute("seen", true).into())
     }
 }
@@ -106,7 +113,9 @@ impl BodyFilter for Frozen {
 
     fn open(&self, input: &FilterInput) -> Result<Option<Upper>, Fault> {
         let head = input.response.as_ref();
-        let is_text = head.and_then(|head| head.header("content-type")).is_some_and(|it| it.starts_with("text/plain"));
+        let is_text = head
+            .and_then(|head| head.header("content-type"))
+            .is_some_and(|it| it.starts_with("text/plain"));
         Ok(is_text.then_some(Upper))
     }
 }
@@ -132,7 +141,10 @@ impl Frozen {
         kv::compare_and_set("frozen", "k", Some(revision), b"new", None).map_err(failed)?;
         let kept = kv::get("frozen", "k").map_err(failed)?.map(|entry| entry.value);
         kv::delete("frozen", "k").map_err(failed)?;
-        let computed = matches!(cache::get("frozen", "k", Some(Duration::ZERO)).map_err(failed)?, cache::Found::Compute);
+        let computed = matches!(
+            cache::get("frozen", "k", Some(Duration::ZERO)).map_err(failed)?,
+            cache::Found::Compute
+        );
         cache::put("frozen", "k", b"cached", MINUTE).map_err(failed)?;
         let cached = match cache::get("frozen", "k", None).map_err(failed)? {
             cache::Found::Value(value) => value,
@@ -145,7 +157,10 @@ impl Frozen {
         let request = HttpRequest::post(self.origin.as_str(), "ping").header("x-from", "frozen");
         let sent = request.send().map_err(failed)?;
         let all = http::send_all(&[request.clone(), request]);
-        let all: Vec<_> = all.into_iter().map(|answer| answer.map_err(failed)).collect::<Result<_, _>>()?;
+        let all: Vec<_> = all
+            .into_iter()
+            .map(|answer| answer.map_err(failed))
+            .collect::<Result<_, _>>()?;
         metrics::add("frozen_total", 1, &[("in", "rust")]);
         metrics::set("frozen_level", 0.5, &[]);
         metrics::observe("frozen_seconds", 0.25, &[]);
