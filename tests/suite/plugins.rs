@@ -15,6 +15,7 @@ mod configuring;
 mod decisions;
 mod files;
 mod filters;
+mod frozen;
 mod granted;
 mod hostile_output;
 mod languages;

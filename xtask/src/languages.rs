@@ -16,7 +16,7 @@ const NODE_PACKAGES: [&str; 2] = ["componentize-qjs@0.4.5", "typescript@7.0.2"];
 /// Debian's packages with the installers of both, where they are missing.
 const DEBIAN: [&str; 3] = ["nodejs", "npm", "python3-venv"];
 
-const LANGUAGES: [&str; 6] = ["c", "go", "javascript", "python", "rust", "typescript"];
+pub(crate) const LANGUAGES: [&str; 6] = ["c", "go", "javascript", "python", "rust", "typescript"];
 
 /// Each teaching plugin with the command that runs its own tests.
 const PLUGINS: [(&str, &[&str]); 5] = [
@@ -78,7 +78,7 @@ pub(crate) fn install_tools() -> anyhow::Result<()> {
 pub(crate) fn build_plugins() -> anyhow::Result<()> {
     install_tools()?;
     for (name, _) in PLUGINS {
-        let mut build = with_tools(Command::new(root().join("target/debug/gatewright")))?;
+        let mut build = gatewright()?;
         build.args(["plugin", "build", "--output", "target/plugins"]);
         run(
             &format!("plugin {name}"),
@@ -144,7 +144,6 @@ pub(crate) fn build_authorizers() -> anyhow::Result<()> {
     }
     fs::create_dir_all(&folder)?;
     for language in LANGUAGES {
-        let gatewright = || with_tools(Command::new(root().join("target/debug/gatewright")));
         let mut new = gatewright()?;
         new.args([
             "plugin",
@@ -172,6 +171,11 @@ pub(crate) fn test_plugins() -> anyhow::Result<()> {
         run(&format!("plugins/{name}: tests"), &mut test)?;
     }
     Ok(())
+}
+
+/// The gateway's program, which must be built, with the tools.
+pub(crate) fn gatewright() -> anyhow::Result<Command> {
+    with_tools(Command::new(root().join("target/debug/gatewright")))
 }
 
 /// A command that finds the tools.

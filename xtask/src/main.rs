@@ -1,7 +1,8 @@
-//! The developer's commands: `cargo xtask demo | test | plugins | bench`. What CI runs is what a developer runs.
+//! The developer's commands: `cargo xtask demo | test | plugins | bench | freeze`. What CI runs is what a developer runs.
 
 mod bench;
 mod demo;
+mod freeze;
 mod guests;
 mod languages;
 mod servers;
@@ -28,6 +29,8 @@ enum Command {
     Plugins,
     /// Run the micro benchmarks, or compare the languages.
     Bench(bench::Bench),
+    /// Keep the plugin interface as it is now, with a component for it in each language, for the tests of compatibility.
+    Freeze(freeze::Freeze),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -36,6 +39,7 @@ fn main() -> anyhow::Result<()> {
         Command::Test(test) => test.run(),
         Command::Plugins => build_plugins(),
         Command::Bench(bench) => bench.run(),
+        Command::Freeze(freeze) => freeze.run(),
     }
 }
 

@@ -23,7 +23,7 @@ mod standard;
 pub(crate) use answer::{Answer, status};
 pub(crate) use authorizer::Authorize;
 pub(crate) use body_filter::{FilterHandle, OpenFilter};
-pub(crate) use exports::{Exports, Guests, Unfit, kinds};
+pub(crate) use exports::{Exports, Guests, INTERFACE, Unfit, kinds};
 pub(crate) use fields::Edit;
 pub(crate) use integration::Handle;
 pub(crate) use lifecycle::{Description, Needs, Selection, Wrong, configure, describe};

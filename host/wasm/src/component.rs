@@ -41,7 +41,7 @@ pub(crate) fn link(
         .instantiate_pre(compiled)
         .map_err(|error| PluginError::UnmetImport {
             plugin: plugin.clone(),
-            reason: format!("{error:#}"),
+            reason: unmet(compiled, format!("{error:#}")),
         })?;
     let exports = Exports::find(&linked, kinds).map_err(|error| PluginError::NotAPlugin {
         plugin: plugin.clone(),
@@ -64,6 +64,20 @@ pub(crate) fn services(compiled: &component::Component) -> Vec<String> {
         .filter(|name| !name.starts_with(TYPES))
         .map(|name| short(&name).to_owned())
         .collect()
+}
+
+/// Why an import is not met. What is missing in the plugin interface itself was added to it later.
+fn unmet(compiled: &component::Component, reason: String) -> String {
+    let names = compiled.component_type();
+    let mut names = names.imports(compiled.engine()).map(|(name, _)| name);
+    match names.any(|name| name.starts_with(PACKAGE) && reason.contains(name)) {
+        true => format!(
+            "{reason}; this gateway speaks `{}`, and the plugin was built for a later one: use a newer gateway, or build it for \
+             this one",
+            api::INTERFACE
+        ),
+        false => reason,
+    }
 }
 
 fn short(name: &str) -> &str {

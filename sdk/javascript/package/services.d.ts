@@ -1,5 +1,5 @@
 // Types of the gateway's services: the modules that a plugin imports to use them. Errors are thrown; which there are is in
-// `wit/`.
+// `wit/`. A parameter that may be undefined has to be given all the same.
 
 type Bytes = Uint8Array;
 /** Milliseconds. */
@@ -20,13 +20,13 @@ declare module "gatewright:plugin/kv@0.1.0" {
   function remove(store: string, key: string): void;
   export { remove as delete };
   export function get(store: string, key: string): Entry | null;
-  export function set(store: string, key: string, value: Bytes, ttl?: Millis): number;
-  export function compareAndSet(store: string, key: string, expected: number | undefined, value: Bytes, ttl?: Millis): number | null;
+  export function set(store: string, key: string, value: Bytes, ttl: Millis | undefined): number;
+  export function compareAndSet(store: string, key: string, expected: number | undefined, value: Bytes, ttl: Millis | undefined): number | null;
 }
 
 declare module "gatewright:plugin/cache@0.1.0" {
   export type Found = { tag: "value"; val: Bytes } | { tag: "compute" };
-  export function get(cache: string, key: string, wait?: Millis): Found;
+  export function get(cache: string, key: string, wait: Millis | undefined): Found;
   export function put(cache: string, key: string, value: Bytes, ttl: Millis): void;
   export function forget(cache: string, key: string): void;
 }

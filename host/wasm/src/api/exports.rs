@@ -10,6 +10,8 @@ use super::standard::{self, Standard};
 use crate::kind::{Kinds, PluginKind};
 use crate::state::CallState;
 
+/// The plugin interface, with the version that is served.
+pub(crate) const INTERFACE: &str = "gatewright:plugin@0.1.0";
 /// The package of the plugin interface.
 const PACKAGE: &str = "gatewright:plugin";
 /// Versions with this beginning are understood: patch releases add nothing that a plugin must have.
