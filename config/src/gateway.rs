@@ -4,6 +4,8 @@
 //! Nothing here has been opened: a path is a path, an address is not bound, a secret is not read.
 
 mod plugins;
+mod shared;
+mod stages;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,9 +19,14 @@ pub use self::plugins::{
     CacheGrant, CandidateConfig, CounterGrant, Grants, HttpClientConfig, InstancePolicy, KvGrant, LockConfig,
     OriginGrant, PluginConfig, PluginsConfig, RecordConfig, SecretGrant,
 };
+pub use self::shared::{Away, RedisAddress, RedisConfig, RedisServers, Scope};
+pub use self::stages::{
+    ApiKeyConfig, ApiKeySource, HeaderEdits, HeadersConfig, IdentitySource, IpConfig, IpList, OnFault,
+    PluginStageConfig, StageConfig, StageKind, ThrottleConfig, ThrottleKey,
+};
 pub use crate::file::{CandidateMode, CandidateShare, LockPolicy, LockUse, RecordOn};
 use crate::place::{FileReference, Place};
-use crate::units::{ByteSize, Rate};
+use crate::units::ByteSize;
 
 /// A whole gateway.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -137,77 +144,6 @@ pub enum SecretReference {
     Environment(String),
     /// `file:PATH`; one trailing newline is not part of the secret.
     File(PathBuf),
-}
-
-/// `[redis]`
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct RedisConfig {
-    /// The servers.
-    pub servers: RedisServers,
-    /// The user, if not the servers' default one.
-    pub username: Option<String>,
-    /// The user's password.
-    pub password: Option<SecretReference>,
-    /// The number of the database.
-    pub database: u32,
-    /// Whether they speak TLS.
-    pub tls: bool,
-    /// Certificate authorities; none for the system's.
-    pub ca: Option<FileReference>,
-    /// What all keys begin with.
-    pub prefix: String,
-    /// TCP connect, TLS handshake and login.
-    pub connect_timeout: Duration,
-    /// One operation.
-    pub timeout: Duration,
-    /// Where the file says so, for messages.
-    #[serde(skip)]
-    pub place: Place,
-}
-
-/// The servers of `[redis]`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub enum RedisServers {
-    /// One server.
-    Single(RedisAddress),
-    /// Sentinels.
-    Sentinel {
-        /// Where they are.
-        sentinels: Vec<RedisAddress>,
-        /// The name under which they know the primary.
-        primary: String,
-    },
-    /// Nodes of a cluster.
-    Cluster(Vec<RedisAddress>),
-}
-
-/// Where one of them listens.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub enum RedisAddress {
-    /// Host and port.
-    Tcp(String, u16),
-    /// A Unix socket.
-    Unix(PathBuf),
-}
-
-/// Who shares what is counted or kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Scope {
-    /// The requests of one gateway.
-    Instance,
-    /// Those of all gateways with the same `[redis]`.
-    Cluster(Away),
-}
-
-/// What is done while the servers of `[redis]` do not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Away {
-    /// Nothing is limited.
-    Open,
-    /// What needs them is refused.
-    Closed,
-    /// Each gateway counts and keeps for itself.
-    Local,
 }
 
 /// `[access_log]`
@@ -333,116 +269,6 @@ pub enum ValuePredicate {
     Present,
     /// This value.
     Equals(String),
-}
-
-/// One stage of a chain.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StageConfig {
-    /// Line in the file, for messages.
-    pub line: usize,
-    /// Which one, with its settings.
-    pub kind: StageKind,
-}
-
-/// The stages there are.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub enum StageKind {
-    /// `{ use = "api-key" }`
-    ApiKey(ApiKeyConfig),
-    /// `{ use = "throttle" }`
-    Throttle(ThrottleConfig),
-    /// `{ plugin = NAME }`
-    Plugin(PluginStageConfig),
-}
-
-/// `{ use = "api-key", … }`
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ApiKeyConfig {
-    /// TOML file of hashed keys.
-    pub keys: PathBuf,
-    /// Where the key is looked for, in this order.
-    pub sources: Vec<ApiKeySource>,
-}
-
-/// Where a client puts its key.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub enum ApiKeySource {
-    /// The whole value of a header field, or what follows `scheme` and a space.
-    Header {
-        /// Lower-case field name.
-        name: String,
-        /// Authentication scheme such as `Bearer`, compared without case.
-        scheme: Option<String>,
-    },
-    /// A query parameter.
-    Query(String),
-}
-
-/// `{ use = "throttle", … }`
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ThrottleConfig {
-    /// Tokens refilled over time.
-    pub rate: Rate,
-    /// Tokens there are at most.
-    pub burst: u64,
-    /// Whose bucket it is.
-    pub by: ThrottleKey,
-    /// Who shares the buckets.
-    pub scope: Scope,
-}
-
-/// Whose bucket a throttle takes from.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub enum ThrottleKey {
-    /// One bucket for everybody who comes through this stage of this route.
-    Route,
-    /// The client's address, as far as trusted proxies tell.
-    Client,
-    /// The principal that an earlier `api-key` or authorizer named; the client's address when none did.
-    ApiKey,
-    /// The value of this header field (lower case); the client's address when absent.
-    Header(String),
-}
-
-/// `{ plugin = NAME, … }` in a chain
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct PluginStageConfig {
-    /// The plugin's name.
-    pub plugin: String,
-    /// What an authorizer's decision depends on; empty: nothing is passed and nothing is cached.
-    pub identity: Vec<IdentitySource>,
-    /// How long a decision may be reused when the plugin does not say; zero is never.
-    pub cache: Duration,
-    /// What a fault, trap or timeout means.
-    pub on_fault: OnFault,
-    /// Largest body passed to a plugin that asks for bodies (413 or 502 above).
-    pub body_bytes: ByteSize,
-    /// The plugin's own configuration.
-    pub config: serde_json::Value,
-}
-
-/// A value of the request that identifies the client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub enum IdentitySource {
-    /// `header:NAME`, lower case
-    Header(String),
-    /// `query:NAME`
-    Query(String),
-    /// `path:NAME`: a captured parameter
-    Path(String),
-    /// `client`: the client's address
-    Client,
-}
-
-/// What becomes of an exchange whose plugin failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum OnFault {
-    /// The exchange fails (500, 503 or 504 by cause).
-    Deny,
-    /// The stage is passed over as if it were not there. Refused for authorizers: one that fails lets nobody pass.
-    Skip,
-    /// The exchange fails with this status.
-    Status(u16),
 }
 
 /// What answers a route.

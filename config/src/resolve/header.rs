@@ -89,7 +89,7 @@ impl Resolver<'_> {
         !twice
     }
 
-    fn settable(&mut self, name: &str, span: &Span) -> bool {
+    pub(super) fn settable(&mut self, name: &str, span: &Span) -> bool {
         let settable = !NOT_SETTABLE.contains(&name);
         if !settable {
             let hint = match name {

@@ -134,7 +134,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn network(&mut self, network: &Located<String>) -> Option<IpNet> {
+    pub(super) fn network(&mut self, network: &Located<String>) -> Option<IpNet> {
         let text = network.value.as_str();
         let parsed = text.parse::<IpNet>().map(|network| network.trunc());
         let parsed = parsed.or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok();

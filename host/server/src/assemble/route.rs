@@ -15,6 +15,8 @@ use crate::integrations::http::Http;
 use crate::integrations::respond::Respond;
 use crate::integrations::unavailable::Unavailable as UnavailableIntegration;
 use crate::stages::api_key::ApiKey;
+use crate::stages::headers::Headers;
+use crate::stages::ip::Ip;
 use crate::stages::throttle::Throttle;
 use crate::stages::unavailable::Unavailable as UnavailableStage;
 
@@ -69,6 +71,8 @@ impl RouteAssembly<'_> {
                 })?;
                 Arc::new(ApiKey::new(config, keys))
             }
+            StageKind::Headers(config) => Arc::new(Headers::new(config)),
+            StageKind::Ip(config) => Arc::new(Ip::new(config)),
             StageKind::Throttle(config) => Arc::new(Throttle::new(
                 config,
                 &self.name,

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use gatewright_config::{
-    ApiKeySource, ByteSize, GatewayConfig, IdentitySource, IntegrationConfig, OnFault, RouteConfig, StageKind,
-    TemplatePart, ThrottleKey, ValuePredicate, ValueTemplate, suggestion,
+    ApiKeySource, ByteSize, GatewayConfig, HeaderEdits, IdentitySource, IntegrationConfig, IpList, OnFault,
+    RouteConfig, StageKind, TemplatePart, ThrottleKey, ValuePredicate, ValueTemplate, suggestion,
 };
 use serde_json::{Value, json};
 
@@ -79,6 +79,24 @@ fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String) -> (String, Settings
             ];
             ("api-key".to_owned(), settings)
         }
+        StageKind::Headers(stage) => {
+            let edits = |edits: &HeaderEdits| {
+                let removed = edits.remove.iter().map(|name| format!("-{name}"));
+                let set = edits.set.iter().map(|(name, _)| format!("={name}"));
+                let appended = edits.append.iter().map(|(name, _)| format!("+{name}"));
+                list(removed.chain(set).chain(appended))
+            };
+            let settings = vec![("request", edits(&stage.request)), ("response", edits(&stage.response))];
+            ("headers".to_owned(), settings)
+        }
+        StageKind::Ip(stage) => {
+            let entries = |entries: &IpList| {
+                let unix = entries.unix.then(|| "unix".to_owned());
+                list(entries.networks.iter().map(ToString::to_string).chain(unix))
+            };
+            let allow = stage.allow.as_ref().map_or_else(|| "everybody".to_owned(), entries);
+            ("ip".to_owned(), vec![("allow", allow), ("deny", entries(&stage.deny))])
+        }
         StageKind::Throttle(stage) => {
             let by = match &stage.by {
                 ThrottleKey::Route => "route".to_owned(),
@@ -90,6 +108,7 @@ fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String) -> (String, Settings
                 ("rate", stage.rate.to_string()),
                 ("burst", stage.burst.to_string()),
                 ("by", by),
+                ("scope", format!("{:?}", stage.scope).to_lowercase()),
             ];
             ("throttle".to_owned(), settings)
         }
