@@ -70,7 +70,7 @@ pub use secrets::Secrets;
 pub use server::Server;
 pub use service_answer::{BucketAnswer, Content, EntryAnswer, ErrorAnswer, ResponseAnswer, ServiceAnswer};
 pub use settings::{Json, Settings};
-pub use stage::{ApiKeyStage, HeaderEdits, HeadersStage, IpStage, PluginStage, ThrottleStage};
+pub use stage::{ApiKeyStage, CorsStage, HeaderEdits, HeadersStage, IpStage, PluginStage, ThrottleStage};
 pub use upstream::{Target, Upstream};
 
 /// A Gatewright configuration file.

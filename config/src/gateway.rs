@@ -21,8 +21,8 @@ pub use self::plugins::{
 };
 pub use self::shared::{Away, RedisAddress, RedisConfig, RedisServers, Scope};
 pub use self::stages::{
-    ApiKeyConfig, ApiKeySource, HeaderEdits, HeadersConfig, IdentitySource, IpConfig, IpList, OnFault,
-    PluginStageConfig, StageConfig, StageKind, ThrottleConfig, ThrottleKey,
+    ApiKeyConfig, ApiKeySource, CorsConfig, HeaderEdits, HeadersConfig, IdentitySource, IpConfig, IpList, OnFault,
+    OriginPattern, PluginStageConfig, StageConfig, StageKind, ThrottleConfig, ThrottleKey,
 };
 pub use crate::file::{CandidateMode, CandidateShare, LockPolicy, LockUse, RecordOn};
 use crate::place::{FileReference, Place};

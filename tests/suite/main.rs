@@ -18,6 +18,7 @@ mod api_key;
 mod authority;
 mod cli;
 mod config;
+mod cors;
 mod documents;
 mod explain;
 mod forwarded;

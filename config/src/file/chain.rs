@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use super::{ApiKeyStage, HeadersStage, IpStage, Located, PluginStage, ThrottleStage};
+use super::{ApiKeyStage, CorsStage, HeadersStage, IpStage, Located, PluginStage, ThrottleStage};
 
 /// The built-in stages: what `use` may say.
-pub const STAGES: [&str; 4] = ["api-key", "headers", "ip", "throttle"];
+pub const STAGES: [&str; 5] = ["api-key", "cors", "headers", "ip", "throttle"];
 
 /// Stages in order; a name stands for the stages of that chain.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -24,6 +24,9 @@ pub enum ChainEntry {
     /// `{ use = "api-key" }`
     #[serde(rename = "api-key")]
     ApiKey(ApiKeyStage),
+    /// `{ use = "cors" }`
+    #[serde(rename = "cors")]
+    Cors(CorsStage),
     /// `{ use = "headers" }`
     #[serde(rename = "headers")]
     Headers(HeadersStage),
@@ -49,6 +52,7 @@ impl JsonSchema for ChainEntry {
             "anyOf": [
                 { "type": "string", "description": "The name of a chain under `[chain]`." },
                 generator.subschema_for::<ApiKeyStage>(),
+                generator.subschema_for::<CorsStage>(),
                 generator.subschema_for::<HeadersStage>(),
                 generator.subschema_for::<IpStage>(),
                 generator.subschema_for::<ThrottleStage>(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{Scope, ValueTemplate};
+use super::{Scope, TemplatePart, ValueTemplate};
 use crate::units::{ByteSize, Rate};
 
 /// One stage of a chain.
@@ -23,6 +23,8 @@ pub struct StageConfig {
 pub enum StageKind {
     /// `{ use = "api-key" }`
     ApiKey(ApiKeyConfig),
+    /// `{ use = "cors" }`
+    Cors(CorsConfig),
     /// `{ use = "headers" }`
     Headers(HeadersConfig),
     /// `{ use = "ip" }`
@@ -56,6 +58,39 @@ pub enum ApiKeySource {
     Query(String),
 }
 
+/// `{ use = "cors", … }`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CorsConfig {
+    /// Origins whose scripts may read.
+    pub origins: Vec<OriginPattern>,
+    /// Methods that they may use; none: those of the route.
+    pub methods: Option<Vec<String>>,
+    /// Header fields that they may send, in lower case; none: whatever they ask for.
+    pub headers: Option<Vec<String>>,
+    /// Header fields that they may read, in lower case.
+    pub expose: Vec<String>,
+    /// Whether they may act as the user.
+    pub credentials: bool,
+    /// How long browsers may keep the answer to a preflight request.
+    pub max_age: Option<Duration>,
+}
+
+/// Origins of scripts, as browsers say them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum OriginPattern {
+    /// All.
+    Any,
+    /// This one.
+    Exact(String),
+    /// Those of all hosts under a domain.
+    Under {
+        /// Such as `https://`.
+        scheme: String,
+        /// Such as `.example.com:8443`.
+        domain: String,
+    },
+}
+
 /// `{ use = "headers", … }`
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HeadersConfig {
@@ -63,6 +98,19 @@ pub struct HeadersConfig {
     pub request: HeaderEdits,
     /// What becomes of a response's.
     pub response: HeaderEdits,
+}
+
+impl HeadersConfig {
+    /// Names of the path's parameters that its values have in them.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        let edits = [&self.request, &self.response].into_iter();
+        let values = edits.flat_map(|edits| edits.set.iter().chain(&edits.append));
+        let parts = values.flat_map(|(_, value)| &value.0);
+        parts.filter_map(|part| match part {
+            TemplatePart::Path(name) => Some(name.as_str()),
+            TemplatePart::Text(_) | TemplatePart::Attribute(_) => None,
+        })
+    }
 }
 
 /// Changes of header fields, in this order. Names are in lower case.

@@ -108,7 +108,7 @@ impl<'f> Resolver<'f> {
         Some(name.value.clone())
     }
 
-    fn method(&mut self, method: &Located<String>) -> Option<String> {
+    pub(super) fn method(&mut self, method: &Located<String>) -> Option<String> {
         let text = method.value.as_str();
         if http::Method::from_bytes(text.as_bytes()).is_err() {
             self.error(
@@ -146,29 +146,41 @@ impl<'f> Resolver<'f> {
         (resolved.len() == predicates.len()).then_some(resolved)
     }
 
-    /// What a chain asks of the route that uses it: its parameters, and a folder for its plugins.
+    /// What a chain asks of the route that uses it: parameters, a folder for plugins, its place in the order.
     fn checked_chain(&mut self, stages: Vec<(Span, StageConfig)>, path: Option<&PathTemplate>) -> Vec<StageConfig> {
-        for (span, stage) in &stages {
-            let StageKind::Plugin(plugin) = &stage.kind else {
-                continue;
-            };
-            self.need_plugin_directory(span);
-            let Some(path) = path else { continue };
-            for source in &plugin.identity {
-                let IdentitySource::Path(name) = source else { continue };
-                if !parameters(path).any(|parameter| parameter == name) {
-                    let message = format!(
-                        "plugin `{}` has the identity `path:{name}`, which is not in the route's path",
-                        plugin.plugin
-                    );
-                    self.error(
-                        span,
-                        message,
-                        format!("add `{{{name}}}` to the path, or use another identity"),
-                    );
+        for (position, (span, stage)) in stages.iter().enumerate() {
+            match &stage.kind {
+                StageKind::Plugin(plugin) => {
+                    self.need_plugin_directory(span);
+                    for source in &plugin.identity {
+                        if let IdentitySource::Path(name) = source {
+                            let what = format!("plugin `{}` has the identity `path:{name}`", plugin.plugin);
+                            self.need_parameter(span, path, name, &what);
+                        }
+                    }
                 }
+                StageKind::Headers(headers) => {
+                    for name in headers.parameters() {
+                        let what = format!("stage `headers` has a value with `{{path.{name}}}`");
+                        self.need_parameter(span, path, name, &what);
+                    }
+                }
+                StageKind::Cors(_) if position > 0 => {
+                    let hint = "responses of stages before it could not be read, and preflight requests would have to pass \
+                                them: put it first, once";
+                    self.error(span, "`cors` is not the first stage of the chain", hint);
+                }
+                StageKind::ApiKey(_) | StageKind::Cors(_) | StageKind::Ip(_) | StageKind::Throttle(_) => {}
             }
         }
         stages.into_iter().map(|(_, stage)| stage).collect()
+    }
+
+    fn need_parameter(&mut self, span: &Span, path: Option<&PathTemplate>, name: &str, what: &str) {
+        let Some(path) = path else { return };
+        if !parameters(path).any(|parameter| parameter == name) {
+            let hint = format!("add `{{{name}}}` to the path, or use something else");
+            self.error(span, format!("{what}, which is not in the route's path"), hint);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The stages of a chain, one a file.
 
 mod api_key;
+mod cors;
 mod headers;
 mod ip;
 mod plugin;
@@ -18,6 +19,7 @@ impl Resolver<'_> {
         let kind = match &entry.value {
             ChainEntry::Chain(_) => return None,
             ChainEntry::ApiKey(stage) => StageKind::ApiKey(self.api_key(stage, span)?),
+            ChainEntry::Cors(stage) => StageKind::Cors(self.cors(stage, span)?),
             ChainEntry::Headers(stage) => StageKind::Headers(self.headers(stage, span)?),
             ChainEntry::Ip(stage) => StageKind::Ip(self.ip(stage, span)?),
             ChainEntry::Throttle(stage) => StageKind::Throttle(self.throttle(stage, span)?),

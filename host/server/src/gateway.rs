@@ -23,6 +23,7 @@ use crate::listener::connection::Connection;
 use crate::listener::framing::Violation;
 use crate::listener::guard::InFlight;
 use crate::router::{RouteMatch, RouteRequest, Router};
+use crate::stages::cors::is_preflight;
 use crate::streams::{IncomingBody, Sender};
 
 /// What goes back to hyper.
@@ -70,6 +71,8 @@ pub struct Route {
     pub body_bytes: Option<u64>,
     /// Takes its access records.
     pub recorder: Arc<dyn Recorder>,
+    /// Its chain answers preflight requests, whatever methods it is for.
+    pub answers_preflight: bool,
 }
 
 impl Gateway {
@@ -151,7 +154,7 @@ impl Gateway {
         if let Some(explainer) = &self.explainer {
             explainer.begin(&connection.listener, exchange);
         }
-        let (index, parameters) = find(&service.router, &exchange.request)?;
+        let (index, parameters) = self.find(&service.router, &exchange.request)?;
         let route = self.routes.get(index).ok_or(ProblemKind::InternalError)?;
         exchange.parameters = parameters;
         exchange.route = Arc::clone(&route.name);
@@ -163,6 +166,20 @@ impl Gateway {
         Ok(route)
     }
 
+    /// A preflight request is for the route of the request that it asks about, if that one answers such.
+    fn find(&self, router: &Router, request: &Request) -> Result<(usize, Parameters), Problem> {
+        let found = find(router, request, &request.method);
+        if found.is_ok() || !is_preflight(&request.method, &request.headers) {
+            return found;
+        }
+        let method = request.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD);
+        let method = method.and_then(|method| Method::from_bytes(method.as_bytes()).ok());
+        let asked_about = method.and_then(|method| find(router, request, &method).ok());
+        let answers =
+            |(index, _): &(usize, Parameters)| self.routes.get(*index).is_some_and(|route| route.answers_preflight);
+        asked_about.filter(answers).map_or(found, Ok)
+    }
+
     fn service(&self, listener: &str) -> Option<&Service> {
         let index = self
             .listeners
@@ -172,10 +189,11 @@ impl Gateway {
     }
 }
 
-fn find(router: &Router, request: &Request) -> Result<(usize, Parameters), Problem> {
+/// Which route a request with this method is for.
+fn find(router: &Router, request: &Request, method: &Method) -> Result<(usize, Parameters), Problem> {
     let asked = RouteRequest {
         host: &request.host,
-        method: &request.method,
+        method,
         path: request.path(),
         query: request.query(),
         headers: &request.headers,

@@ -14,7 +14,7 @@
 //!    the same template, one for `HEAD` comes first, then one for any method, then the one for `GET`.
 //! 5. The order of the file.
 //!
-//! `OPTIONS` is a method like any other.
+//! `OPTIONS` is a method like any other; that a preflight request is for another route is the gateway's business.
 
 pub mod host;
 pub mod probe;

@@ -151,6 +151,7 @@ fn routes(generation: &Generation) -> Vec<Value> {
 fn route(route: &RouteConfig, plan: &BodyPlan) -> Value {
     let stage = |kind: &StageKind| match kind {
         StageKind::ApiKey(_) => "api-key".to_owned(),
+        StageKind::Cors(_) => "cors".to_owned(),
         StageKind::Headers(_) => "headers".to_owned(),
         StageKind::Ip(_) => "ip".to_owned(),
         StageKind::Throttle(_) => "throttle".to_owned(),

@@ -15,6 +15,7 @@ use crate::integrations::http::Http;
 use crate::integrations::respond::Respond;
 use crate::integrations::unavailable::Unavailable as UnavailableIntegration;
 use crate::stages::api_key::ApiKey;
+use crate::stages::cors::Cors;
 use crate::stages::headers::Headers;
 use crate::stages::ip::Ip;
 use crate::stages::throttle::Throttle;
@@ -52,6 +53,7 @@ impl RouteAssembly<'_> {
             timeout: self.route.timeout,
             body_bytes: self.route.body_bytes.map(|size| size.0),
             recorder: self.foundation.telemetry.route(&self.name, upstream),
+            answers_preflight: matches!(self.route.chain.first(), Some(stage) if matches!(stage.kind, StageKind::Cors(_))),
         })
     }
 
@@ -71,6 +73,7 @@ impl RouteAssembly<'_> {
                 })?;
                 Arc::new(ApiKey::new(config, keys))
             }
+            StageKind::Cors(config) => Arc::new(Cors::new(config, &self.route.methods)),
             StageKind::Headers(config) => Arc::new(Headers::new(config)),
             StageKind::Ip(config) => Arc::new(Ip::new(config)),
             StageKind::Throttle(config) => Arc::new(Throttle::new(

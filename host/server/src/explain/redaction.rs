@@ -58,7 +58,7 @@ impl Redaction {
                     IdentitySource::Header(name) | IdentitySource::Query(name) => Some(name.to_ascii_lowercase()),
                     IdentitySource::Path(_) | IdentitySource::Client => None,
                 })),
-                StageKind::Headers(_) | StageKind::Ip(_) => {}
+                StageKind::Cors(_) | StageKind::Headers(_) | StageKind::Ip(_) => {}
                 StageKind::Throttle(stage) => {
                     if let ThrottleKey::Header(name) = &stage.by {
                         names.insert(name.to_ascii_lowercase());

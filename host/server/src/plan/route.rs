@@ -31,7 +31,11 @@ pub fn plan<'a>(
         .iter()
         .filter_map(|stage| match &stage.kind {
             StageKind::Plugin(use_) => Some((use_, stage.line, plugin(&use_.plugin)?)),
-            StageKind::ApiKey(_) | StageKind::Headers(_) | StageKind::Ip(_) | StageKind::Throttle(_) => None,
+            StageKind::ApiKey(_)
+            | StageKind::Cors(_)
+            | StageKind::Headers(_)
+            | StageKind::Ip(_)
+            | StageKind::Throttle(_) => None,
         })
         .collect();
     for (use_, line, summary) in &stages {

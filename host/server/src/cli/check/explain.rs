@@ -4,7 +4,7 @@ use std::fmt;
 
 use gatewright_config::{
     ApiKeySource, ByteSize, GatewayConfig, HeaderEdits, IdentitySource, IntegrationConfig, IpList, OnFault,
-    RouteConfig, StageKind, TemplatePart, ThrottleKey, ValuePredicate, ValueTemplate, suggestion,
+    OriginPattern, RouteConfig, StageKind, TemplatePart, ThrottleKey, ValuePredicate, ValueTemplate, suggestion,
 };
 use serde_json::{Value, json};
 
@@ -78,6 +78,18 @@ fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String) -> (String, Settings
                 ("from", list(stage.sources.iter().map(source))),
             ];
             ("api-key".to_owned(), settings)
+        }
+        StageKind::Cors(stage) => {
+            let origin = |origin: &OriginPattern| match origin {
+                OriginPattern::Any => "*".to_owned(),
+                OriginPattern::Exact(origin) => origin.clone(),
+                OriginPattern::Under { scheme, domain } => format!("{scheme}*{domain}"),
+            };
+            let settings = vec![
+                ("origins", list(stage.origins.iter().map(origin))),
+                ("credentials", stage.credentials.to_string()),
+            ];
+            ("cors".to_owned(), settings)
         }
         StageKind::Headers(stage) => {
             let edits = |edits: &HeaderEdits| {
