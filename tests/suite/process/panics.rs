@@ -67,6 +67,7 @@ fn serve() -> (SocketAddr, Arc<Records>) {
         timeout: std::time::Duration::from_secs(5),
         body_bytes: None,
         recorder: Arc::clone(&records) as Arc<dyn Recorder>,
+        answers_preflight: false,
     };
     let live = Live::new(Gateway {
         listeners: vec![("public".into(), service)],
