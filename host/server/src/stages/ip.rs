@@ -72,10 +72,10 @@ mod tests {
     use gatewright_core::ClientAddress;
 
     fn list(entries: &[&str]) -> IpList {
-        let (unix, networks): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| **entry == "unix");
+        let networks = entries.iter().filter(|entry| **entry != "unix");
         IpList {
-            networks: networks.iter().map(|network| network.parse().unwrap()).collect(),
-            unix: !unix.is_empty(),
+            networks: networks.map(|network| network.parse().unwrap()).collect(),
+            unix: entries.contains(&"unix"),
         }
     }
 
