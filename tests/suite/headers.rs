@@ -20,7 +20,7 @@ fn gateway(origin: &Origin, stage: &str) -> TestGateway {
 
         [[route]]
         name = "refused"
-        path = "/refused"
+        path = "/{{tenant}}/refused"
         chain = [{{ use = "headers", {stage} }}, {{ use = "ip", deny = ["0.0.0.0/0", "::/0"] }}]
         integration = {{ respond = 200 }}
         "#,
@@ -99,7 +99,7 @@ fn a_response_reaches_the_client_with_its_fields_changed_also_when_it_is_the_gat
     assert_eq!(values(&response, "server"), [""; 0]);
     assert_eq!(values(&response, "x-frame-options"), ["DENY"]);
     assert_eq!(values(&response, "vary"), ["accept", "x-tenant"]);
-    let refused = http(gateway.addr("public"), "GET", "/refused", &[], b"");
+    let refused = http(gateway.addr("public"), "GET", "/blue/refused", &[], b"");
     assert_eq!(
         (refused.status, values(&refused, "x-frame-options")),
         (403, vec!["DENY"])

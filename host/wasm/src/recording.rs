@@ -253,7 +253,8 @@ impl Recorder {
         let headers = headers.chain(inputs.response.iter().flat_map(|(_, headers, _)| headers.iter()));
         for (name, value) in headers {
             let Ok(value) = value.to_str() else { continue };
-            if self.config.fields.iter().any(|kept| kept == name.as_str()) {
+            // The authority is written down, and is the same.
+            if name == http::header::HOST || self.config.fields.iter().any(|kept| kept == name.as_str()) {
                 continue;
             }
             private.push(value.to_owned());

@@ -13,7 +13,12 @@ fn a_password_and_a_user_are_needed_where_the_server_wants_them() {
         "--requirepass",
         "sesame",
         "--user",
-        "gate on >open ~gatewright:* ~{gatewright:* +@all",
+        "gate",
+        "on",
+        ">open",
+        "~gatewright:*",
+        "~{gatewright:*",
+        "+@all",
     ]);
     let files = || {
         TestFiles::default()
@@ -43,9 +48,9 @@ fn tls_is_checked_and_an_authority_that_did_not_sign_is_refused() {
         "--tls-auth-clients",
         "no",
         "--tls-cert-file",
-        &certificates.path("localhost.pem"),
+        &certificates.path("server.pem"),
         "--tls-key-file",
-        &certificates.path("localhost.key"),
+        &certificates.path("server.key"),
         "--tls-ca-cert-file",
         &certificates.path("ca.pem"),
     ]);

@@ -13,6 +13,9 @@ use prometheus_client::registry::{Registry, Unit};
 /// Upper bounds of the histogram, in seconds: from a server on the same machine to one that is overloaded.
 const TIMES: [f64; 10] = [1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2.5e-2, 0.1, 0.5];
 
+/// How an operation ends.
+const RESULTS: [&str; 2] = ["done", "failed"];
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabels {
     result: &'static str,
@@ -34,12 +37,20 @@ pub struct StateMetrics {
 
 impl Default for StateMetrics {
     fn default() -> Self {
-        Self {
+        let metrics = Self {
             connections: Gauge::default(),
             operations: Family::default(),
             seconds: Histogram::new(TIMES),
             fallbacks: Family::default(),
+        };
+        // Zero from the beginning, so that an alert on a rate sees the first one.
+        for result in RESULTS {
+            metrics.operations.get_or_create(&ResultLabels { result });
         }
+        for policy in [Away::Open, Away::Closed, Away::Local] {
+            metrics.fallbacks.get_or_create(&PolicyLabels { policy: name(policy) });
+        }
+        metrics
     }
 }
 
@@ -80,18 +91,22 @@ impl StateMetrics {
 
     /// Counts an operation.
     pub fn operation(&self, done: bool, took: Duration) {
-        let result = if done { "done" } else { "failed" };
+        let [well, ill] = RESULTS;
+        let result = if done { well } else { ill };
         self.operations.get_or_create(&ResultLabels { result }).inc();
         self.seconds.observe(took.as_secs_f64());
     }
 
     /// Counts an operation for which there was no answer.
     pub fn fell_back(&self, away: Away) {
-        let policy = match away {
-            Away::Open => "open",
-            Away::Closed => "closed",
-            Away::Local => "local",
-        };
-        self.fallbacks.get_or_create(&PolicyLabels { policy }).inc();
+        self.fallbacks.get_or_create(&PolicyLabels { policy: name(away) }).inc();
+    }
+}
+
+fn name(policy: Away) -> &'static str {
+    match policy {
+        Away::Open => "open",
+        Away::Closed => "closed",
+        Away::Local => "local",
     }
 }
