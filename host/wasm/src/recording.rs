@@ -35,6 +35,14 @@ use crate::runtime::Runtime;
 const FORMAT: u32 = 2;
 /// In the place of what is not written down.
 pub(crate) const REDACTED: &str = "[redacted]";
+/// Fields whose values are not looked for elsewhere.
+const OF_THE_CONNECTION: [&str; 5] = [
+    "forwarded",
+    "host",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+];
 /// Secrets that are shorter turn up in texts that have nothing to do with them.
 const SHORTEST_SECRET: usize = 6;
 /// Fields whose parts are as secret as they are.
@@ -253,8 +261,10 @@ impl Recorder {
         let headers = headers.chain(inputs.response.iter().flat_map(|(_, headers, _)| headers.iter()));
         for (name, value) in headers {
             let Ok(value) = value.to_str() else { continue };
-            // The authority is written down, and is the same.
-            if name == http::header::HOST || self.config.fields.iter().any(|kept| kept == name.as_str()) {
+            // What the gateway says of the connection is no secret of the client's: hosts and addresses are in what plugins
+            // ask for by the operator's own names.
+            if OF_THE_CONNECTION.contains(&name.as_str()) || self.config.fields.iter().any(|kept| kept == name.as_str())
+            {
                 continue;
             }
             private.push(value.to_owned());
