@@ -55,7 +55,7 @@ fn connected(gateway: &TestGateway) {
 }
 
 #[test]
-fn s1_two_gateways_let_no_more_pass_together_than_the_limit_says() {
+fn s5_two_gateways_let_no_more_pass_together_than_the_limit_says() {
     const BURST: usize = 100;
     let redis = RedisServer::start();
     let gateways = [(); 2].map(|()| Arc::new(gateway(&single(&redis), &format!("rate = \"1/h\", burst = {BURST}"))));
@@ -101,7 +101,7 @@ fn gateways_with_another_prefix_share_nothing() {
 }
 
 #[test]
-fn s2_a_server_that_is_killed_is_replaced_as_the_limit_says_and_used_again_when_it_is_back() {
+fn s1_a_server_that_is_killed_is_replaced_as_the_limit_says_and_used_again_when_it_is_back() {
     let mut redis = RedisServer::start();
     let policies = ["local", "open", "closed"];
     let gateways = policies.map(|policy| {
@@ -149,7 +149,7 @@ fn s2_a_server_that_is_killed_is_replaced_as_the_limit_says_and_used_again_when_
 }
 
 #[test]
-fn s3_a_server_that_hangs_costs_its_timeout_a_few_times_and_then_nothing() {
+fn s2_a_server_that_hangs_costs_its_timeout_a_few_times_and_then_nothing() {
     let redis = RedisServer::start();
     let settings = format!("{}\ntimeout = \"200ms\"\nconnect_timeout = \"200ms\"", single(&redis));
     let gateway = gateway(&settings, "rate = \"1/h\", burst = 1000, when_unavailable = \"local\"");
@@ -171,7 +171,7 @@ fn s3_a_server_that_hangs_costs_its_timeout_a_few_times_and_then_nothing() {
 }
 
 #[test]
-fn s4_a_server_that_is_flushed_begins_anew_and_needs_no_restart() {
+fn s3_a_server_that_is_flushed_begins_anew_and_needs_no_restart() {
     let redis = RedisServer::start();
     let gateway = gateway(&single(&redis), "rate = \"1/h\", burst = 1");
     assert_eq!([ask(&gateway).status, ask(&gateway).status], [200, 429]);
@@ -184,7 +184,7 @@ fn s4_a_server_that_is_flushed_begins_anew_and_needs_no_restart() {
 }
 
 #[test]
-fn s5_a_server_that_answers_nonsense_is_one_that_is_away() {
+fn s4_a_server_that_answers_nonsense_is_one_that_is_away() {
     let nonsense = [
         &b"HTTP/1.1 200 OK\r\n\r\n"[..],
         b"$9999999999\r\n",

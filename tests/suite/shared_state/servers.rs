@@ -73,7 +73,7 @@ fn a_unix_socket_is_a_server_too() {
 }
 
 #[test]
-fn s6_sentinels_lead_to_the_new_primary_after_a_failover() {
+fn s4_sentinels_lead_to_the_new_primary_after_a_failover() {
     let mut primary = RedisServer::start();
     let port = primary.addr().port().to_string();
     let replica = RedisServer::start_with(&["--replicaof", "127.0.0.1", &port]);
