@@ -45,10 +45,10 @@ impl Default for StateMetrics {
         };
         // Zero from the beginning, so that an alert on a rate sees the first one.
         for result in RESULTS {
-            metrics.operations.get_or_create(&ResultLabels { result });
+            drop(metrics.operations.get_or_create(&ResultLabels { result }));
         }
-        for policy in [Away::Open, Away::Closed, Away::Local] {
-            metrics.fallbacks.get_or_create(&PolicyLabels { policy: name(policy) });
+        for policy in [Away::Open, Away::Closed, Away::Local].map(name) {
+            drop(metrics.fallbacks.get_or_create(&PolicyLabels { policy }));
         }
         metrics
     }
