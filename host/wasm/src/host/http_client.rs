@@ -169,7 +169,7 @@ fn checked(caller: &Caller, request: OutboundRequest, came_by: Vec<HeaderValue>)
     *request.headers_mut() = fields;
     // The call itself ends with its budget, whatever is given here.
     // Who does not say how long he waits waits as long as the call may take: its end comes first, and is no answer.
-    let patience = timeout.map_or(limits.time * 2, |timeout| {
+    let patience = timeout.map_or(limits.time.saturating_mul(2), |timeout| {
         Duration::from_millis(timeout.into()).min(limits.time)
     });
     let most = usize::try_from(limits.http.response_bytes.0).unwrap_or(usize::MAX);

@@ -17,13 +17,15 @@ use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, FromRedisValue, IntoConnectionInfo, RedisConnectionInfo, RedisError,
     RedisResult, ScriptInvocation, TlsCertificates, TlsMode,
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::telemetry::StateMetrics;
 
 /// Operations in a row without an answer in time, after which the connection counts as broken.
 const LATE: u32 = 5;
+/// More than any number of a connection.
+const OVER: u64 = u64::MAX;
 /// Between two looks at a connection that is not used.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// Before the second attempt to connect, and before all after some.
@@ -90,16 +92,16 @@ struct Shared {
     health: watch::Sender<Health>,
     /// Operations in a row that had no answer in time.
     late: AtomicU32,
-    broken: Notify,
-    /// Nobody needs the connection any more.
-    over: AtomicBool,
+    /// The last connection of which somebody found that it is broken; [`OVER`] when nobody needs one any more.
+    broken: watch::Sender<u64>,
 }
 
 #[derive(Clone)]
 enum Health {
     /// Nobody has asked for long enough to know.
     Starting,
-    Up(Connection),
+    /// With its number, so that what goes wrong on one connection is not held against the next.
+    Up(Connection, u64),
     Down(Arc<str>),
 }
 
@@ -117,8 +119,7 @@ impl Link {
                 metrics: metrics.clone(),
                 health: watch::Sender::new(Health::Starting),
                 late: AtomicU32::new(0),
-                broken: Notify::new(),
-                over: AtomicBool::new(false),
+                broken: watch::Sender::new(0),
             }),
             kept: AtomicBool::new(false),
         }
@@ -146,14 +147,13 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.shared.over.store(true, Ordering::Relaxed);
-        self.shared.broken.notify_one();
+        self.shared.is_broken(OVER);
     }
 }
 
 impl Shared {
     async fn run<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, String> {
-        let connection = self.connection().await?;
+        let (connection, number) = self.connection().await?;
         let result = match connection {
             Connection::Server(mut connection) => script.invoke_async(&mut connection).await,
             Connection::Cluster(mut connection) => script.invoke_async(&mut connection).await,
@@ -165,19 +165,19 @@ impl Shared {
             }
             Err(error) => {
                 if is_broken(&error) {
-                    self.broken.notify_one();
+                    self.is_broken(number);
                 }
                 Err(error.to_string())
             }
         }
     }
 
-    /// The connection, as soon as there is one; at once when there is known to be none.
-    async fn connection(&self) -> Result<Connection, String> {
+    /// The connection and its number, as soon as there is one; at once when there is known to be none.
+    async fn connection(&self) -> Result<(Connection, u64), String> {
         let mut health = self.health.subscribe();
         let known = health.wait_for(|health| !matches!(health, Health::Starting)).await;
         match known.as_deref() {
-            Ok(Health::Up(connection)) => Ok(connection.clone()),
+            Ok(Health::Up(connection, number)) => Ok((connection.clone(), *number)),
             Ok(Health::Down(reason)) => Err(reason.to_string()),
             Ok(Health::Starting) | Err(_) => Err("there is no connection yet".to_owned()),
         }
@@ -186,8 +186,14 @@ impl Shared {
     fn was_late(&self) {
         if self.late.fetch_add(1, Ordering::Relaxed) + 1 >= LATE {
             self.late.store(0, Ordering::Relaxed);
-            self.broken.notify_one();
+            if let Health::Up(_, number) = &*self.health.borrow() {
+                self.is_broken(*number);
+            }
         }
+    }
+
+    fn is_broken(&self, number: u64) {
+        self.broken.send_modify(|known| *known = number.max(*known));
     }
 }
 
@@ -200,23 +206,31 @@ fn is_broken(error: &RedisError) -> bool {
 /// Makes the connection of a worker, and makes it again each time it breaks, until nobody needs it.
 async fn keep(shared: Weak<Shared>) {
     let mut pause = PAUSES.0;
+    let mut number = 0;
     while let Some(shared) = shared.upgrade() {
         let reason = match connect(&shared.settings).await {
             Ok(connection) => {
                 pause = PAUSES.0;
-                shared.health.send_replace(Health::Up(connection.clone()));
+                number += 1;
+                shared.health.send_replace(Health::Up(connection.clone(), number));
                 shared.metrics.connected();
                 tracing::info!("connected to the state server");
-                let reason = until_broken(&shared, connection).await;
+                let reason = until_broken(&shared, connection, number).await;
                 shared.metrics.disconnected();
                 reason
             }
             Err(reason) => reason,
         };
-        if shared.over.load(Ordering::Relaxed) {
+        if *shared.broken.borrow() == OVER {
             return;
         }
-        tracing::warn!(reason, "no connection to the state server");
+        // Once, and not at each attempt while the server is away.
+        if !matches!(&*shared.health.borrow(), Health::Down(_)) {
+            tracing::warn!(
+                reason,
+                "no connection to the state server; trying again until there is one"
+            );
+        }
         shared.health.send_replace(Health::Down(reason.into()));
         drop(shared);
         sleep(jittered(pause)).await;
@@ -225,15 +239,17 @@ async fn keep(shared: Weak<Shared>) {
 }
 
 /// Until an operation or a look says that it is broken. Why.
-async fn until_broken(shared: &Shared, mut connection: Connection) -> String {
+async fn until_broken(shared: &Shared, mut connection: Connection, number: u64) -> String {
+    let mut broken = shared.broken.subscribe();
     loop {
-        match timeout(KEEP_ALIVE, shared.broken.notified()).await {
-            Ok(()) => return "operations failed".to_owned(),
-            Err(_) => {
-                if let Err(reason) = ping(&mut connection, shared.settings.connect_timeout).await {
-                    return reason;
-                }
-            }
+        let found = timeout(KEEP_ALIVE, broken.wait_for(|broken| *broken >= number))
+            .await
+            .is_ok();
+        if found {
+            return "operations failed".to_owned();
+        }
+        if let Err(reason) = ping(&mut connection, shared.settings.connect_timeout).await {
+            return reason;
         }
     }
 }
