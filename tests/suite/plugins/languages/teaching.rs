@@ -220,3 +220,45 @@ fn rust_quote_for_wasip2_answers_as_the_other_does() {
     );
     assert!(refusal("quote-wasip2", "", &integration("currency = \"EUR\"")).contains("unit_price_cents"));
 }
+
+/// Every file below a folder, by its path in it.
+fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in std::fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => open.push(path),
+                false => found.push(path.strip_prefix(folder).unwrap().to_owned()),
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_library_in_a_teaching_plugin_is_the_one_that_new_plugins_get() {
+    for (package, plugin) in [
+        ("c", "tidy-query"),
+        ("go", "identicon/gatewright"),
+        ("javascript", "ip-allow-list"),
+        ("javascript", "security-headers"),
+        ("python", "signed-link"),
+    ] {
+        let folder = guests::root().join(format!("sdk/{package}/package"));
+        let files = files_below(&folder);
+        assert!(!files.is_empty(), "{package}");
+        for file in files {
+            let copy = guests::root().join("plugins").join(plugin).join(&file);
+            let (library, copied) = (std::fs::read(folder.join(&file)), std::fs::read(&copy));
+            let same = library.unwrap() == copied.unwrap_or_default();
+            assert!(
+                same,
+                "copy {} of sdk/{package}/package to {}",
+                file.display(),
+                copy.display()
+            );
+        }
+    }
+}
