@@ -1,13 +1,17 @@
 # Peer: Gatewright, for the side-by-side gateway benchmark. Found with BENCH_PEERS_PATH.
 #
-#   GATEWRIGHT_BINARY   the program (default: target/release/gatewright of this repository)
+#   GATEWRIGHT_BINARY   the program (default: the newer one of target/dist/gatewright, from `cargo xtask release`, and
+#                       target/release/gatewright, from `cargo build --release`, of this repository)
 #   GATEWRIGHT_GUESTS   the folder of the guests of the Wasm scenarios (default: made by `cargo xtask bench --guests`)
 #   GATEWRIGHT_INSTANCES  how their instances are used: fresh (default) or reuse
 #
 # shellcheck shell=bash
 
 GATEWRIGHT_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-GATEWRIGHT=${GATEWRIGHT_BINARY:-$GATEWRIGHT_ROOT/target/release/gatewright}
+GATEWRIGHT=$GATEWRIGHT_ROOT/target/release/gatewright
+# A file that is there is newer than one that is not.
+[ "$GATEWRIGHT_ROOT/target/dist/gatewright" -nt "$GATEWRIGHT" ] && GATEWRIGHT=$GATEWRIGHT_ROOT/target/dist/gatewright
+GATEWRIGHT=${GATEWRIGHT_BINARY:-$GATEWRIGHT}
 GATEWRIGHT_GUESTS=${GATEWRIGHT_GUESTS:-$GATEWRIGHT_ROOT/target/bench}
 GATEWRIGHT_INSTANCES=${GATEWRIGHT_INSTANCES:-fresh}
 
@@ -16,7 +20,7 @@ version() { "$GATEWRIGHT" --version; }
 supports() {
   [ -x "$GATEWRIGHT" ] || return 1
   case $1 in
-  plain | auth-native | ratelimit | tls | tls-conn | h2 | h2-tls | big-down | big-up) ;;
+  plain | auth-native | ratelimit | cache-hit | tls | tls-conn | h2 | h2-tls | big-down | big-up) ;;
   auth-wasm) [ -r "$GATEWRIGHT_GUESTS/bearer.wasm" ] || return 1 ;;
   wasm-respond) [ -r "$GATEWRIGHT_GUESTS/responds.wasm" ] || return 1 ;;
   *) return 1 ;;
@@ -45,6 +49,7 @@ start() { # SCENARIO THREADS
     headers=', headers = { x-principal = "{auth.principal}" }'
     ;;
   wasm-respond) plugin=responds ;;
+  cache-hit) chain='{ use = "cache" }' ;;
   ratelimit) chain="{ use = \"throttle\", rate = \"$BENCH_RATE/s\", burst = $BENCH_BURST, by = \"client\" }" ;;
   esac
   if [ -n "$plugin" ]; then

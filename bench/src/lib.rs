@@ -19,6 +19,10 @@ use gatewright_core::{
 use gatewright_wasm::{CompileLimits, Compiler, HostSettings, Plugin, PluginHost, StageUse};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
+/// The gateway's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 struct Nowhere;
 
 impl Recorder for Nowhere {
@@ -39,6 +43,8 @@ pub fn exchange(fields: usize) -> Exchange {
         peer: ClientAddress::Tcp(address),
         address: Some(address.ip()),
         tls: false,
+        trusted: false,
+        certificate: None,
     };
     let listener: Arc<str> = Arc::from("bench");
     let record = AccessRecord::new(

@@ -57,7 +57,10 @@ pub(crate) fn gateway(root: &DeTable<'_>, report: &mut Report) -> File {
             "redis" => {
                 file.redis = Some(section::read(node, report).unwrap_or_else(|| Section::unreadable(node.span())))
             }
+            "response_cache" => file.response_cache = section::read(node, report).unwrap_or_default(),
+            "state" => file.state = section::read(node, report).unwrap_or_default(),
             "upstream" => file.upstream = named(node, report),
+            "usage_plan" => file.usage_plan = named(node, report),
             "chain" => file.chain = named(node, report),
             "route" => file.route = listed("route", node, report),
             _ => unknown(key, &File::KEYS, report),

@@ -12,6 +12,7 @@ mod case;
 mod case_services;
 mod chain;
 mod counters;
+mod credential;
 mod fields;
 mod integration;
 mod key;
@@ -20,12 +21,14 @@ mod listener;
 mod located;
 mod locked;
 mod on_fault;
+mod period;
 mod plugin;
 mod plugins;
 mod predicate;
 mod quantity;
 mod record;
 mod redis;
+mod response_cache;
 mod route;
 mod scope;
 mod secrets;
@@ -33,7 +36,9 @@ mod server;
 mod service_answer;
 mod settings;
 mod stage;
+mod state;
 mod upstream;
+mod usage_plan;
 
 use std::collections::BTreeMap;
 
@@ -50,28 +55,33 @@ pub use case::{
 pub use case_services::{CaseCall, CaseOutbound, CaseServices, Contents, OutboundFailure, SentRequest};
 pub use chain::{Chain, ChainEntry, STAGES};
 pub use counters::Counters;
+pub use credential::Credential;
 pub use fields::{FieldExpectation, FieldValues};
 pub use integration::{HttpIntegration, Integration, PluginIntegration, RespondIntegration};
-pub use key::Key;
+pub use key::{Key, PreviousKey};
 pub use kv::Kv;
-pub use listener::{Limits, Listener, Protocol, Tls, TlsVersion};
+pub use listener::{ClientAuth, Limits, Listener, Protocol, Tls, TlsVersion};
 pub use located::{Located, Section};
 pub use locked::Locked;
 pub use on_fault::OnFault;
+pub use period::Period;
 pub use plugin::{Grants, HttpClient, Instances, Plugin};
 pub use plugins::{LockPolicy, LockUse, Plugins};
 pub use predicate::Predicate;
 pub use quantity::{Count, Delay, Percent, Timeout};
 pub use record::{Record, RecordOn};
 pub use redis::{Redis, RedisMode};
+pub use response_cache::ResponseCache;
 pub use route::Route;
 pub use scope::{Scope, StoreUnavailable, WhenUnavailable};
 pub use secrets::Secrets;
 pub use server::Server;
 pub use service_answer::{BucketAnswer, Content, EntryAnswer, ErrorAnswer, ResponseAnswer, ServiceAnswer};
 pub use settings::{Json, Settings};
-pub use stage::{ApiKeyStage, CorsStage, HeaderEdits, HeadersStage, IpStage, PluginStage, ThrottleStage};
+pub use stage::*;
+pub use state::State;
 pub use upstream::{Target, Upstream};
+pub use usage_plan::{PlanQuota, PlanThrottle, UsagePlan};
 
 /// A Gatewright configuration file.
 #[derive(Debug, Default, JsonSchema)]
@@ -100,8 +110,14 @@ pub struct File {
     pub cache: BTreeMap<String, Section<Cache>>,
     /// Servers in which gateways share what they count and keep.
     pub redis: Option<Section<Redis>>,
+    /// What the stages `cache` of all routes keep together.
+    pub response_cache: Section<ResponseCache>,
+    /// What this gateway counts, beyond its own life.
+    pub state: Section<State>,
     /// Upstreams by name: where requests are sent.
     pub upstream: BTreeMap<String, Section<Upstream>>,
+    /// Usage plans by name: what holders of some API keys may use.
+    pub usage_plan: BTreeMap<String, Section<UsagePlan>>,
     /// Named chains: stages that several routes share.
     pub chain: BTreeMap<String, Section<Chain>>,
     /// Routes: what is served.
@@ -110,7 +126,7 @@ pub struct File {
 
 impl File {
     /// The keys at the top of the file.
-    pub const KEYS: [&'static str; 14] = [
+    pub const KEYS: [&'static str; 17] = [
         "server",
         "listener",
         "admin",
@@ -122,7 +138,10 @@ impl File {
         "kv",
         "cache",
         "redis",
+        "response_cache",
+        "state",
         "upstream",
+        "usage_plan",
         "chain",
         "route",
     ];

@@ -3,9 +3,19 @@
 //! Everything here has been checked by `resolve`; whoever reads these types need not check again.
 //! Nothing here has been opened: a path is a path, an address is not bound, a secret is not read.
 
+mod body;
+mod cache;
+mod codings;
+mod logins;
 mod plugins;
 mod shared;
+mod stage;
 mod stages;
+mod targets;
+mod tokens;
+mod usage_plans;
+mod validate;
+mod waf;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,16 +25,38 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Serialize;
 
+pub use self::body::{BodyConfig, BodyTemplate, StatusPattern, TemplateSource};
+pub use self::cache::{
+    CacheBy, CacheConfig, CacheFreshness, CacheKeyPart, CacheRefresh, DiskCacheConfig, RefusedRefresh,
+    ResponseCacheConfig,
+};
+pub use self::codings::{CompressConfig, DecompressConfig, TypePattern};
+pub use self::logins::{Callback, LoginConfig, LoginCookie, OidcLoginConfig};
 pub use self::plugins::{
     CacheGrant, CandidateConfig, CounterGrant, Grants, HttpClientConfig, InstancePolicy, KvGrant, LockConfig,
     OriginGrant, PluginConfig, PluginsConfig, RecordConfig, SecretGrant,
 };
-pub use self::shared::{Away, RedisAddress, RedisConfig, RedisServers, Scope};
+pub use self::shared::{Away, RedisAddress, RedisConfig, RedisServers, Scope, StateConfig};
+pub use self::stage::{StageConfig, StageKind};
 pub use self::stages::{
-    ApiKeyConfig, ApiKeySource, CorsConfig, HeaderEdits, HeadersConfig, IdentitySource, IpConfig, IpList, OnFault,
-    OriginPattern, PluginStageConfig, StageConfig, StageKind, ThrottleConfig, ThrottleKey,
+    ApiKeyConfig, ApiKeySource, BasicConfig, CertificateRule, ConcurrencyConfig, CorsConfig, ForwardAuthConfig,
+    HeaderEdits, HeadersConfig, IdentitySource, IpConfig, IpList, LambdaAuthorizerConfig, LimitKey, MtlsConfig,
+    OnFault, OriginPattern, PluginStageConfig, PolicyConfig, QuotaConfig, QuotaOffset, QuotaRule, ShedConfig,
+    SigV4Config, StatementConfig, ThrottleConfig, UsagePlanStageConfig,
 };
-pub use crate::file::{CandidateMode, CandidateShare, LockPolicy, LockUse, RecordOn};
+pub use self::targets::{CorrelationIdConfig, PathEdit, QueryEdits, RedirectConfig, RequestSizeConfig, RewriteConfig};
+pub use self::tokens::{
+    Algorithm, FetchedKeysConfig, IntrospectionOrigin, IntrospectorConfig, JwtConfig, KeyOrigin, KeySourceConfig,
+    Oauth2IntrospectionConfig, OauthClient, OauthSecret, TokenCarriers, TokenRules, TokenSource,
+};
+pub use self::usage_plans::{PlanThrottle, UsagePlanConfig};
+pub use self::validate::{ParameterRule, SchemaSource, ValidateConfig};
+pub use self::waf::{WafConfig, WafExclusion, WafPart, WafPlace};
+pub use crate::file::{
+    AcceptIds, AuthorizerEvent, CandidateMode, CandidateShare, ClientAuthentication, CompressCoding, CompressLevel,
+    ForwardedToken, GenerateIds, LockPolicy, LockUse, Period, PrincipalField, Priority, RecordOn, Unauthenticated,
+    WafLarger, WafMode, WafRule,
+};
 use crate::place::{FileReference, Place};
 use crate::units::ByteSize;
 
@@ -45,8 +77,14 @@ pub struct GatewayConfig {
     pub plugin: BTreeMap<String, PluginConfig>,
     /// Where gateways share what they count and keep.
     pub redis: Option<RedisConfig>,
+    /// What the stages `cache` keep together.
+    pub response_cache: ResponseCacheConfig,
+    /// What this gateway counts, beyond its own life.
+    pub state: StateConfig,
     /// Upstreams by name.
     pub upstreams: BTreeMap<String, UpstreamConfig>,
+    /// Usage plans by name.
+    pub usage_plans: BTreeMap<String, UsagePlanConfig>,
     /// Routes in the order of the file.
     pub routes: Vec<RouteConfig>,
 }
@@ -99,6 +137,19 @@ pub struct ListenerTls {
     pub tls12: bool,
     /// Sessions may be resumed.
     pub resumption: bool,
+    /// Whose certificates clients may have; none: they are not asked for one.
+    pub clients: Option<ClientTls>,
+}
+
+/// What clients' certificates are verified by.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClientTls {
+    /// Clients without a certificate are refused.
+    pub required: bool,
+    /// PEM file of their authorities.
+    pub ca: FileReference,
+    /// PEM file of the lists of revoked certificates.
+    pub crl: Option<FileReference>,
 }
 
 /// `limits` of a listener: what one client may cost.
@@ -186,9 +237,22 @@ pub struct UpstreamConfig {
     pub header_count: usize,
     /// PEM file of certificate authorities instead of the system's.
     pub ca: Option<FileReference>,
+    /// When a target that fails is left out for a while.
+    pub ejection: EjectionConfig,
     /// Its section, for messages.
     #[serde(skip)]
     pub place: Place,
+}
+
+/// When a target that fails is left out for a while.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct EjectionConfig {
+    /// Failures in a window that leave it out, if they are half of its responses or more; zero: it never is.
+    pub failures: u32,
+    /// A response whose header section takes longer is a failure.
+    pub slow: Option<Duration>,
+    /// How long it is left out the first time.
+    pub time: Duration,
 }
 
 /// One target of an upstream.
@@ -298,6 +362,16 @@ pub struct HttpIntegrationConfig {
 /// Text with values of the exchange in it: `/v1/users/{id}`, `{auth.principal}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ValueTemplate(pub Vec<TemplatePart>);
+
+impl ValueTemplate {
+    /// Names of the path's parameters in it.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|part| match part {
+            TemplatePart::Path(name) => Some(name.as_str()),
+            TemplatePart::Text(_) | TemplatePart::Attribute(_) => None,
+        })
+    }
+}
 
 /// One piece of a [`ValueTemplate`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

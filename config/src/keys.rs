@@ -3,10 +3,14 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
 use crate::document;
 use crate::error::ConfigErrors;
 use crate::file::{Key, Located, Section};
-use crate::report::{Mistake, Report};
+use crate::report::{Mistake, Report, Span};
 
 /// One key of an API-keys file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +21,23 @@ pub struct ApiKeyEntry {
     pub sha256: [u8; 32],
     /// Whether it is accepted.
     pub enabled: bool,
+    /// What people should know of it.
+    pub description: Option<String>,
+    /// From when on it is not accepted any more, in seconds since 1970.
+    pub expires: Option<u64>,
+    /// The key that it replaces.
+    pub previous: Option<PreviousKeyEntry>,
+    /// Names of its usage plans.
+    pub usage_plans: Vec<String>,
+}
+
+/// A key that is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PreviousKeyEntry {
+    /// SHA-256 of the key.
+    pub sha256: [u8; 32],
+    /// From when on it is not accepted any more, in seconds since 1970.
+    pub until: u64,
 }
 
 /// Reads and checks an API-keys file.
@@ -51,21 +72,22 @@ pub fn parse_keys(text: &str, path: &Path) -> Result<Vec<ApiKeyEntry>, ConfigErr
 fn resolve(sections: &[Section<Key>], report: &mut Report) -> Vec<ApiKeyEntry> {
     let mut seen = HashMap::new();
     let mut entries = Vec::with_capacity(sections.len());
-    for Section {
-        value: Key { name, sha256, enabled },
-        span,
-        ..
-    } in sections
-    {
-        if name.is_none() {
-            report.missing(span, "name", "\"partner-a\"");
-        }
-        if sha256.is_none() {
-            report.missing(span, "sha256", "\"…\"");
-        }
-        let name = name.as_ref().and_then(|name| principal(name, report));
-        let hash = sha256.as_ref().and_then(|text| hash(text, report));
-        for (what, text) in [("name", name), ("hash", sha256.as_ref().filter(|_| hash.is_some()))] {
+    for Section { value: key, span, .. } in sections {
+        let name = required(key.name.as_ref(), span, "name", "\"partner-a\"", report);
+        let name = name.and_then(|name| principal(name, report));
+        let hash = required(key.sha256.as_ref(), span, "sha256", "\"…\"", report);
+        let hash = hash.and_then(|text| Some((hash_of(text, report)?, text)));
+        let expires = key.expires.as_ref().map(|moment| moment_of(moment, report));
+        let previous = key.previous.as_ref().map(|previous| {
+            let (key, span) = (&previous.value, &previous.span);
+            let hash = required(key.sha256.as_ref(), span, "sha256", "\"…\"", report);
+            let hash = hash.and_then(|text| Some((hash_of(text, report)?, text)));
+            let until = required(key.until.as_ref(), span, "until", "\"2027-01-31\"", report);
+            Some((hash, until.and_then(|moment| moment_of(moment, report))?))
+        });
+        let older = previous.as_ref().and_then(|previous| Some(previous.as_ref()?.0?.1));
+        let texts = [("name", name), ("hash", hash.map(|(_, text)| text)), ("hash", older)];
+        for (what, text) in texts {
             let Some(text) = text else { continue };
             let line = report.line(&text.span);
             if let Some(first) = seen.insert((what, text.value.to_ascii_lowercase()), line) {
@@ -73,15 +95,51 @@ fn resolve(sections: &[Section<Key>], report: &mut Report) -> Vec<ApiKeyEntry> {
                 report.add(Mistake::new(text.span.clone(), message).hint("remove one of them"));
             }
         }
-        if let (Some(name), Some(sha256)) = (name, hash) {
-            entries.push(ApiKeyEntry {
-                name: name.value.clone(),
-                sha256,
-                enabled: *enabled,
-            });
-        }
+        let (Some(name), Some((sha256, _))) = (name, hash) else {
+            continue;
+        };
+        entries.push(ApiKeyEntry {
+            name: name.value.clone(),
+            sha256,
+            enabled: key.enabled,
+            description: key.description.clone(),
+            expires: expires.flatten(),
+            previous: previous.flatten().and_then(|(hash, until)| {
+                let (sha256, _) = hash?;
+                Some(PreviousKeyEntry { sha256, until })
+            }),
+            usage_plans: key.usage_plans.iter().map(|plan| plan.value.clone()).collect(),
+        });
     }
     entries
+}
+
+fn required<'v>(
+    value: Option<&'v Located<String>>,
+    table: &Span,
+    key: &str,
+    example: &str,
+    report: &mut Report,
+) -> Option<&'v Located<String>> {
+    if value.is_none() {
+        report.missing(table, key, example);
+    }
+    value
+}
+
+/// Seconds since 1970. A day begins at midnight UTC.
+fn moment_of(text: &Located<String>, report: &mut Report) -> Option<u64> {
+    let moment = text.value.parse::<Timestamp>().ok().or_else(|| {
+        let day: Date = text.value.parse().ok()?;
+        Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    });
+    let second = moment.and_then(|moment| u64::try_from(moment.as_second()).ok());
+    if second.is_none() {
+        let message = format!("`{}` is neither a day nor a moment", text.value);
+        let hint = "write \"2027-01-31\" or \"2027-01-31T12:00:00Z\"";
+        report.add(Mistake::new(text.span.clone(), message).hint(hint));
+    }
+    second
 }
 
 fn principal<'n>(name: &'n Located<String>, report: &mut Report) -> Option<&'n Located<String>> {
@@ -94,7 +152,7 @@ fn principal<'n>(name: &'n Located<String>, report: &mut Report) -> Option<&'n L
 }
 
 /// The text is not repeated when it is wrong: it may be the key itself.
-fn hash(text: &Located<String>, report: &mut Report) -> Option<[u8; 32]> {
+fn hash_of(text: &Located<String>, report: &mut Report) -> Option<[u8; 32]> {
     let mut hash = [0; 32];
     let digits: Option<Vec<u8>> = text
         .value

@@ -5,6 +5,8 @@
 #![warn(missing_docs)]
 
 pub mod cases;
+pub mod condition;
+mod credentials;
 mod document;
 mod error;
 pub mod file;
@@ -17,18 +19,23 @@ mod report;
 mod resolve;
 mod schema;
 pub mod units;
+mod users;
+mod web_url;
 
 use std::path::Path;
 
+pub use credentials::{CredentialEntry, load_credentials, parse_credentials};
 pub use error::{ConfigError, ConfigErrors};
 pub use gateway::*;
-pub use keys::{ApiKeyEntry, load_keys, parse_keys};
+pub use keys::{ApiKeyEntry, PreviousKeyEntry, load_keys, parse_keys};
 pub use lock::{Lock, load_lock, parse_lock};
 pub use place::{FileReference, Place};
 pub use public_key::{PublicKey, WrongKey};
 pub use report::{nearest, suggestion};
 pub use schema::schema;
 pub use units::{ByteSize, Rate};
+pub use users::{PasswordHash, UserEntry, load_users, parse_users};
+pub use web_url::WebUrl;
 
 use report::Report;
 

@@ -10,6 +10,7 @@ mod case_message;
 mod case_services;
 mod chain;
 mod conflict;
+mod credential;
 mod header;
 mod host;
 mod integration;
@@ -21,15 +22,18 @@ mod reference;
 mod route;
 mod server;
 mod stage;
+mod state;
 mod template;
 mod upstream;
+mod usage_plan;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::cases::{CaseFile, CaseLines};
-use crate::file::{Cases, File, Located, Section};
-use crate::gateway::{GatewayConfig, SecretReference, StageConfig};
+use crate::credentials::CredentialEntry;
+use crate::file::{Cases, Credential, File, Located, Section};
+use crate::gateway::{DiskCacheConfig, GatewayConfig, ResponseCacheConfig, SecretReference, StageConfig};
 use crate::place::FileReference;
 use crate::report::{Mistake, Report, Span, suggestion};
 
@@ -52,7 +56,10 @@ pub(crate) fn resolve(file: &File, path: &Path, report: &mut Report) -> Option<G
     resolver.secrets();
     let plugin = resolver.plugin();
     let redis = resolver.redis();
+    let state = resolver.state();
+    let response_cache = resolver.response_cache();
     let upstreams = resolver.upstreams();
+    let usage_plans = resolver.usage_plans();
     resolver.chains();
     let routes = resolver.routes();
     resolver.addresses(&listeners, admin.as_ref());
@@ -64,7 +71,10 @@ pub(crate) fn resolve(file: &File, path: &Path, report: &mut Report) -> Option<G
         plugins: plugins?,
         plugin,
         redis,
+        response_cache: response_cache?,
+        state: state?,
         upstreams,
+        usage_plans,
         routes,
     })
 }
@@ -103,6 +113,20 @@ pub(crate) fn cases(cases: Cases, path: &Path, report: &mut Report) -> CaseFile 
     }
 }
 
+/// Resolves a file of access keys.
+pub(crate) fn credentials(sections: &[Section<Credential>], path: &Path, report: &mut Report) -> Vec<CredentialEntry> {
+    let file = File::default();
+    let mut resolver = Resolver {
+        file: &file,
+        directory: path.parent().unwrap_or(Path::new("")).to_owned(),
+        report,
+        chains: BTreeMap::new(),
+        directory_missed: false,
+        known_secrets: BTreeMap::new(),
+    };
+    resolver.credentials(sections)
+}
+
 /// What every part needs to be resolved.
 struct Resolver<'f> {
     file: &'f File,
@@ -118,6 +142,30 @@ struct Resolver<'f> {
 }
 
 impl Resolver<'_> {
+    fn response_cache(&mut self) -> Option<ResponseCacheConfig> {
+        let file = self.file;
+        let section = &file.response_cache.value;
+        let disk = section.disk.as_ref().map(|disk| {
+            let directory = self.required(
+                disk.value.directory.as_ref(),
+                &disk.span,
+                "directory",
+                "\"/var/cache/gatewright\"",
+            );
+            Some(DiskCacheConfig {
+                directory: self.file_reference(directory?, "response_cache.disk.directory".to_owned())?,
+                bytes: disk.value.bytes,
+            })
+        });
+        Some(ResponseCacheConfig {
+            bytes: section.bytes,
+            disk: match disk {
+                Some(disk) => Some(disk?),
+                None => None,
+            },
+        })
+    }
+
     fn error(&mut self, span: &Span, message: impl Into<String>, hint: impl Into<String>) {
         self.report.add(Mistake::new(span.clone(), message).hint(hint));
     }

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gatewright_config::cases::parse_cases;
-use gatewright_config::{load, load_keys, parse, parse_keys, parse_lock, schema};
+use gatewright_config::{load, load_keys, parse, parse_credentials, parse_keys, parse_lock, schema};
 use serde_json::Value;
 
 /// Where the golden files say that they are; nothing is opened there.
@@ -35,6 +35,9 @@ fn a_wrong_configuration_is_answered_with_its_golden_text() {
         let text = fs::read_to_string(&file).unwrap();
         let errors = match file.file_stem().unwrap().to_str().unwrap() {
             name if name.starts_with("cases-") => parse_cases(&text, Path::new("cases.toml")).map(|_| ()),
+            name if name.starts_with("credentials-") => {
+                parse_credentials(&text, Path::new("credentials.toml")).map(|_| ())
+            }
             name if name.starts_with("lock-") => parse_lock(&text, Path::new("gateway.lock")).map(|_| ()),
             name if name.starts_with("keys-") => parse_keys(&text, Path::new("keys.toml")).map(|_| ()),
             _ => parse(&text, Path::new("gateway.toml")).map(|_| ()),

@@ -30,6 +30,12 @@ pub fn with_trailers(bytes: impl Into<Bytes>, trailers: HeaderMap) -> BoxBody {
     BodyExt::boxed(StreamBody::new(futures_util::stream::iter(frames)))
 }
 
+/// A body that does not begin and does not end.
+pub fn endless() -> BoxBody {
+    let frames = futures_util::stream::pending::<io::Result<Frame<Bytes>>>();
+    BodyExt::boxed(StreamBody::new(frames))
+}
+
 /// A body that is what is sent into the channel. It ends when the sender is dropped, and breaks off with an error.
 pub fn channel() -> (mpsc::UnboundedSender<io::Result<Bytes>>, BoxBody) {
     let (sender, receiver) = mpsc::unbounded_channel();

@@ -18,6 +18,12 @@ pub fn plugin(name: &str) -> Vec<u8> {
     )
 }
 
+/// A guest of `bench/guests`.
+pub fn bench_guest(name: &str) -> Vec<u8> {
+    let file = root().join(format!("target/bench/{name}.wasm"));
+    read(&file, "run `cargo xtask bench --guests`")
+}
+
 /// A guest of `tests/guests/wat`.
 pub fn wat(name: &str) -> Vec<u8> {
     let file = root().join(format!("tests/guests/wat/{name}.wat"));

@@ -19,27 +19,31 @@ pub mod gateway;
 pub mod guests;
 pub mod http2;
 pub mod neighbour;
+pub mod oidc_provider;
 pub mod origin;
 pub mod process;
 pub mod raw_client;
 pub mod raw_origin;
 pub mod redis;
 pub mod response;
+pub mod tokens;
 
 use std::future::Future;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-pub use self::body::{BoxBody, ChannelBody, channel, empty, full, with_trailers};
+pub use self::body::{BoxBody, ChannelBody, channel, empty, endless, full, with_trailers};
 pub use self::certificates::Certificates;
 pub use self::frames::{Frame, H2Frames};
 pub use self::gateway::{TestFiles, TestGateway};
 pub use self::http2::{H2Client, H2Response};
+pub use self::oidc_provider::OidcProvider;
 pub use self::origin::{Origin, OriginBody, Recorded};
 pub use self::process::{Signal, TestProcess};
 pub use self::raw_client::{RawClient, http};
 pub use self::raw_origin::RawOrigin;
 pub use self::response::RawResponse;
+pub use self::tokens::Signer;
 
 /// How long anything may take before the test fails.
 pub const DEADLINE: Duration = Duration::from_secs(30);

@@ -142,8 +142,11 @@ impl TestFiles {
     }
 }
 
-/// The `gatewright` binary of the same build as this test.
+/// The `gatewright` binary of the same build as this test, or what `GATEWRIGHT_BINARY` says.
 pub fn binary() -> PathBuf {
+    if let Some(other) = std::env::var_os("GATEWRIGHT_BINARY") {
+        return other.into();
+    }
     let test = std::env::current_exe().expect("the test knows its path");
     // target/PROFILE/deps/suite-HASH
     let found = test.ancestors().skip(1).take(2).map(|folder| folder.join("gatewright"));

@@ -54,10 +54,12 @@ fn golden_errors() -> Vec<(PathBuf, PathBuf)> {
         .map(|entry| entry.unwrap().path())
         .collect();
     files.retain(|path| path.extension().is_some_and(|it| it == "toml"));
-    // Files of keys, of cases and lock files are no configurations.
+    // Files of keys, users, credentials and cases, and lock files, are no configurations.
     files.retain(|path| {
         let name = path.file_name().unwrap().to_str().unwrap();
-        !["keys-", "cases-", "lock-"].iter().any(|other| name.starts_with(other))
+        !["cases-", "credentials-", "keys-", "lock-", "users-"]
+            .iter()
+            .any(|other| name.starts_with(other))
     });
     files.sort();
     files

@@ -69,7 +69,7 @@ fn preflight(gateway: &TestGateway, origin: &str, method: &str, headers: &str) -
 }
 
 #[test]
-fn a_preflight_request_is_answered_before_anybody_asks_who_it_is() {
+fn c32_a_preflight_request_is_answered_before_anybody_asks_who_it_is() {
     let origin = saying_much();
     let cors = format!("origins = [\"{APP}\"], headers = [\"content-type\"], credentials = true, max_age = \"10m\"");
     let gateway = gateway(&origin, &cors);
@@ -96,7 +96,7 @@ fn a_preflight_request_is_answered_before_anybody_asks_who_it_is() {
 }
 
 #[test]
-fn another_origin_learns_nothing() {
+fn c32_another_origin_learns_nothing() {
     let origin = saying_much();
     let gateway = gateway(&origin, "origins = [\"https://*.example.com\"]");
     for other in [
@@ -141,7 +141,7 @@ fn what_the_upstream_says_of_origins_is_not_passed_on_and_errors_can_be_read() {
 }
 
 #[test]
-fn where_all_origins_may_read_the_answer_is_the_same_for_all() {
+fn c32_where_all_origins_may_read_the_answer_is_the_same_for_all() {
     let origin = saying_much();
     let gateway = gateway(&origin, "origins = [\"*\"], headers = [\"*\"]");
     let response = preflight(&gateway, "https://any.test", "DELETE", "x-one, x-two");

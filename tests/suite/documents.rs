@@ -100,6 +100,11 @@ fn every_configuration_on_the_pages_is_one() {
                     assert!(keys.is_ok(), "{}: {keys:?}", block.place);
                     continue;
                 }
+                "toml credentials" => {
+                    let keys = gatewright_config::parse_credentials(text, Path::new("credentials.toml"));
+                    assert!(keys.is_ok(), "{}: {keys:?}", block.place);
+                    continue;
+                }
                 "toml cases" => {
                     let cases = gatewright_config::cases::parse_cases(text, Path::new("cases.toml"));
                     assert!(cases.is_ok(), "{}: {}", block.place, cases.unwrap_err());
@@ -262,7 +267,7 @@ fn busy() -> (TestGateway, Origin) {
         percent = 0
 
         [upstream.app]
-        targets = [{{ url = "{}" }}]
+        targets = [{{ url = "{0}" }}]
 
         [[route]]
         name = "traps"
@@ -276,9 +281,15 @@ fn busy() -> (TestGateway, Origin) {
         integration = {{ plugin = "uses-services" }}
 
         [[route]]
+        name = "tokens"
+        path = "/tokens"
+        chain = [{{ use = "jwt", jwks = "{0}/jwks", audiences = ["*"] }}]
+        integration = {{ respond = 200 }}
+
+        [[route]]
         name = "app"
         path = "/app"
-        chain = [{{ use = "throttle", rate = "100/s" }}]
+        chain = [{{ use = "throttle", rate = "100/s" }}, {{ use = "shed", latency = "1s" }}, {{ use = "waf" }}, {{ use = "cache" }}]
         integration = {{ http = "app" }}
         "#,
             origin.url()

@@ -1,6 +1,6 @@
 //! Exactly one access record for each request, whatever became of it, and numbers that agree with the records.
 
-use gatewright_tests::{Origin, RawClient, TestGateway, http};
+use gatewright_tests::{Origin, RawClient, TestGateway, eventually, http};
 use serde_json::Value;
 
 use crate::setup::{hello, routed};
@@ -108,4 +108,54 @@ fn control_characters_of_a_client_do_not_reach_the_log_raw() {
         String::from_utf8_lossy(&text)
     );
     assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), 1);
+}
+
+/// A gateway that answers itself, and writes its records there.
+fn logging_to(output: &str) -> TestGateway {
+    TestGateway::start(&format!(
+        r#"
+        [listener.public]
+        address = "127.0.0.1:0"
+
+        [access_log]
+        output = "file:{output}"
+
+        [[route]]
+        name = "here"
+        path = "/"
+        integration = {{ respond = 200 }}
+        "#
+    ))
+}
+
+#[test]
+fn s11_a_log_on_a_full_disk_loses_records_and_no_request() {
+    let gateway = logging_to("/dev/full");
+    for _ in 0..3 {
+        assert_eq!(http(gateway.addr("public"), "GET", "/", &[], b"").status, 200);
+    }
+    eventually("what is lost is counted", || {
+        (gateway.metric("gatewright_access_log_dropped_total") >= 1.0).then_some(())
+    });
+}
+
+#[test]
+fn s11_a_log_that_nobody_reads_loses_records_and_holds_no_request_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    // Opened for both, so that nobody waits for anybody to open it.
+    let _never_read = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+    let gateway = logging_to(path.to_str().unwrap());
+    let mut client = RawClient::connect(gateway.addr("public"));
+    let dropped = || gateway.metric("gatewright_access_log_dropped_total");
+    // More than may wait, and than fit into what is between the gateway and nobody.
+    for _ in 0..200 {
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(100));
+        for _ in 0..100 {
+            assert_eq!(client.read_response().status, 200);
+        }
+    }
+    assert!(dropped() >= 1000.0, "{}", dropped());
 }

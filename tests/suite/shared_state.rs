@@ -1,6 +1,7 @@
 //! State that gateways share: real Redis servers, and what happens while they are away.
 
 mod engine;
+mod quotas;
 mod servers;
 
 use std::sync::Arc;
@@ -192,6 +193,9 @@ fn s4_a_server_that_answers_nonsense_is_one_that_is_away() {
         b"+OK\r\n+OK\r\n+OK\r\n+OK\r\n",
         b":1\r\n:2\r\n:3\r\n:4\r\n",
         b"\0\0\0\0",
+        b"-LOADING Redis is loading the dataset in memory\r\n",
+        b"-MOVED 1 127.0.0.1:1\r\n",
+        b"-NOAUTH Authentication required.\r\n",
     ];
     for bytes in nonsense {
         let server = RawOrigin::answering(bytes);
@@ -204,6 +208,43 @@ fn s4_a_server_that_answers_nonsense_is_one_that_is_away() {
             "{bytes:?}"
         );
     }
+}
+
+#[test]
+fn s4_what_a_real_server_refuses_is_refused_and_over_when_it_is_well() {
+    let redis = RedisServer::start_with(&["--busy-reply-threshold", "50", "--repl-timeout", "1"]);
+    let gateway = gateway(
+        &single(&redis),
+        "rate = \"1000/s\", burst = 1000, when_unavailable = \"closed\"",
+    );
+    let refused = |why: &str| {
+        let refused = eventually(why, || Some(ask(&gateway)).filter(|response| response.status != 200));
+        assert_eq!(
+            (refused.status, refused.error()),
+            (503, Some("STATE_UNAVAILABLE")),
+            "{why}"
+        );
+    };
+    let well = |again: &str| eventually(again, || (ask(&gateway).status == 200).then_some(()));
+    well("it is connected");
+    redis.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    refused("it has no memory left (OOM)");
+    redis.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+    well("it has memory again");
+    // READONLY: what was the primary is a replica now.
+    redis.ask(&["REPLICAOF", "127.0.0.1", "1"]);
+    refused("it is a replica (READONLY)");
+    redis.ask(&["REPLICAOF", "NO", "ONE"]);
+    well("it is a primary again");
+    // Nobody can ask while somebody else's script runs, and the server says so (BUSY).
+    std::thread::scope(|scope| {
+        scope.spawn(|| redis.ask(&["EVAL", "while true do end", "0"]));
+        refused("it is busy (BUSY)");
+        eventually("the script ends", || {
+            redis.ask(&["SCRIPT", "KILL"]).starts_with("+OK").then_some(())
+        });
+    });
+    well("it is not busy any more");
 }
 
 #[test]

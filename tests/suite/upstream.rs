@@ -1,8 +1,9 @@
-//! What upstreams do, and what becomes of it: the rows U1–U8 and U14 of `faults.md`, and how requests are rewritten and
+//! What upstreams do, and what becomes of it: the rows U1–U8, U11 and U14 of `faults.md`, and how requests are rewritten and
 //! shared out.
 
 mod balance;
 mod broken;
+mod ejection;
 mod fields;
 mod hostile;
 mod kept;

@@ -5,13 +5,14 @@
 
 mod desync;
 mod llhttp;
+mod wycheproof;
 
 use std::path::PathBuf;
 
 use gatewright_tests::{Origin, RawClient, RawResponse, Recorded, TestGateway};
 
 /// The folder of that name among the data; none, with a message, when it is not there.
-fn data(name: &str) -> Option<PathBuf> {
+pub(crate) fn data(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("GATEWRIGHT_TEST_DATA").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")),
         PathBuf::from,

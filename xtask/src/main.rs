@@ -1,12 +1,14 @@
-//! The developer's commands: `cargo xtask demo | test | plugins | bench | freeze`. What CI runs is what a developer runs.
+//! The developer's commands: `cargo xtask demo | test | release | plugins | bench | freeze`. What CI runs is what a developer runs.
 
 mod bench;
 mod demo;
 mod freeze;
 mod guests;
 mod languages;
+mod release;
 mod servers;
 mod shell;
+mod suites;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -25,6 +27,8 @@ enum Command {
     Demo,
     /// Install what the tests need, and run all of them: format, lints, tests, documentation, dependencies.
     Test(test::Test),
+    /// Build the program that is handed out, `target/dist/gatewright`: laid out for what gateways do most. Takes half an hour or more.
+    Release,
     /// Build the teaching plugins, in every language, into `target/plugins`.
     Plugins,
     /// Run the micro benchmarks, or compare the languages.
@@ -37,6 +41,7 @@ fn main() -> anyhow::Result<()> {
     match Xtask::parse().command {
         Command::Demo => demo::run(),
         Command::Test(test) => test.run(),
+        Command::Release => release::run(),
         Command::Plugins => build_plugins(),
         Command::Bench(bench) => bench.run(),
         Command::Freeze(freeze) => freeze.run(),

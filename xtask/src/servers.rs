@@ -1,15 +1,19 @@
-//! Servers that the tests talk to, installed where they are missing. The tests start and end them.
+//! Servers and clients that the tests talk to, installed where they are missing. The tests start and end them.
 
 use anyhow::bail;
 
 use crate::shell::{command, succeeds};
 
 /// Programs, and Debian's package of each.
-const SERVERS: [(&str, &str); 2] = [("redis-server", "redis-server"), ("redis-cli", "redis-tools")];
+const PROGRAMS: [(&str, &str); 3] = [
+    ("redis-server", "redis-server"),
+    ("redis-cli", "redis-tools"),
+    ("curl", "curl"),
+];
 
 /// Installs those that are missing.
 pub(crate) fn install() -> anyhow::Result<()> {
-    let missing: Vec<_> = SERVERS
+    let missing: Vec<_> = PROGRAMS
         .iter()
         .filter(|(program, _)| !succeeds(&mut command(program, &["--version"])))
         .map(|(_, package)| *package)
@@ -28,7 +32,7 @@ pub(crate) fn install() -> anyhow::Result<()> {
         return Ok(());
     }
     bail!(
-        "the tests need a Redis server, and it is not here; `apt-get {}` did not work",
+        "the tests need a Redis server and curl, and one is not here; `apt-get {}` did not work",
         install.join(" ")
     );
 }

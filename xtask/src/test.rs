@@ -5,7 +5,7 @@ use std::process::Command;
 use clap::Args;
 
 use crate::shell::{cargo, command, root, run, succeeds};
-use crate::{guests, languages, servers};
+use crate::{guests, languages, servers, suites};
 
 /// Installs what the tests need, and runs all of them.
 #[derive(Args)]
@@ -19,6 +19,7 @@ impl Test {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         install_lints();
         servers::install()?;
+        suites::install()?;
         guests::build_plugins(&root().join("target/plugins"))?;
         guests::build_test_guests(&root().join("target/test-guests"))?;
         guests::build_standard_guests(&root().join("target/test-guests"))?;

@@ -9,8 +9,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Node, Readable};
 use crate::file::{
-    AccessLog, Admin, Cache, Case, CaseServices, Chain, Counters, Key, Kv, Listener, Locked, Plugin, Plugins, Redis,
-    Route, STAGES, Secrets, Server, Settings, Upstream,
+    AccessLog, Admin, Cache, Case, CaseServices, Chain, Counters, Credential, Key, Kv, Listener, Locked, Plugin,
+    Plugins, Redis, ResponseCache, Route, STAGES, Secrets, Server, Settings, State, Upstream, UsagePlan,
 };
 use crate::report::{Mistake, suggestion};
 
@@ -20,6 +20,7 @@ impl Readable for Cache {}
 impl Readable for Case {}
 impl Readable for CaseServices {}
 impl Readable for Counters {}
+impl Readable for Credential {}
 impl Readable for Key {}
 impl Readable for Kv {}
 impl Readable for Listener {}
@@ -27,10 +28,13 @@ impl Readable for Locked {}
 impl Readable for Plugin {}
 impl Readable for Plugins {}
 impl Readable for Redis {}
+impl Readable for ResponseCache {}
 impl Readable for Secrets {}
 impl Readable for Server {}
 impl Readable for Settings {}
+impl Readable for State {}
 impl Readable for Upstream {}
+impl Readable for UsagePlan {}
 
 impl Readable for Chain {
     fn expand(value: &mut DeValue<'_>) -> Result<(), Mistake> {

@@ -20,6 +20,24 @@ pub struct Key {
     pub sha256: Option<Located<String>>,
     /// Whether the key is accepted. Default `true`.
     pub enabled: bool,
+    /// What people should know of it.
+    pub description: Option<String>,
+    /// From when on it is not accepted any more: a day, or a moment such as `"2027-01-31T12:00:00Z"`. Default: never.
+    pub expires: Option<Located<String>>,
+    /// The key that this one replaces, while its holder changes over. Default: none.
+    pub previous: Option<Located<PreviousKey>>,
+    /// Its usage plans, at most one for each route. Default none.
+    pub usage_plans: Vec<Located<String>>,
+}
+
+/// A key that is replaced.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PreviousKey {
+    /// SHA-256 of the key, 64 hexadecimal digits. Required.
+    pub sha256: Option<Located<String>>,
+    /// From when on it is not accepted any more. Required.
+    pub until: Option<Located<String>>,
 }
 
 impl Default for Key {
@@ -28,6 +46,10 @@ impl Default for Key {
             name: None,
             sha256: None,
             enabled: true,
+            description: None,
+            expires: None,
+            previous: None,
+            usage_plans: Vec::new(),
         }
     }
 }

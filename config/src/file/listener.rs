@@ -61,6 +61,12 @@ pub struct Tls {
     pub min_version: TlsVersion,
     /// Sessions may be resumed. Default `true`.
     pub resumption: bool,
+    /// Whether clients are asked for a certificate: `"off"` (default), `"optional"` or `"required"`.
+    pub client_auth: Located<ClientAuth>,
+    /// PEM file of the authorities whose certificates clients may have.
+    pub client_ca: Option<Located<String>>,
+    /// PEM file of the lists of what these authorities have revoked.
+    pub client_crl: Option<Located<String>>,
 }
 
 impl Default for Tls {
@@ -70,8 +76,24 @@ impl Default for Tls {
             key: None,
             min_version: TlsVersion::Tls12,
             resumption: true,
+            client_auth: Located::default(),
+            client_ca: None,
+            client_crl: None,
         }
     }
+}
+
+/// Whether clients are asked for a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAuth {
+    /// They are not.
+    #[default]
+    Off,
+    /// They are; one that has none is let in all the same.
+    Optional,
+    /// They must have one.
+    Required,
 }
 
 /// A version of TLS.

@@ -36,6 +36,8 @@ pub struct Upstream {
     pub header_count: Count,
     /// PEM file of certificate authorities instead of the system's.
     pub ca: Option<Located<String>>,
+    /// When a target that fails is left out for a while.
+    pub ejection: Ejection,
 }
 
 impl Default for Upstream {
@@ -50,6 +52,33 @@ impl Default for Upstream {
             header_bytes: ByteSize(64 << 10),
             header_count: Count(200),
             ca: None,
+            ejection: Ejection::default(),
+        }
+    }
+}
+
+/// When a target that fails is left out for a while. Never more than half of an upstream's targets are.
+///
+/// ```toml
+/// ejection = { failures = 10, slow = "2s", time = "30s" }
+/// ```
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ejection {
+    /// Failures in ten seconds that leave it out, if they are half of its responses or more. Zero: it never is. Default 5.
+    pub failures: u32,
+    /// A response whose header section takes longer is a failure. Default: none is, for that.
+    pub slow: Option<Timeout>,
+    /// How long it is left out, doubled each time that it fails again, up to five minutes. Default `"10s"`.
+    pub time: Timeout,
+}
+
+impl Default for Ejection {
+    fn default() -> Self {
+        Self {
+            failures: 5,
+            slow: None,
+            time: Timeout::seconds(10),
         }
     }
 }

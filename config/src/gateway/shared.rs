@@ -59,6 +59,15 @@ pub enum RedisAddress {
     Unix(PathBuf),
 }
 
+/// `[state]`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StateConfig {
+    /// File to which what was spent of quotas is written; none: it is forgotten.
+    pub snapshot: Option<PathBuf>,
+    /// How often.
+    pub interval: Duration,
+}
+
 /// Who shares what is counted or kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Scope {

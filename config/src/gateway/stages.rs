@@ -1,39 +1,15 @@
-//! What chains consist of: one type a stage, with what belongs to it.
+//! The settings of stages: one type a stage, with what belongs to it. Those of families have files of their own.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{Scope, TemplatePart, ValueTemplate};
+use super::{AuthorizerEvent, Period, PrincipalField, Priority, Scope, ValueTemplate};
+use crate::condition::Condition;
 use crate::units::{ByteSize, Rate};
-
-/// One stage of a chain.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StageConfig {
-    /// Line in the file, for messages.
-    pub line: usize,
-    /// Which one, with its settings.
-    pub kind: StageKind,
-}
-
-/// The stages there are.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub enum StageKind {
-    /// `{ use = "api-key" }`
-    ApiKey(ApiKeyConfig),
-    /// `{ use = "cors" }`
-    Cors(CorsConfig),
-    /// `{ use = "headers" }`
-    Headers(HeadersConfig),
-    /// `{ use = "ip" }`
-    Ip(IpConfig),
-    /// `{ use = "throttle" }`
-    Throttle(ThrottleConfig),
-    /// `{ plugin = NAME }`
-    Plugin(PluginStageConfig),
-}
 
 /// `{ use = "api-key", … }`
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -56,6 +32,34 @@ pub enum ApiKeySource {
     },
     /// A query parameter.
     Query(String),
+    /// The usage key that an authorizer named.
+    Authorizer,
+}
+
+/// `{ use = "concurrency", … }`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ConcurrencyConfig {
+    /// Requests that may be served at the same time.
+    pub limit: u64,
+    /// Whose requests these are.
+    pub by: LimitKey,
+    /// Who shares the places.
+    pub scope: Scope,
+}
+
+/// `{ use = "basic", … }`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BasicConfig {
+    /// File of users.
+    pub users: PathBuf,
+    /// What users are told that the password is for.
+    pub realm: String,
+    /// How long a password that was right is not hashed again.
+    pub remember: Duration,
+    /// Passwords that are tried for one client address.
+    pub attempts: Rate,
+    /// Whether the credentials go on to the upstream.
+    pub forward: bool,
 }
 
 /// `{ use = "cors", … }`
@@ -91,6 +95,27 @@ pub enum OriginPattern {
     },
 }
 
+/// `{ use = "forward-auth", … }`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ForwardAuthConfig {
+    /// The upstream that decides.
+    pub upstream: String,
+    /// Path and query of the question.
+    pub path: String,
+    /// Its method.
+    pub method: String,
+    /// Header fields that go along, in lower case; none: all.
+    pub headers: Option<Vec<String>>,
+    /// Header fields that the request gets from the answer.
+    pub copy: Vec<String>,
+    /// The header field of the answer that names the principal.
+    pub principal: Option<String>,
+    /// How long a decision takes at most.
+    pub timeout: Duration,
+    /// How long an answer is good for the same question; zero is never.
+    pub cache: Duration,
+}
+
 /// `{ use = "headers", … }`
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HeadersConfig {
@@ -105,11 +130,7 @@ impl HeadersConfig {
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
         let edits = [&self.request, &self.response].into_iter();
         let values = edits.flat_map(|edits| edits.set.iter().chain(&edits.append));
-        let parts = values.flat_map(|(_, value)| &value.0);
-        parts.filter_map(|part| match part {
-            TemplatePart::Path(name) => Some(name.as_str()),
-            TemplatePart::Text(_) | TemplatePart::Attribute(_) => None,
-        })
+        values.flat_map(|(_, value)| value.parameters())
     }
 }
 
@@ -150,6 +171,125 @@ pub struct IpList {
     pub unix: bool,
 }
 
+/// `{ use = "lambda-authorizer", … }`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LambdaAuthorizerConfig {
+    /// The upstream that decides.
+    pub upstream: String,
+    /// Path and query to which events are posted.
+    pub path: String,
+    /// What it is told.
+    pub event: AuthorizerEvent,
+    /// What identifies a client; all of it must be there.
+    pub identity: Vec<IdentitySource>,
+    /// A regular expression that the first of them must match.
+    pub validation: Option<String>,
+    /// How long a decision is used again; zero is never.
+    pub cache: Duration,
+    /// How long a decision takes at most.
+    pub timeout: Duration,
+    /// The Region in ARNs.
+    pub region: String,
+    /// The account in ARNs.
+    pub account: String,
+    /// The API in ARNs.
+    pub api: String,
+    /// The stage in ARNs.
+    pub stage_name: String,
+    /// The stage's variables.
+    pub stage_variables: BTreeMap<String, String>,
+}
+
+/// `{ use = "mtls", … }`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MtlsConfig {
+    /// What of a certificate is the principal.
+    pub principal: PrincipalField,
+    /// Certificates that may pass; none: all that were verified.
+    pub allow: Option<Vec<CertificateRule>>,
+}
+
+/// Certificates that match all of these patterns.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct CertificateRule {
+    /// A common name.
+    pub cn: Option<String>,
+    /// An organization.
+    pub o: Option<String>,
+    /// An organizational unit.
+    pub ou: Option<String>,
+    /// A DNS name, in lower case.
+    pub dns: Option<String>,
+    /// A URI.
+    pub uri: Option<String>,
+    /// An e-mail address.
+    pub email: Option<String>,
+    /// The issuer's name.
+    pub issuer: Option<String>,
+    /// SHA-256, 64 hexadecimal digits in lower case; no pattern.
+    pub fingerprint: Option<String>,
+}
+
+/// `{ use = "policy", … }`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PolicyConfig {
+    /// The statements.
+    pub statements: Vec<StatementConfig>,
+    /// Whether requests may pass that none is about.
+    pub otherwise: bool,
+}
+
+/// One statement of a policy: about requests that match all of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StatementConfig {
+    /// Or else it denies.
+    pub allow: bool,
+    /// Patterns of principals; none: everybody.
+    pub principals: Option<Vec<String>>,
+    /// Patterns of methods; none: all.
+    pub methods: Option<Vec<String>>,
+    /// Patterns of paths; none: all.
+    pub paths: Option<Vec<String>>,
+    /// What else must hold.
+    pub conditions: Vec<Condition>,
+}
+
+/// `{ use = "sigv4", … }`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SigV4Config {
+    /// TOML file of access keys.
+    pub credentials: PathBuf,
+    /// The service that signatures are for.
+    pub service: String,
+    /// The region that they are for; none: any.
+    pub region: Option<String>,
+    /// How far clocks may differ.
+    pub clock_skew: Duration,
+    /// The longest that a presigned URL may be valid; zero refuses all.
+    pub presigned: Duration,
+    /// Whether bodies need not be signed.
+    pub unsigned_payload: bool,
+    /// Header fields that must be signed where they are there, in lower case.
+    pub signed_headers: Vec<String>,
+    /// Largest body that is compared with what was signed.
+    pub body_bytes: ByteSize,
+}
+
+/// `{ use = "shed", … }`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ShedConfig {
+    /// What responses may take to begin.
+    pub latency: Duration,
+    /// How important the requests are.
+    pub priority: Priority,
+    /// Whose places these are.
+    pub group: String,
+    /// Requests at the same time at least.
+    pub least: u64,
+    /// And at most.
+    pub most: u64,
+}
+
 /// `{ use = "throttle", … }`
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ThrottleConfig {
@@ -158,22 +298,78 @@ pub struct ThrottleConfig {
     /// Tokens there are at most.
     pub burst: u64,
     /// Whose bucket it is.
-    pub by: ThrottleKey,
+    pub by: LimitKey,
     /// Who shares the buckets.
     pub scope: Scope,
 }
 
-/// Whose bucket a throttle takes from.
+/// `{ use = "quota", … }`
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub enum ThrottleKey {
-    /// One bucket for everybody who comes through this stage of this route.
+pub struct QuotaConfig {
+    /// How many requests.
+    pub rule: QuotaRule,
+    /// Whose requests they are.
+    pub by: LimitKey,
+    /// Who shares the counts.
+    pub scope: Scope,
+}
+
+/// How many requests there may be in a calendar period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct QuotaRule {
+    /// So many.
+    pub limit: u64,
+    /// In each of these.
+    pub period: Period,
+    /// Taken off in the period in which it begins to hold.
+    pub offset: Option<QuotaOffset>,
+}
+
+/// What is taken off a quota in its first period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct QuotaOffset {
+    /// Requests.
+    pub requests: u64,
+    /// A day of that period, at midnight UTC, in seconds since 1970.
+    pub start: u64,
+}
+
+/// Whose requests a limit counts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum LimitKey {
+    /// Everybody's who comes through this stage of this route.
     Route,
-    /// The client's address, as far as trusted proxies tell.
+    /// Those of the client's address, as far as trusted proxies tell.
     Client,
-    /// The principal that an earlier `api-key` or authorizer named; the client's address when none did.
+    /// Those of the API key, or else of the principal; of the client's address when there is neither.
     ApiKey,
-    /// The value of this header field (lower case); the client's address when absent.
+    /// Those of the principal; of the client's address when there is none.
+    Principal,
+    /// Those with the same value of this attribute; of the client's address when it is absent.
+    Attribute(String),
+    /// Those with the same value of this header field (lower case); of the client's address when absent.
     Header(String),
+}
+
+impl std::fmt::Display for LimitKey {
+    /// As the file writes it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Route => f.write_str("route"),
+            Self::Client => f.write_str("client"),
+            Self::ApiKey => f.write_str("api-key"),
+            Self::Principal => f.write_str("principal"),
+            Self::Attribute(name) => write!(f, "attribute:{name}"),
+            Self::Header(name) => write!(f, "header:{name}"),
+        }
+    }
+}
+
+/// `{ use = "usage-plan", … }`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UsagePlanStageConfig {
+    /// The plan of whoever has none; none: they are refused.
+    pub default: Option<String>,
 }
 
 /// `{ plugin = NAME, … }` in a chain

@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 
 use super::Resolver;
-use crate::file::{Limits, Listener, Located, Protocol, Section, Tls, TlsVersion};
-use crate::gateway::{AdminConfig, ListenAddress, ListenerConfig, ListenerLimits, ListenerTls};
+use crate::file::{ClientAuth, Limits, Listener, Located, Protocol, Section, Tls, TlsVersion};
+use crate::gateway::{AdminConfig, ClientTls, ListenAddress, ListenerConfig, ListenerLimits, ListenerTls};
 use crate::report::quoted;
 
 impl Resolver<'_> {
@@ -119,18 +119,48 @@ impl Resolver<'_> {
             key,
             min_version,
             resumption,
+            client_auth,
+            client_ca,
+            client_crl,
         } = &tls.value;
         let path_of = |key: &str| format!("listener.{}.tls.{key}", quoted(listener));
         let certificate = self.required(certificate.as_ref(), &tls.span, "certificate", "\"tls.crt\"");
         let certificate = certificate.and_then(|file| self.file_reference(file, path_of("certificate")));
         let key = self.required(key.as_ref(), &tls.span, "key", "\"tls.key\"");
         let key = key.and_then(|file| self.file_reference(file, path_of("key")));
+        let ca = client_ca
+            .as_ref()
+            .map(|file| self.file_reference(file, path_of("client_ca")));
+        let crl = client_crl
+            .as_ref()
+            .map(|file| self.file_reference(file, path_of("client_crl")));
+        let asks = client_auth.value != ClientAuth::Off;
+        let unused = client_ca.as_ref().or(client_crl.as_ref()).filter(|_| !asks);
+        if let Some(unused) = unused.filter(|_| !self.report.is_damaged(&tls.span)) {
+            let hint = "add `client_auth = \"required\"` or \"optional\"";
+            self.error(&unused.span, "clients are not asked for certificates", hint);
+        }
+        let clients = match asks {
+            true => {
+                self.required(client_ca.as_ref(), &tls.span, "client_ca", "\"clients.pem\"");
+                Some(ClientTls {
+                    required: client_auth.value == ClientAuth::Required,
+                    ca: ca??,
+                    crl: match crl {
+                        Some(crl) => Some(crl?),
+                        None => None,
+                    },
+                })
+            }
+            false => None,
+        };
         let tls12 = *min_version == TlsVersion::Tls12;
         Some(ListenerTls {
             certificate: certificate?,
             key: key?,
             tls12,
             resumption: *resumption,
+            clients,
         })
     }
 

@@ -34,6 +34,20 @@ pub(super) fn parameters(template: &PathTemplate) -> impl Iterator<Item = &str> 
     })
 }
 
+/// Whether a path in normal form is one of a template's.
+pub(super) fn matches(template: &PathTemplate, path: &str) -> bool {
+    let mut segments = path.trim_start_matches('/').split('/');
+    for segment in &template.0 {
+        match (segment, segments.next()) {
+            (PathSegment::Greedy(_), Some(rest)) => return !rest.is_empty(),
+            (PathSegment::Static(text), Some(given)) if text == given => {}
+            (PathSegment::Parameter(_), Some(given)) if !given.is_empty() => {}
+            _ => return false,
+        }
+    }
+    segments.next().is_none()
+}
+
 fn template(path: &str) -> Result<PathTemplate, String> {
     let path = path.strip_prefix('/').ok_or("it does not begin with `/`")?;
     let texts: Vec<&str> = path.split('/').collect();

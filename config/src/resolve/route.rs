@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::Resolver;
 use super::conflict::Conflicts;
-use super::path::parameters;
-use crate::file::{Located, Predicate, Route, Section};
-use crate::gateway::{IdentitySource, PathTemplate, RouteConfig, StageConfig, StageKind, ValuePredicate};
+use super::path::{matches, parameters};
+use crate::file::{ClientAuth, Listener, Located, Predicate, Route, Section};
+use crate::gateway::{
+    CacheKeyPart, IdentitySource, OidcLoginConfig, PathTemplate, RouteConfig, StageConfig, StageKind, ValuePredicate,
+    ValueTemplate,
+};
 use crate::report::Span;
 
 type Predicates = Vec<(String, ValuePredicate)>;
@@ -29,7 +32,49 @@ impl<'f> Resolver<'f> {
             }
             routes.push(route);
         }
+        if routes.len() == file.route.len() {
+            self.callbacks(&routes);
+        }
         routes
+    }
+
+    /// Browsers come back from a login to a route that knows of it, or never arrive.
+    fn callbacks(&mut self, routes: &[RouteConfig]) {
+        for (route, section) in routes.iter().zip(&self.file.route) {
+            let Some(login) = login(route) else { continue };
+            let serves = |other: &RouteConfig| {
+                let is_same =
+                    self::login(other).is_some_and(|it| it.login == login.login && it.callback == login.callback);
+                let gets = other.methods.is_empty() || other.methods.iter().any(|method| method == "GET");
+                // The URL of another host is somebody's who knows where it leads.
+                let is_host = login.callback.origin.is_some() || other.hosts.is_empty() || other.hosts == route.hosts;
+                is_same && gets && is_host && matches(&other.path, &login.callback.path)
+            };
+            let shares_cookie = |other: &&RouteConfig| {
+                let is_other = self::login(other).is_some_and(|it| {
+                    let (one, two) = (&it.login, &login.login);
+                    one.cookie.name == two.cookie.name
+                        && (&one.keys.origin, &one.client.id) != (&two.keys.origin, &two.client.id)
+                });
+                let is_host = other.hosts.is_empty() || other.hosts.iter().any(|host| route.hosts.contains(host));
+                is_other && (is_host || route.hosts.is_empty())
+            };
+            if let Some(other) = routes.iter().find(shares_cookie) {
+                let message = format!(
+                    "its login and that of route `{}` differ and have the same cookie: a browser would lose one with the other",
+                    other.name
+                );
+                self.error(&section.span, message, "give each its own `cookie`");
+            }
+            if !routes.iter().any(serves) {
+                let path = &login.callback.path;
+                let message = format!(
+                    "stage `oidc-login` sends browsers to `{path}`, and no route with the same stage has that path"
+                );
+                let hint = format!("add a route with the same chain and `path = \"{path}\"`, or change `callback`");
+                self.error(&section.span, message, hint);
+            }
+        }
     }
 
     fn unique(&mut self, name: &'f Located<String>, line: usize, lines: &mut HashMap<&'f str, usize>) {
@@ -148,7 +193,14 @@ impl<'f> Resolver<'f> {
 
     /// What a chain asks of the route that uses it: parameters, a folder for plugins, its place in the order.
     fn checked_chain(&mut self, stages: Vec<(Span, StageConfig)>, path: Option<&PathTemplate>) -> Vec<StageConfig> {
+        let cache = stages
+            .iter()
+            .position(|(_, stage)| matches!(stage.kind, StageKind::Cache(_)));
         for (position, (span, stage)) in stages.iter().enumerate() {
+            if stage.kind.keeps_out() && cache.is_some_and(|cache| cache < position) {
+                let hint = "what the cache has would be served to everybody: put this stage before `cache`";
+                self.error(span, "a stage that keeps clients out comes after `cache`", hint);
+            }
             match &stage.kind {
                 StageKind::Plugin(plugin) => {
                     self.need_plugin_directory(span);
@@ -159,9 +211,36 @@ impl<'f> Resolver<'f> {
                         }
                     }
                 }
+                StageKind::LambdaAuthorizer(authorizer) => {
+                    for source in &authorizer.identity {
+                        if let IdentitySource::Path(name) = source {
+                            let what = format!("stage `lambda-authorizer` has the identity `path:{name}`");
+                            self.need_parameter(span, path, name, &what);
+                        }
+                    }
+                }
+                StageKind::Mtls(_) => self.need_client_certificates(span),
                 StageKind::Headers(headers) => {
                     for name in headers.parameters() {
                         let what = format!("stage `headers` has a value with `{{path.{name}}}`");
+                        self.need_parameter(span, path, name, &what);
+                    }
+                }
+                StageKind::Redirect(redirect) => {
+                    for name in redirect.path.iter().flat_map(ValueTemplate::parameters) {
+                        let what = format!("stage `redirect` has a path with `{{{name}}}`");
+                        self.need_parameter(span, path, name, &what);
+                    }
+                }
+                StageKind::Rewrite(rewrite) => {
+                    for name in rewrite.parameters() {
+                        let what = format!("stage `rewrite` has a value with `{{{name}}}`");
+                        self.need_parameter(span, path, name, &what);
+                    }
+                }
+                StageKind::Validate(validate) => {
+                    for (name, _) in &validate.path {
+                        let what = format!("stage `validate` has a rule for `{name}`");
                         self.need_parameter(span, path, name, &what);
                     }
                 }
@@ -170,10 +249,53 @@ impl<'f> Resolver<'f> {
                                 them: put it first, once";
                     self.error(span, "`cors` is not the first stage of the chain", hint);
                 }
-                StageKind::ApiKey(_) | StageKind::Cors(_) | StageKind::Ip(_) | StageKind::Throttle(_) => {}
+                StageKind::Cache(_) if cache.is_some_and(|first| first < position) => {
+                    self.error(span, "the chain has a second `cache`", "keep one of them");
+                }
+                StageKind::Cache(cache) => {
+                    for part in cache.key.iter().flatten() {
+                        if let CacheKeyPart::Path(name) = part {
+                            let what = format!("stage `cache` has the key `path:{name}`");
+                            self.need_parameter(span, path, name, &what);
+                        }
+                    }
+                }
+                StageKind::ApiKey(_)
+                | StageKind::Basic(_)
+                | StageKind::Body(_)
+                | StageKind::Compress(_)
+                | StageKind::Concurrency(_)
+                | StageKind::CorrelationId(_)
+                | StageKind::Cors(_)
+                | StageKind::Decompress(_)
+                | StageKind::ForwardAuth(_)
+                | StageKind::Ip(_)
+                | StageKind::Jwt(_)
+                | StageKind::Oauth2Introspection(_)
+                | StageKind::OidcLogin(_)
+                | StageKind::Quota(_)
+                | StageKind::Policy(_)
+                | StageKind::RequestSize(_)
+                | StageKind::SigV4(_)
+                | StageKind::Shed(_)
+                | StageKind::Throttle(_)
+                | StageKind::UsagePlan(_) => {}
+                StageKind::Waf(_) => {}
             }
         }
         stages.into_iter().map(|(_, stage)| stage).collect()
+    }
+
+    /// A listener must ask clients for certificates, or nobody passes.
+    fn need_client_certificates(&mut self, span: &Span) {
+        let asks = |section: &Section<Listener>| {
+            let tls = section.value.tls.as_ref();
+            !section.whole || tls.is_some_and(|tls| tls.value.client_auth.value != ClientAuth::Off)
+        };
+        if !self.file.listener.values().any(asks) && !self.report.is_damaged(&(0..0)) {
+            let hint = "add `client_auth = \"required\"` and `client_ca = \"clients.pem\"` to the `tls` of a listener";
+            self.error(span, "no listener asks clients for certificates", hint);
+        }
     }
 
     fn need_parameter(&mut self, span: &Span, path: Option<&PathTemplate>, name: &str, what: &str) {
@@ -183,4 +305,11 @@ impl<'f> Resolver<'f> {
             self.error(span, format!("{what}, which is not in the route's path"), hint);
         }
     }
+}
+
+fn login(route: &RouteConfig) -> Option<&OidcLoginConfig> {
+    route.chain.iter().find_map(|stage| match &stage.kind {
+        StageKind::OidcLogin(login) => Some(&**login),
+        _ => None,
+    })
 }

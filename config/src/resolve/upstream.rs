@@ -7,7 +7,7 @@ use http::Uri;
 use super::Resolver;
 use super::path::normal_segment;
 use crate::file::{Located, Section, Target, Upstream};
-use crate::gateway::{TargetConfig, UpstreamConfig};
+use crate::gateway::{EjectionConfig, TargetConfig, UpstreamConfig};
 use crate::report::quoted;
 
 const EXAMPLE: &str = "write a URL such as \"http://127.0.0.1:9001\" or \"https://users.internal/base\"";
@@ -50,6 +50,11 @@ impl Resolver<'_> {
             header_bytes: upstream.header_bytes,
             header_count: upstream.header_count.as_usize(),
             ca,
+            ejection: EjectionConfig {
+                failures: upstream.ejection.failures,
+                slow: upstream.ejection.slow.map(|slow| slow.0),
+                time: upstream.ejection.time.0,
+            },
             place: self.report.place(&section.span, key),
         })
     }

@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use crate::ClientCertificate;
 
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +25,10 @@ pub struct Client {
     pub address: Option<IpAddr>,
     /// The request came over TLS to this gateway.
     pub tls: bool,
+    /// The other end is a trusted proxy.
+    pub trusted: bool,
+    /// The certificate by which the connection's other end has proved who it is.
+    pub certificate: Option<Arc<ClientCertificate>>,
 }
 
 impl fmt::Display for Client {

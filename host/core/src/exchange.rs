@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
-use crate::{AccessRecord, Attributes, Body, Client, Counted, Parameters};
+use crate::{AccessRecord, Attributes, Body, Client, Counted, Parameters, Value};
 
 /// What goes back to the client.
 pub type Response = http::Response<Body>;
@@ -109,9 +109,18 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Who the client is, as an `api-key` stage or an authorizer proved: the attribute `auth.principal`.
+    /// Who the client is, as an authentication stage or an authorizer proved: the attribute `auth.principal`.
     pub fn principal(&self) -> Option<&str> {
         self.record.principal.as_deref()
+    }
+
+    /// Notes who the client proved to be, and by what: the attributes `auth.principal` and `auth.authorizer`. Whoever proves
+    /// it later in the chain has the last word.
+    pub fn authenticate(&mut self, authorizer: &'static str, principal: &str) {
+        self.record.principal = Some(principal.to_owned());
+        self.attributes.set("auth.principal", Value::Text(principal.to_owned()));
+        self.attributes
+            .set("auth.authorizer", Value::Text(authorizer.to_owned()));
     }
 
     /// Looks at the clock: the time, and how long ago it was looked at before.
@@ -124,6 +133,7 @@ impl Exchange {
     pub fn note_limit(&mut self, limit: RateLimit) {
         if self.rate_limit.is_none_or(|known| limit.remaining < known.remaining) {
             self.rate_limit = Some(limit);
+            self.record.limit_remaining = Some(limit.remaining);
         }
     }
 

@@ -8,6 +8,7 @@
 
 pub mod attribute;
 pub mod body;
+pub mod certificate;
 pub mod client;
 pub mod exchange;
 pub mod explanation;
@@ -19,18 +20,23 @@ pub mod record;
 pub mod stage;
 pub mod state;
 pub mod step;
+pub mod wildcard;
 pub mod worker;
 
 pub use attribute::{Attributes, Value};
 pub use body::{Body, BodyError};
+pub use certificate::ClientCertificate;
 pub use client::{Client, ClientAddress};
 pub use exchange::{Exchange, ExchangeId, RateLimit, Request, Response, RouteName};
 pub use explanation::{Explanation, Note};
 pub use integration::Integration;
 pub use parameters::Parameters;
 pub use problem::{Fault, Problem, ProblemKind};
-pub use record::{AccessRecord, Outcome, Recorder};
+pub use record::{AccessRecord, CacheUse, Outcome, Recorder};
 pub use stage::{Flow, Stage};
-pub use state::{Away, Counted, Entry, Expected, Limit, Scope, Space, State, StateError, Taken, TokenBucket};
+pub use state::{
+    Away, Counted, Entry, Expected, Lease, Leased, Limit, Period, Quota, Scope, Space, Spent, State, StateError, Taken,
+    TokenBucket,
+};
 pub use step::Step;
 pub use worker::PerWorker;

@@ -59,28 +59,50 @@ macro_rules! problem_kinds {
 problem_kinds! {
     /// The request breaks HTTP: framing, fields, target or host.
     BadRequest = "BAD_REQUEST", BAD_REQUEST, Client, "Bad Request";
+    /// The body is not what its content type says, or not what the route asks for.
+    BadRequestBody = "BAD_REQUEST_BODY", BAD_REQUEST, Client, "Invalid request body";
+    /// Parameters are missing, or not what the route asks for.
+    BadRequestParameters = "BAD_REQUEST_PARAMETERS", BAD_REQUEST, Client, "Invalid request parameters";
+    /// A login with a browser that cannot be finished: it took too long, was begun elsewhere, or its code is not good.
+    LoginFailed = "LOGIN_FAILED", BAD_REQUEST, Client, "The login could not be finished. Open the page again.";
     /// No credentials, or ones that do not prove anything.
     Unauthorized = "UNAUTHORIZED", UNAUTHORIZED, Client, "Unauthorized";
-    /// The API key is unknown or disabled.
+    /// A request that must be signed is not.
+    MissingAuthenticationToken = "MISSING_AUTHENTICATION_TOKEN", FORBIDDEN, Client, "Missing Authentication Token";
+    /// A signature that is not one of this request, at this time, by a key that is known.
+    InvalidSignature = "INVALID_SIGNATURE", FORBIDDEN, Client, "Forbidden";
+    /// A presigned URL whose time is over.
+    ExpiredToken = "EXPIRED_TOKEN", FORBIDDEN, Client, "Forbidden";
+    /// The API key is unknown, disabled or over, or has no usage plan for the route.
     InvalidApiKey = "INVALID_API_KEY", FORBIDDEN, Client, "Forbidden";
     /// An authorizer said no.
     AccessDenied = "ACCESS_DENIED", FORBIDDEN, Client, "User is not authorized to access this resource";
+    /// The request looks like an attack.
+    WafFiltered = "WAF_FILTERED", FORBIDDEN, Client, "Forbidden";
     /// No route matches host and path.
     ResourceNotFound = "RESOURCE_NOT_FOUND", NOT_FOUND, Client, "Not Found";
     /// Routes match host and path, but not the method; `Allow` names the methods that do.
     MethodNotAllowed = "METHOD_NOT_ALLOWED", METHOD_NOT_ALLOWED, Client, "Method Not Allowed";
     /// The client stopped sending in the middle of a request.
     RequestTimeout = "REQUEST_TIMEOUT", REQUEST_TIMEOUT, Client, "Request Timeout";
+    /// The body does not say how long it is, and has to.
+    LengthRequired = "LENGTH_REQUIRED", LENGTH_REQUIRED, Client, "Length Required";
     /// The body is larger than the route allows.
     RequestTooLarge = "REQUEST_TOO_LARGE", PAYLOAD_TOO_LARGE, Client, "Request Too Long";
     /// The request target is longer than the listener allows.
     UriTooLong = "URI_TOO_LONG", URI_TOO_LONG, Client, "URI Too Long";
+    /// The body has a content type or coding that the route does not take.
+    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", UNSUPPORTED_MEDIA_TYPE, Client, "Unsupported Media Type";
     /// The expectation in `Expect` is not `100-continue`.
     ExpectationFailed = "EXPECTATION_FAILED", EXPECTATION_FAILED, Client, "Expectation Failed";
     /// The header section is larger than the listener allows.
     HeadersTooLarge = "HEADERS_TOO_LARGE", REQUEST_HEADER_FIELDS_TOO_LARGE, Client, "Request Header Fields Too Large";
     /// A throttle's bucket is empty; `Retry-After` says when it is not.
     Throttled = "THROTTLED", TOO_MANY_REQUESTS, Client, "Too Many Requests";
+    /// A quota is used up until its next period begins; `Retry-After` says when.
+    QuotaExceeded = "QUOTA_EXCEEDED", TOO_MANY_REQUESTS, Client, "Limit Exceeded";
+    /// As many requests are served at the same time as may be.
+    TooManyConcurrentRequests = "TOO_MANY_CONCURRENT_REQUESTS", TOO_MANY_REQUESTS, Client, "Too Many Requests";
     /// The client left before it had its answer. Only in logs and metrics, as 499: nobody is there to see it.
     ClientClosed = "CLIENT_CLOSED", BAD_REQUEST, Client, "Client Closed Request";
     /// A method or transfer coding that the gateway does not implement.
@@ -107,12 +129,27 @@ problem_kinds! {
     IntegrationFailure = "INTEGRATION_FAILURE", BAD_GATEWAY, Upstream, "Bad Gateway";
     /// The upstream, or the whole exchange, took longer than it may.
     IntegrationTimeout = "INTEGRATION_TIMEOUT", GATEWAY_TIMEOUT, Upstream, "Endpoint request timed out";
+    /// The issuer of the client's credentials does not answer, so that nobody can say whether they are good.
+    IssuerUnavailable = "ISSUER_UNAVAILABLE", SERVICE_UNAVAILABLE, Upstream, "Service Unavailable";
     /// The server in which gateways share state does not answer, and the limit is closed then.
     StateUnavailable = "STATE_UNAVAILABLE", SERVICE_UNAVAILABLE, Gateway, "Service Unavailable";
     /// The gateway is stopping or has no room.
     ServiceUnavailable = "SERVICE_UNAVAILABLE", SERVICE_UNAVAILABLE, Gateway, "Service Unavailable";
+    /// Responses take too long, and more important requests are let in first.
+    Overloaded = "OVERLOADED", SERVICE_UNAVAILABLE, Gateway, "Service Unavailable";
+    /// What the configuration wants done cannot be done: a template has failed.
+    ApiConfigurationError = "API_CONFIGURATION_ERROR", INTERNAL_SERVER_ERROR, Gateway, "Internal Server Error";
     /// A defect of the gateway. The log has its cause.
     InternalError = "INTERNAL_ERROR", INTERNAL_SERVER_ERROR, Gateway, "Internal Server Error";
+}
+
+/// A rule that a request does not keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Where: a JSON pointer into the body, or `query.NAME`, `header.NAME`, `path.NAME`.
+    pub at: String,
+    /// Which rule.
+    pub reason: String,
 }
 
 /// Why one exchange could not be answered.
@@ -128,6 +165,7 @@ struct Details {
     detail: Option<String>,
     cause: Option<String>,
     headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    failures: Vec<Failure>,
     retry_after: Option<Duration>,
     close: bool,
 }
@@ -141,6 +179,7 @@ impl Problem {
             detail: None,
             cause: None,
             headers: Vec::new(),
+            failures: Vec::new(),
             retry_after: None,
             close: false,
         }))
@@ -171,6 +210,13 @@ impl Problem {
     #[must_use]
     pub fn with_header(mut self, name: http::HeaderName, value: http::HeaderValue) -> Self {
         self.0.headers.push((name, value));
+        self
+    }
+
+    /// What exactly was wrong with the request, for the client. Must hold no values and be few.
+    #[must_use]
+    pub fn with_failures(mut self, failures: Vec<Failure>) -> Self {
+        self.0.failures = failures;
         self
     }
 
@@ -211,6 +257,11 @@ impl Problem {
     /// Header fields for the response.
     pub fn headers(&self) -> &[(http::HeaderName, http::HeaderValue)] {
         &self.0.headers
+    }
+
+    /// What exactly was wrong with the request.
+    pub fn failures(&self) -> &[Failure] {
+        &self.0.failures
     }
 
     /// When trying again makes sense.

@@ -8,7 +8,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version};
 
 use crate::exchange::{ExchangeId, RouteName};
-use crate::{Client, Explanation, Problem, ProblemKind};
+use crate::{Client, Explanation, Lease, Problem, ProblemKind};
 
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +31,37 @@ impl Outcome {
             Self::Refused => "refused",
             Self::Failed => "failed",
             Self::ClientGone => "client_gone",
+        }
+    }
+}
+
+/// What a cache did for an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CacheUse {
+    /// The response was there.
+    Hit,
+    /// It was not, and came from the integration.
+    Miss,
+    /// It was there, and stale: the integration is asked meanwhile, or could not answer.
+    Stale,
+    /// It was there, and the integration has said that it is still good.
+    Revalidated,
+    /// The request could not be answered from a cache.
+    Bypass,
+}
+
+impl CacheUse {
+    /// All of them, in their order.
+    pub const ALL: [Self; 5] = [Self::Hit, Self::Miss, Self::Stale, Self::Revalidated, Self::Bypass];
+
+    /// As logs and metrics write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Stale => "stale",
+            Self::Revalidated => "revalidated",
+            Self::Bypass => "bypass",
         }
     }
 }
@@ -79,8 +110,18 @@ pub struct Fields {
     pub problem: Option<ProblemKind>,
     /// The problem's cause, for operators.
     pub cause: Option<String>,
+    /// What the route's cache did; none without one, and where the request did not get so far.
+    pub cache: Option<CacheUse>,
     /// Who the client proved to be.
     pub principal: Option<String>,
+    /// The id that client, log and upstream know it by, where there is a stage `correlation-id`.
+    pub correlation_id: Option<Arc<str>>,
+    /// What the stage `waf` found.
+    pub waf: Option<String>,
+    /// The name of its API key.
+    pub api_key: Option<String>,
+    /// What the tightest limit that it met has left.
+    pub limit_remaining: Option<u64>,
     /// The upstream's target that was asked last.
     pub upstream: Option<Arc<str>>,
     /// From asking the upstream to its header section.
@@ -89,6 +130,8 @@ pub struct Fields {
     pub request_bytes: Option<Arc<AtomicU64>>,
     /// Body bytes to the client.
     pub response_bytes: u64,
+    /// Places of limits that it holds until it is over.
+    pub leases: Vec<Lease>,
     /// What its steps did; only for exchanges that somebody wants explained.
     pub explanation: Option<Arc<Explanation>>,
     recorder: Option<Arc<dyn Recorder>>,
@@ -120,11 +163,17 @@ impl AccessRecord {
             answered_by: None,
             problem: None,
             cause: None,
+            cache: None,
             principal: None,
+            correlation_id: None,
+            waf: None,
+            api_key: None,
+            limit_remaining: None,
             upstream: None,
             upstream_time: None,
             request_bytes: None,
             response_bytes: 0,
+            leases: Vec::new(),
             explanation: None,
             recorder: Some(recorder),
         }))

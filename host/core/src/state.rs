@@ -61,6 +61,79 @@ pub struct Taken {
     pub counted: Counted,
 }
 
+/// A calendar period in UTC, as people and bills count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Period {
+    /// From minute 0.
+    Hour,
+    /// From midnight.
+    Day,
+    /// From Sunday, as Amazon API Gateway counts weeks.
+    Week,
+    /// From the first day.
+    Month,
+}
+
+impl Period {
+    /// All of them, the shortest first.
+    pub const ALL: [Self; 4] = [Self::Hour, Self::Day, Self::Week, Self::Month];
+
+    /// As configurations, stores and logs write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+        }
+    }
+}
+
+/// How many requests there may be in each period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// So many.
+    pub limit: u64,
+    /// In each of these.
+    pub period: Period,
+}
+
+/// What spending from a quota came to: decision and remainder come from the same step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// There was enough left.
+    pub allowed: bool,
+    /// What has been spent in this period.
+    pub used: u64,
+    /// What is left of it.
+    pub remaining: u64,
+    /// Until the next period begins.
+    pub reset: Duration,
+    /// Who counted.
+    pub counted: Counted,
+}
+
+/// What asking for a place came to.
+pub struct Leased {
+    /// The place, or none when all are taken.
+    pub lease: Option<Lease>,
+    /// Places that are taken now, this one included.
+    pub taken: u64,
+    /// Who counted.
+    pub counted: Counted,
+}
+
+/// One of the places of a limit, given back when this is dropped. A gateway that dies gives its places back too, a
+/// stated time later where others share them.
+pub struct Lease(#[expect(dead_code, reason = "kept to be dropped")] Box<dyn Send + Sync>);
+
+impl Lease {
+    /// A place that `guard` gives back when it is dropped.
+    pub fn new(guard: impl Send + Sync + 'static) -> Self {
+        Self(Box::new(guard))
+    }
+}
+
 /// Who counted what a limit has seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {
@@ -125,6 +198,36 @@ pub trait State: Send + Sync {
     /// # Errors
     /// When the store cannot be asked, and the limit is closed then.
     fn take<'a>(&'a self, limit: Limit<'_>, key: &str, bucket: TokenBucket) -> Step<'a, Result<Taken, StateError>>;
+
+    /// Spends from what a key has in the current period, if there is enough left. With 0 it only looks.
+    ///
+    /// # Errors
+    /// When the store cannot be asked, and the limit is closed then.
+    fn spend<'a>(
+        &'a self,
+        limit: Limit<'_>,
+        key: &str,
+        quota: Quota,
+        requests: u64,
+    ) -> Step<'a, Result<Spent, StateError>>;
+
+    /// Says what a key has spent in the current period, whatever was counted: an operator's correction.
+    ///
+    /// # Errors
+    /// When the store cannot be asked, whatever the limit says of that.
+    fn correct<'a>(
+        &'a self,
+        limit: Limit<'_>,
+        key: &str,
+        quota: Quota,
+        used: u64,
+    ) -> Step<'a, Result<Spent, StateError>>;
+
+    /// Takes one of so many places of `key` in `limit`, if one is free.
+    ///
+    /// # Errors
+    /// When the store cannot be asked, and the limit is closed then.
+    fn lease<'a>(&'a self, limit: Limit<'_>, key: &str, places: u64) -> Step<'a, Result<Leased, StateError>>;
 
     /// Takes so many tokens, all or none, from a bucket of an owner's. With 0 it only looks.
     ///

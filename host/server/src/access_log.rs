@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use gatewright_config::AccessLogOutput;
-use gatewright_core::AccessRecord;
+use gatewright_core::{AccessRecord, CacheUse};
 use prometheus_client::metrics::counter::Counter;
 use serde::Serialize;
 
@@ -35,6 +35,7 @@ pub struct AccessLog {
 struct LogLine<'r> {
     time: String,
     request_id: String,
+    correlation_id: Option<&'r str>,
     listener: &'r str,
     client: String,
     method: &'r str,
@@ -47,7 +48,11 @@ struct LogLine<'r> {
     answered_by: Option<&'r str>,
     error: Option<&'static str>,
     cause: Option<&'r str>,
+    cache: Option<&'static str>,
     principal: Option<&'r str>,
+    api_key: Option<&'r str>,
+    limit_remaining: Option<u64>,
+    waf: Option<&'r str>,
     upstream: Option<&'r str>,
     upstream_ms: Option<f64>,
     duration_ms: f64,
@@ -123,6 +128,7 @@ impl<'r> From<&'r AccessRecord> for LogLine<'r> {
         Self {
             time: rfc3339(record.received()),
             request_id: record.id.to_string(),
+            correlation_id: record.correlation_id.as_deref(),
             listener: &record.listener,
             client: record.client.to_string(),
             method: record.method.as_str(),
@@ -135,7 +141,11 @@ impl<'r> From<&'r AccessRecord> for LogLine<'r> {
             answered_by: record.answered_by.as_deref(),
             error: record.problem.map(|kind| kind.code()),
             cause: record.cause.as_deref(),
+            cache: record.cache.map(CacheUse::as_str),
             principal: record.principal.as_deref(),
+            api_key: record.api_key.as_deref(),
+            limit_remaining: record.limit_remaining,
+            waf: record.waf.as_deref(),
             upstream: record.upstream.as_deref(),
             upstream_ms: record.upstream_time.map(milliseconds),
             duration_ms: milliseconds(record.elapsed()),

@@ -2,6 +2,7 @@
 //! workers are busy.
 
 mod reserve;
+mod usage;
 
 use std::convert::Infallible;
 use std::io;
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use gatewright_config::AdminConfig;
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -25,6 +26,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use self::reserve::Reserve;
+use crate::cache::purge::Purge;
+use crate::cache::store::Store;
 use crate::explain::signature::SHORTEST_KEY;
 use crate::process::Event;
 use crate::secret::{self, SecretError};
@@ -33,6 +36,9 @@ use crate::status::Status;
 /// Operators and scrapers are few.
 const MAX_CONNECTIONS: usize = 64;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Of the body of a request.
+const MOST_BYTES: usize = 64 * 1024;
 
 /// Before the id of an explanation.
 const EXPLANATIONS: &str = "/explanations/";
@@ -70,6 +76,7 @@ pub struct Admin {
 struct Desk {
     registry: Registry,
     status: Arc<Status>,
+    responses: Arc<Store>,
     events: mpsc::UnboundedSender<Event>,
     token: Option<String>,
 }
@@ -82,6 +89,7 @@ pub fn start(
     config: &AdminConfig,
     registry: Registry,
     status: Arc<Status>,
+    responses: Arc<Store>,
     events: mpsc::UnboundedSender<Event>,
 ) -> Result<Admin, AdminError> {
     let token = config.token.as_ref().map(secret::read).transpose()?;
@@ -100,6 +108,7 @@ pub fn start(
     let desk = Arc::new(Desk {
         registry,
         status,
+        responses,
         events,
         token,
     });
@@ -163,6 +172,9 @@ async fn answer(desk: Arc<Desk>, request: Request<Incoming>) -> Result<Response<
             .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         return Ok(response);
     }
+    if path == "/usage" || path.starts_with("/usage/") {
+        return Ok(usage::answer(&desk.status, request).await);
+    }
     Ok(match (request.method(), path) {
         (&Method::GET, "/healthz") => text(StatusCode::OK, "ok\n".to_owned()),
         (&Method::GET, "/readyz") => desk.ready(),
@@ -170,14 +182,15 @@ async fn answer(desk: Arc<Desk>, request: Request<Incoming>) -> Result<Response<
         (&Method::GET, "/routes") => json_of(StatusCode::OK, &desk.status.routes()),
         (&Method::GET, "/plugins") => json_of(StatusCode::OK, &desk.status.plugins()),
         (&Method::POST, "/reload") => desk.reload().await,
+        (&Method::POST, "/cache/purge") => desk.purge(request).await,
         (&Method::GET, path) if path.starts_with(EXPLANATIONS) => desk.explanation(path),
-        (_, "/healthz" | "/readyz" | "/metrics" | "/routes" | "/plugins" | "/reload") => message(
+        (_, "/healthz" | "/readyz" | "/metrics" | "/routes" | "/plugins" | "/reload" | "/cache/purge") => message(
             StatusCode::METHOD_NOT_ALLOWED,
-            "another method is needed: GET, or POST for /reload",
+            "another method is needed: GET, or POST for /reload and /cache/purge",
         ),
         _ => message(
             StatusCode::NOT_FOUND,
-            "there are /healthz, /readyz, /metrics, /routes, /plugins, /explanations/ID and /reload",
+            "there are /healthz, /readyz, /metrics, /routes, /plugins, /usage, /explanations/ID, /reload and /cache/purge",
         ),
     })
 }
@@ -221,6 +234,30 @@ impl Desk {
                 StatusCode::NOT_FOUND,
                 "there is no such explanation; the last 100 are kept for ten minutes",
             ),
+        }
+    }
+
+    /// Forgets kept responses: `{"url": …}`, `{"prefix": …}`, `{"tag": …}`, `{"route": …}` or `{"all": true}`.
+    async fn purge(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let body = Limited::new(request.into_body(), MOST_BYTES).collect();
+        let Ok(Ok(body)) = tokio::time::timeout(HEADER_TIMEOUT, body).await else {
+            return message(StatusCode::BAD_REQUEST, "the body is too long, or does not come");
+        };
+        let purge: Purge = match serde_json::from_slice(&body.to_bytes()) {
+            Ok(purge) => purge,
+            Err(error) => {
+                return message(
+                    StatusCode::BAD_REQUEST,
+                    &format!("the body is not what to purge: {error}"),
+                );
+            }
+        };
+        match purge.run(&self.responses) {
+            Ok(purged) => {
+                tracing::info!(?purge, purged, "kept responses purged");
+                json_of(StatusCode::OK, &json!({ "purged": purged }))
+            }
+            Err(error) => message(StatusCode::BAD_REQUEST, &error.to_string()),
         }
     }
 

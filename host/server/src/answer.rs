@@ -17,7 +17,15 @@ use crate::listener::guard::InFlight;
 /// A problem as the client sees it.
 pub fn problem(record: &mut AccessRecord, problem: &Problem) -> Response {
     record.note(problem);
-    let body = serde_json::json!({ "message": problem.message() }).to_string();
+    let mut body = serde_json::json!({ "message": problem.message() });
+    if let Some(fields) = body.as_object_mut()
+        && !problem.failures().is_empty()
+    {
+        let failures = problem.failures().iter();
+        let failures = failures.map(|failure| serde_json::json!({ "at": failure.at, "reason": failure.reason }));
+        fields.insert("errors".to_owned(), failures.collect());
+    }
+    let body = body.to_string();
     let mut response = Response::new(Body::full(body));
     *response.status_mut() = problem.status();
     let headers = response.headers_mut();

@@ -20,18 +20,24 @@ pub use self::plugins::{plugin_file, used_plugins};
 use self::route::RouteAssembly;
 use crate::admission::Bounds;
 use crate::approval::{self, LockError};
+use crate::cache::store::Store;
 use crate::candidate::{Candidate, Probations};
 use crate::explain::Explaining;
 use crate::gateway::{Gateway, Service};
+use crate::passwords::Passwords;
 use crate::plan::{BodyPlan, Impossible, plan};
 use crate::router::{Router, RouterError};
 use crate::secret::SecretError;
+use crate::shedding::Shedders;
+use crate::state::snapshot::Snapshots;
 use crate::telemetry::{Metrics, Telemetry};
+use crate::token::issuers::{Issuers, KeysError};
 use crate::trial::proof::Proofs;
 use crate::upstream::Upstream;
 use crate::upstream::connect::SetupError;
 use crate::upstream::plugin_client::PluginClient;
 use crate::upstream::screen::Resolve;
+use crate::usage::{KeyFiles, Usage, read_keys};
 
 /// What lives as long as the process, whatever the configuration says.
 pub struct Foundation {
@@ -43,6 +49,16 @@ pub struct Foundation {
     pub proofs: Proofs,
     /// State that stages share.
     pub state: Arc<dyn State>,
+    /// Verifies passwords.
+    pub passwords: Arc<Passwords>,
+    /// Responses that the stages `cache` keep.
+    pub responses: Arc<Store>,
+    /// Writes down what of it shall outlive the process.
+    pub snapshots: Option<Snapshots>,
+    /// Who is let in while too much comes.
+    pub shedders: Shedders,
+    /// Issuers of tokens.
+    pub issuers: Issuers,
     /// Takes the access records.
     pub telemetry: Arc<Telemetry>,
     /// Every number.
@@ -69,6 +85,10 @@ pub struct Generation {
     pub upstreams: HashMap<String, Arc<Upstream>>,
     /// What becomes of bodies, for each route of the configuration.
     pub plans: Vec<BodyPlan>,
+    /// API keys, by the file that they are in.
+    pub keys: KeyFiles,
+    /// Usage plans.
+    pub usage: Arc<Usage>,
     /// Clients of the plugins that may send requests, by the plugin's name.
     pub clients: HashMap<String, Arc<PluginClient>>,
     /// Whether plugins were compared with a lock file.
@@ -106,7 +126,7 @@ pub enum AssembleError {
         /// Why.
         source: Impossible,
     },
-    /// A file of API keys has mistakes.
+    /// A file of keys, users or credentials has mistakes.
     #[error("route `{route}`: {source}")]
     Keys {
         /// Line in the configuration file.
@@ -115,6 +135,16 @@ pub enum AssembleError {
         route: String,
         /// The mistakes.
         source: ConfigErrors,
+    },
+    /// There are no keys to verify tokens with.
+    #[error("route `{route}`: {source}")]
+    Tokens {
+        /// Line in the configuration file.
+        line: usize,
+        /// The route.
+        route: String,
+        /// Why.
+        source: KeysError,
     },
     /// A secret that is granted to a plugin cannot be read.
     #[error("cannot grant it to plugin `{plugin}`: {source}")]
@@ -141,7 +171,10 @@ impl AssembleError {
     /// The line in the configuration file that it is about, where it is about one.
     pub fn line(&self) -> Option<usize> {
         match self {
-            Self::Plugin { line, .. } | Self::Missing { line, .. } | Self::Keys { line, .. } => Some(*line),
+            Self::Plugin { line, .. }
+            | Self::Missing { line, .. }
+            | Self::Keys { line, .. }
+            | Self::Tokens { line, .. } => Some(*line),
             Self::Chain { source, .. } => Some(source.line),
             Self::Secret { .. } | Self::Lock(_) | Self::Upstream(_) | Self::Router(_) => None,
         }
@@ -164,6 +197,8 @@ pub async fn assemble(
     let plugins = load_plugins(&config, lock.as_ref(), foundation, &clients).await?;
     let candidates = load_candidates(&config, &plugins, lock.as_ref(), foundation, &clients).await?;
     let plans = plans(&config, &plugins)?;
+    let keys = read_keys(&config)?;
+    let usage = Arc::new(Usage::new(&config, &keys, &foundation.state));
     let redaction = explainers::redaction(&config, foundation)?;
     let generation = Generation {
         config,
@@ -171,6 +206,8 @@ pub async fn assemble(
         candidates,
         upstreams,
         plans,
+        keys,
+        usage,
         clients,
         is_locked: lock.is_some(),
     };
@@ -262,7 +299,7 @@ fn upstreams(
             .filter(|known| known.is_still(config));
         let upstream = match same {
             Some(upstream) => Arc::clone(upstream),
-            None => Upstream::new(name, config, foundation.workers)
+            None => Upstream::new(name, config, foundation.workers, &foundation.metrics)
                 .map(Arc::new)
                 .map_err(Box::new)?,
         };

@@ -1,15 +1,20 @@
 //! The command line: one file a subcommand. Exit codes: 0 for done, 2 for a mistake in what was given, 1 for anything
 //! else.
 
+mod admin_client;
+mod cache;
 mod check;
 mod compile_plugin;
 mod demo;
 mod explain;
 mod key;
+mod keys;
 mod output;
+mod password;
 mod plugin;
 mod run;
 mod schema;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -37,12 +42,20 @@ enum Command {
     Check(check::Check),
     /// Explain what becomes of a request.
     Explain(explain::Explain),
+    /// Purge what a gateway that runs has in its cache.
+    #[command(subcommand)]
+    Cache(cache::Cache),
     /// Print the JSON Schema of the configuration file, for editors.
     Schema(schema::Schema),
     /// Run the demo: an origin server, and a gateway in front of it.
     Demo(demo::Demo),
     /// Make an API key: prints the key once, and the entry for the file of keys.
     Key(key::Key),
+    /// Make a password for the stage `basic`: prints it once, and the line for the file of users.
+    Password(password::Password),
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    Usage(usage::Usage),
     Replay(plugin::Replay),
     /// Build plugins, test and measure them, look into them, sign and approve them.
     #[command(subcommand)]
@@ -59,12 +72,21 @@ impl Cli {
             Command::Run(run) => run.execute(),
             Command::Check(check) => check.execute(),
             Command::Explain(explain) => explain.execute(),
+            Command::Cache(cache) => cache.execute(),
             Command::Schema(schema) => schema.execute(),
             Command::Demo(demo) => demo.execute(),
             Command::Key(key) => key.execute(),
+            Command::Password(password) => password.execute(),
+            Command::Keys(keys) => keys.execute(),
+            Command::Usage(usage) => usage.execute(),
             Command::Replay(replay) => replay.execute(),
             Command::Plugin(plugin) => plugin.execute(),
             Command::CompilePlugin(compile) => compile.execute(),
         }
     }
+}
+
+/// A JSON string is a TOML string too.
+fn toml_string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }

@@ -4,8 +4,9 @@
 //! else they are replaced. A connection's own values are made once.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use gatewright_core::{Client, ClientAddress, Request};
+use gatewright_core::{Client, ClientAddress, ClientCertificate, Request};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
@@ -16,15 +17,18 @@ use crate::fields::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
 pub struct Peer {
     /// The other end.
     pub client: Client,
-    /// It is a trusted proxy.
-    trusted: bool,
     address: Option<HeaderValue>,
     scheme: HeaderValue,
 }
 
 impl Peer {
     /// The other end of a connection.
-    pub fn new(address: ClientAddress, tls: bool, trusted_proxies: &[IpNet]) -> Self {
+    pub fn new(
+        address: ClientAddress,
+        tls: bool,
+        certificate: Option<Arc<ClientCertificate>>,
+        trusted_proxies: &[IpNet],
+    ) -> Self {
         let ip = match address {
             // An IPv4 client of a dual-stack listener is the same client.
             ClientAddress::Tcp(address) => Some(address.ip().to_canonical()),
@@ -35,8 +39,9 @@ impl Peer {
                 peer: address,
                 address: ip,
                 tls,
+                trusted: ip.is_some_and(|ip| is_trusted(ip, trusted_proxies)),
+                certificate,
             },
-            trusted: ip.is_some_and(|ip| is_trusted(ip, trusted_proxies)),
             address: ip.and_then(|ip| HeaderValue::try_from(ip.to_string()).ok()),
             scheme: HeaderValue::from_static(if tls { "https" } else { "http" }),
         }
@@ -45,7 +50,7 @@ impl Peer {
     /// Settles who the client is, and rewrites the request's forwarding fields for the upstream.
     pub fn settle(&self, request: &mut Request, trusted_proxies: &[IpNet]) -> Client {
         let mut client = self.client.clone();
-        if self.trusted {
+        if self.client.trusted {
             client.address = client_behind(&request.headers, trusted_proxies).or(client.address);
             request.secure = is_secure(&request.headers).unwrap_or(request.secure);
             self.extend(request);
@@ -181,7 +186,7 @@ mod tests {
             request.headers.append(*name, HeaderValue::from_static(value));
         }
         let address = ClientAddress::Tcp(format!("{peer}:5000").parse().unwrap());
-        let client = Peer::new(address, false, &trusted).settle(&mut request, &trusted);
+        let client = Peer::new(address, false, None, &trusted).settle(&mut request, &trusted);
         (client, request.headers)
     }
 

@@ -6,6 +6,7 @@
 
 pub mod accept;
 pub mod bind;
+pub mod certificate;
 pub mod connection;
 pub mod framing;
 pub mod guard;

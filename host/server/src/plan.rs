@@ -48,6 +48,11 @@ pub enum Handling {
         /// The longest chunk that comes out.
         chunk_bytes: u64,
     },
+    /// It goes through a content coding chunk by chunk.
+    Codes {
+        /// The most that comes out; none where nothing says.
+        most_bytes: Option<u64>,
+    },
     /// It has been collected before, and is sent as it is.
     SendsCollected,
     /// It is not read.
@@ -58,6 +63,32 @@ pub enum Handling {
         most_bytes: u64,
         /// What the client is told of a longer one; none when nobody can send one.
         status_above: Option<u16>,
+    },
+    /// All of it is waited for and kept.
+    Keeps {
+        /// The longest that it takes.
+        most_bytes: u64,
+        /// What the client is told of a longer one; none when nobody can send one.
+        status_above: Option<u16>,
+    },
+    /// It goes through chunk by chunk, and a copy is kept.
+    Copies {
+        /// The longest that is kept.
+        most_bytes: u64,
+    },
+    /// Its start, or all of it, is waited for and looked into; then it goes on as it came.
+    Inspects {
+        /// The most that is waited for.
+        most_bytes: u64,
+        /// What the client is told of a longer one; none where the rest streams.
+        status_above: Option<u16>,
+    },
+    /// A template makes another, of all of it where it names it.
+    Remakes {
+        /// The longest that is read.
+        most_bytes: u64,
+        /// The longest that is made.
+        made_bytes: u64,
     },
     /// It makes one.
     Makes {
@@ -104,7 +135,11 @@ fn summary(steps: &[BodyStep]) -> String {
     };
     let all = [
         names("filtered", |body| matches!(body, Handling::Filters { .. })),
-        names("collected", |body| matches!(body, Handling::Collects { .. })),
+        names("made anew", |body| matches!(body, Handling::Remakes { .. })),
+        names("collected", |body| {
+            matches!(body, Handling::Collects { .. } | Handling::Keeps { .. })
+        }),
+        names("inspected", |body| matches!(body, Handling::Inspects { .. })),
     ];
     match all.into_iter().flatten().collect::<Vec<_>>().join("; ") {
         nothing if nothing.is_empty() => "streams".to_owned(),
@@ -123,6 +158,10 @@ impl fmt::Display for Handling {
                     "goes through its filter in chunks, at most {most} each when they come out"
                 )
             }
+            Self::Codes { most_bytes: None } => f.write_str("compresses it as it streams"),
+            Self::Codes {
+                most_bytes: Some(most_bytes),
+            } => write!(f, "decodes it as it streams, to at most {}", ByteSize(*most_bytes)),
             Self::SendsCollected => f.write_str("sends what was collected"),
             Self::Ignores => f.write_str("does not read it"),
             Self::Collects {
@@ -132,6 +171,31 @@ impl fmt::Display for Handling {
                 let most = ByteSize(*most_bytes);
                 write!(f, "waits for all of it, at most {most}; a copy goes into its instance")?;
                 status_above.map_or(Ok(()), |status| write!(f, "; {status} above"))
+            }
+            Self::Keeps {
+                most_bytes,
+                status_above,
+            } => {
+                write!(f, "waits for all of it, at most {}", ByteSize(*most_bytes))?;
+                status_above.map_or(Ok(()), |status| write!(f, "; {status} above"))
+            }
+            Self::Inspects {
+                most_bytes,
+                status_above,
+            } => {
+                write!(f, "looks into the first {}", ByteSize(*most_bytes))?;
+                match status_above {
+                    Some(status) => write!(f, "; {status} above"),
+                    None => f.write_str("; the rest streams"),
+                }
+            }
+            Self::Copies { most_bytes } => {
+                let most = ByteSize(*most_bytes);
+                write!(f, "streams, and is kept if it is at most {most}")
+            }
+            Self::Remakes { most_bytes, made_bytes } => {
+                let (most, made) = (ByteSize(*most_bytes), ByteSize(*made_bytes));
+                write!(f, "makes another of at most {made}, from one of at most {most}")
             }
             Self::Makes { most_bytes } => write!(f, "makes one of at most {}", ByteSize(*most_bytes)),
         }

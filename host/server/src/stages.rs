@@ -1,8 +1,30 @@
 //! Built-in stages, one a file, each with the same parts in the same order: type, `Stage`, constructor, tests.
 
 pub mod api_key;
+pub mod basic;
+pub mod body;
+pub mod compress;
+pub mod concurrency;
+pub mod correlation_id;
 pub mod cors;
+pub mod decompress;
+pub mod forward_auth;
 pub mod headers;
 pub mod ip;
+pub mod jwt;
+pub mod lambda_authorizer;
+pub mod mtls;
+pub mod oauth2_introspection;
+pub mod oidc_login;
+pub mod policy;
+pub mod quota;
+pub mod redirect;
+pub mod request_size;
+pub mod rewrite;
+pub mod shed;
+pub mod sigv4;
 pub mod throttle;
 pub mod unavailable;
+pub mod usage_plan;
+pub mod validate;
+pub mod waf;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
-use gatewright_config::{IntegrationConfig, RouteConfig, StageKind};
+use gatewright_config::{IntegrationConfig, RouteConfig};
 use gatewright_wasm::Plugin;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use crate::candidate::probation::Probation;
 use crate::drain::Phase;
 use crate::explain::Explanations;
 use crate::plan::BodyPlan;
+use crate::usage::Usage;
 
 /// What the admin address shows.
 #[derive(Default)]
@@ -39,6 +40,7 @@ pub struct Serving {
     routes: Vec<Value>,
     plugins: Vec<(String, Result<Arc<Plugin>, String>)>,
     candidates: BTreeMap<String, Arc<Probation>>,
+    usage: Arc<Usage>,
 }
 
 /// A reload that was not published.
@@ -68,6 +70,7 @@ impl Status {
                 .iter()
                 .map(|(name, candidate)| (name.clone(), Arc::clone(&candidate.probation)))
                 .collect(),
+            usage: Arc::clone(&generation.usage),
         };
         self.serving.store(Some(Arc::new(serving)));
         self.last_refusal.store(None);
@@ -117,6 +120,12 @@ impl Status {
         })
     }
 
+    /// The usage plans that hold now.
+    pub fn usage(&self) -> Arc<Usage> {
+        let serving = self.serving.load_full();
+        serving.map(|serving| Arc::clone(&serving.usage)).unwrap_or_default()
+    }
+
     /// `/plugins`
     pub fn plugins(&self) -> Value {
         let Some(serving) = self.serving.load_full() else {
@@ -149,14 +158,6 @@ fn routes(generation: &Generation) -> Vec<Value> {
 }
 
 fn route(route: &RouteConfig, plan: &BodyPlan) -> Value {
-    let stage = |kind: &StageKind| match kind {
-        StageKind::ApiKey(_) => "api-key".to_owned(),
-        StageKind::Cors(_) => "cors".to_owned(),
-        StageKind::Headers(_) => "headers".to_owned(),
-        StageKind::Ip(_) => "ip".to_owned(),
-        StageKind::Throttle(_) => "throttle".to_owned(),
-        StageKind::Plugin(plugin) => format!("plugin:{}", plugin.plugin),
-    };
     let integration = match &route.integration {
         IntegrationConfig::Http(http) => format!("http:{}", http.upstream),
         IntegrationConfig::Respond(respond) => format!("respond:{}", respond.status),
@@ -169,7 +170,7 @@ fn route(route: &RouteConfig, plan: &BodyPlan) -> Value {
         "hosts": route.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "path": route.path.to_string(),
         "methods": route.methods,
-        "chain": route.chain.iter().map(|one| stage(&one.kind)).collect::<Vec<_>>(),
+        "chain": route.chain.iter().map(|stage| stage.kind.to_string()).collect::<Vec<_>>(),
         "integration": integration,
         "bodies": plan.summary(),
     })

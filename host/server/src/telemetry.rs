@@ -1,6 +1,10 @@
 //! The gateway's own numbers, in Prometheus' form. `docs/METRICS.md` has a row for each; a test keeps it so.
 
+mod cache;
+mod ejections;
+mod issuers;
 mod state;
+mod waf;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -14,7 +18,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+pub use self::cache::{CacheMetrics, DiskRead, DiskWrite, Revalidated, RouteCacheMetrics};
+pub use self::ejections::EjectionMetrics;
+use self::ejections::Ejections;
+pub use self::issuers::IssuerMetrics;
+use self::issuers::Issuers;
 pub use self::state::StateMetrics;
+pub use self::waf::WafMetrics;
 use crate::access_log::AccessLog;
 
 /// Upper bounds of the latency histograms, in seconds: from a cache hit to a slow report.
@@ -33,6 +43,7 @@ pub struct Metrics {
     problems: Family<ProblemLabels, Counter>,
     request_seconds: Seconds,
     upstream_seconds: Family<UpstreamLabels, Histogram, fn() -> Histogram>,
+    ejections: Ejections,
     request_bytes: Family<RouteLabels, Counter>,
     response_bytes: Family<RouteLabels, Counter>,
     stage_calls: Family<StageOutcomeLabels, Counter>,
@@ -43,7 +54,12 @@ pub struct Metrics {
     generation: Gauge,
     dropped_records: Counter,
     shed_connections: Counter,
+    shed_places: Family<GroupLabels, Gauge>,
     state: StateMetrics,
+    issuers: Issuers,
+    cache: CacheMetrics,
+    /// What the stage `waf` finds.
+    pub waf: waf::Findings,
 }
 
 /// A name that is shared, not copied, with every count.
@@ -54,6 +70,11 @@ impl EncodeLabelValue for Name {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
         EncodeLabelValue::encode(&&*self.0, encoder)
     }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GroupLabels {
+    group: Name,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -140,6 +161,7 @@ impl Default for Metrics {
             problems: Family::default(),
             request_seconds: Family::new_with_constructor(latencies),
             upstream_seconds: Family::new_with_constructor(latencies),
+            ejections: Ejections::default(),
             request_bytes: Family::default(),
             response_bytes: Family::default(),
             stage_calls: Family::default(),
@@ -150,7 +172,11 @@ impl Default for Metrics {
             generation: Gauge::default(),
             dropped_records: Counter::default(),
             shed_connections: Counter::default(),
+            shed_places: Family::default(),
             state: StateMetrics::default(),
+            issuers: Issuers::default(),
+            cache: CacheMetrics::default(),
+            waf: waf::Findings::default(),
         }
     }
 }
@@ -177,6 +203,7 @@ impl Metrics {
             Unit::Seconds,
             self.upstream_seconds.clone(),
         );
+        self.ejections.register(gatewright);
         gatewright.register_with_unit(
             "request_body",
             "Body bytes from clients",
@@ -230,7 +257,21 @@ impl Metrics {
             "Idle connections closed because the process had no file descriptor left for new clients",
             self.shed_connections.clone(),
         );
+        gatewright.register(
+            "shed_places",
+            "Requests that the stage `shed` lets in at the same time",
+            self.shed_places.clone(),
+        );
         self.state.register(gatewright);
+        self.issuers.register(gatewright);
+        self.cache.register(gatewright);
+        self.waf.register(gatewright);
+    }
+
+    /// How many requests a group of stages `shed` lets in.
+    pub fn shed_places(&self, group: &str) -> Gauge {
+        let group = Name(group.into());
+        self.shed_places.get_or_create_owned(&GroupLabels { group })
     }
 
     /// Numbers of one stage in one route.
@@ -292,9 +333,24 @@ impl Metrics {
         self.shed_connections.clone()
     }
 
+    /// Numbers of the response cache.
+    pub fn cache(&self) -> CacheMetrics {
+        self.cache.clone()
+    }
+
     /// Numbers of the state server.
     pub fn state(&self) -> StateMetrics {
         self.state.clone()
+    }
+
+    /// Numbers of the targets of one upstream that are left out.
+    pub fn ejections(&self, upstream: &str) -> EjectionMetrics {
+        self.ejections.upstream(upstream)
+    }
+
+    /// Numbers of what one issuer is asked for.
+    pub fn issuer(&self, issuer: &str, request: &'static str) -> IssuerMetrics {
+        self.issuers.issuer(issuer, request)
     }
 
     /// Numbers of one route, of the upstream that it leads to, if any. Without a name, of requests that found no route.

@@ -183,6 +183,8 @@ pub(crate) fn exchange(case: &PluginCase) -> Exchange {
         peer: ClientAddress::Tcp(SocketAddr::new(*client, 40_000)),
         address: Some(*client),
         tls: *tls,
+        trusted: false,
+        certificate: None,
     };
     let mut attributes = Attributes::default();
     for (name, value) in known {

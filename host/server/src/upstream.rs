@@ -1,11 +1,16 @@
 //! Upstreams: which target a request goes to, and the connections kept to it.
 
 pub mod balance;
+pub mod budget;
+pub mod call;
 pub mod connect;
 pub mod driver;
+pub mod gateway_client;
 pub mod guard;
+pub mod health;
 pub mod plugin_client;
 pub mod pool;
+pub mod question;
 pub mod screen;
 pub mod target;
 
@@ -17,9 +22,12 @@ use gatewright_config::UpstreamConfig;
 use gatewright_core::{Body, Problem, ProblemKind};
 
 use self::balance::Balance;
+use self::budget::Budget;
 use self::connect::ConnectError;
+use self::health::{Group, Outcome};
 use self::pool::Lease;
 use self::target::Target;
+use crate::telemetry::Metrics;
 
 /// An upstream. Lives across reloads as long as its configuration and its certificate authorities stay the same, and
 /// its connections with it.
@@ -32,6 +40,8 @@ pub struct Upstream {
     authorities: Option<Vec<u8>>,
     targets: Vec<Arc<Target>>,
     balance: Balance,
+    /// How many requests may be sent twice.
+    pub budget: Budget,
 }
 
 /// Why one attempt to send a request brought no response.
@@ -54,15 +64,21 @@ impl Upstream {
     ///
     /// # Errors
     /// When its certificate authorities cannot be read.
-    pub fn new(name: &str, config: &UpstreamConfig, workers: usize) -> Result<Self, connect::SetupError> {
+    pub fn new(
+        name: &str,
+        config: &UpstreamConfig,
+        workers: usize,
+        metrics: &Metrics,
+    ) -> Result<Self, connect::SetupError> {
         // Read before it is used: if it changes in between, it differs the next time.
         let authorities = authorities(config);
         let tls = connect::client_config(config)?;
-        let targets: Vec<_> = config
-            .targets
-            .iter()
-            .map(|target| Target::new(target, config, &tls, workers).map(Arc::new))
-            .collect::<Result<_, _>>()?;
+        let group = Group::new(&config.ejection, config.targets.len(), metrics.ejections(name));
+        let targets = config.targets.iter().map(|target| {
+            let target = Target::new(target, config, &tls, workers)?;
+            Ok(Arc::new(target.watched(group.as_ref())))
+        });
+        let targets = targets.collect::<Result<Vec<_>, connect::SetupError>>()?;
         let weights: Vec<u32> = config.targets.iter().map(|target| target.weight).collect();
         Ok(Self {
             name: name.into(),
@@ -70,6 +86,7 @@ impl Upstream {
             authorities,
             targets,
             balance: Balance::new(&weights, workers),
+            budget: Budget::new(workers),
         })
     }
 
@@ -78,11 +95,29 @@ impl Upstream {
         self.config == *config && self.authorities == authorities(config)
     }
 
-    /// The target that is next, and those to try after it when it cannot be reached.
-    pub fn candidates(&self) -> impl Iterator<Item = &Arc<Target>> {
-        let first = self.balance.next();
+    /// The target that is next, and those to try after it when it cannot be reached. Those that are left out come last:
+    /// where no other one can be reached they are better than nobody.
+    pub fn candidates(&self, now: Instant) -> impl Iterator<Item = &Arc<Target>> {
+        let mut first = self.balance.next();
+        let mut takes = self.takes(first, now);
+        // The share of one that is left out is for all of the others, not for the one after it.
+        for _ in 1..self.targets.len() {
+            if takes {
+                break;
+            }
+            first = self.balance.next();
+            takes = self.takes(first, now);
+        }
         let (before, after) = self.targets.split_at(first.min(self.targets.len()));
-        after.iter().chain(before)
+        let others = after.iter().skip(1).chain(before);
+        let others = others.filter(move |target| target.takes(now));
+        let left_out = self.targets.iter().filter(|target| target.takes_as_last_resort());
+        let chosen = after.first().filter(|_| takes);
+        chosen.into_iter().chain(others).chain(left_out)
+    }
+
+    fn takes(&self, target: usize, now: Instant) -> bool {
+        self.targets.get(target).is_some_and(|target| target.takes(now))
     }
 
     /// Closes connections that nobody has used for too long, whichever worker keeps them.
@@ -108,14 +143,17 @@ pub async fn connect_any(
     deadline: Instant,
 ) -> Result<(Lease, &Arc<Target>), Problem> {
     let mut problem = None;
-    for target in upstream.candidates() {
+    for target in upstream.candidates(now) {
         if !fresh_only && let Some(lease) = target.pool.take(now) {
             return Ok((lease, target));
         }
         // Boxed: connecting is rare, and its state would make every request's future large.
         match Box::pin(target.connect(deadline)).await {
             Ok(lease) => return Ok((lease, target)),
-            Err(error) => problem = Some(unreachable(target, &error)),
+            Err(error) => {
+                target.saw(Outcome::Nothing, Instant::now());
+                problem = Some(unreachable(target, &error));
+            }
         }
         if Instant::now() >= deadline {
             break;

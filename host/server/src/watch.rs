@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use gatewright_config::{GatewayConfig, LockUse, SecretReference, StageKind};
+use gatewright_config::{
+    GatewayConfig, LockUse, SchemaSource, SecretReference, StageKind, TemplateSource, load_credentials,
+};
 use gatewright_wasm::signature::signature_file;
 
 use crate::assemble::{plugin_file, used_plugins};
@@ -90,13 +92,63 @@ pub fn files(config: &GatewayConfig) -> BTreeSet<PathBuf> {
     );
     for tls in config.listeners.values().filter_map(|listener| listener.tls.as_ref()) {
         files.extend([tls.certificate.path.clone(), tls.key.path.clone()]);
-    }
-    for stage in config.routes.iter().flat_map(|route| &route.chain) {
-        if let StageKind::ApiKey(config) = &stage.kind {
-            files.insert(config.keys.clone());
+        if let Some(clients) = &tls.clients {
+            files.insert(clients.ca.path.clone());
+            files.extend(clients.crl.as_ref().map(|file| file.path.clone()));
         }
     }
+    for stage in config.routes.iter().flat_map(|route| &route.chain) {
+        match &stage.kind {
+            StageKind::ApiKey(config) => {
+                files.insert(config.keys.clone());
+            }
+            StageKind::Basic(config) => {
+                files.insert(config.users.clone());
+            }
+            StageKind::Body(config) => {
+                let templates = [&config.request, &config.response].into_iter().flatten();
+                files.extend(templates.filter_map(|template| match &template.source {
+                    TemplateSource::File(file) => Some(file.path.clone()),
+                    TemplateSource::Inline(_) => None,
+                }));
+            }
+            StageKind::Validate(config) => {
+                if let Some(SchemaSource::File(file)) = &config.schema {
+                    files.insert(file.path.clone());
+                }
+            }
+            StageKind::SigV4(config) => {
+                files.extend(secrets_of(&config.credentials));
+                files.insert(config.credentials.clone());
+            }
+            StageKind::Jwt(config) => files.extend(config.keys.files().cloned()),
+            StageKind::Oauth2Introspection(config) => {
+                files.extend(config.introspector.ca.as_ref().map(|file| file.path.clone()));
+            }
+            StageKind::OidcLogin(config) => {
+                files.extend(config.login.keys.ca.as_ref().map(|file| file.path.clone()));
+            }
+            _ => {}
+        }
+        files.extend(stage.kind.secrets().filter_map(|secret| match &secret.reference {
+            SecretReference::File(path) => Some(path.clone()),
+            SecretReference::Environment(_) => None,
+        }));
+    }
     files
+}
+
+/// The files that a file of access keys refers to; none while it has mistakes.
+fn secrets_of(credentials: &Path) -> Vec<PathBuf> {
+    let entries = load_credentials(credentials).unwrap_or_default();
+    let references = entries
+        .into_iter()
+        .flat_map(|entry| [Some(entry.secret), entry.session_token]);
+    let file = |reference| match reference {
+        SecretReference::File(path) => Some(path),
+        SecretReference::Environment(_) => None,
+    };
+    references.flatten().filter_map(file).collect()
 }
 
 /// The folders in which something happens when one of the files changes.

@@ -7,14 +7,13 @@ use gatewright_core::{Exchange, Flow, Problem, ProblemKind, Value};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::PluginError;
-use crate::api::{Authorize, Needs, Part, Selection, Shown, View};
+use crate::api::{Needs, Part, Selection, Shown, View};
 use crate::decision::{Decision, Denial, Grant};
 use crate::decision_cache::Keys;
-use crate::failure::Failure;
 use crate::identity::Identity;
 use crate::metrics::RouteStats;
 use crate::plugin::{Plugin, StageUse};
-use crate::runtime::{Cause, Runtime};
+use crate::runtime::Runtime;
 
 /// Names the authorizer that let a request pass. No plugin can set it: their names go through checks, and this one
 /// is written last.
@@ -23,7 +22,7 @@ const ERROR_HEADER: HeaderName = HeaderName::from_static("x-gatewright-error");
 
 /// The settings of one use.
 pub(crate) struct Authorizer {
-    identity: Identity,
+    pub(crate) identity: Identity,
     /// How long a decision may be reused at most; none when none is.
     cache: Option<Duration>,
     last: bool,
@@ -88,37 +87,24 @@ impl Authorizer {
         }
     }
 
-    /// Asks the plugin, and keeps what it says if it may be kept.
-    pub(crate) async fn ask(
-        &self,
-        runtime: &Runtime,
-        view: View<'_>,
-        cause: Cause<'_>,
-        keys: Option<Keys>,
-        body: Option<&[u8]>,
-    ) -> Result<Arc<Decision>, Failure> {
-        let identity = self.identity.of(&view);
-        let values: Vec<_> = identity.values.iter().map(Option::as_deref).collect();
-        let question = Authorize {
-            view,
-            // Also when this decision cannot be kept: what a plugin sees depends on the route, not on the request.
-            shown: if self.cache.is_some() { Shown::Key } else { Shown::All },
-            needs: runtime.plugin().needs(),
-            identity: &values,
-            body,
-        };
-        let decision = runtime.call(&question, cause).await?;
+    /// How much the plugin is shown. Also when this decision cannot be kept: what it sees depends on the route, not on the
+    /// request.
+    pub(crate) fn shown(&self) -> Shown {
+        if self.cache.is_some() { Shown::Key } else { Shown::All }
+    }
+
+    /// Keeps what the plugin has decided, if it may be kept.
+    pub(crate) fn keep(&self, runtime: &Runtime, keys: Option<Keys>, decision: &Arc<Decision>) {
         if let Some(observer) = &runtime.plugin().caller().granted.observer {
             observer.decided(decision.ttl(), decision.policy());
         }
         if let (Some(keys), Some(longest)) = (keys, self.cache) {
-            if matches!(&*decision, Decision::Allow(grant) if !grant.policy.is_empty()) {
+            if matches!(&**decision, Decision::Allow(grant) if !grant.policy.is_empty()) {
                 runtime.has_granted_a_policy();
             }
             let ttl = decision.ttl().map_or(longest, |ttl| ttl.min(longest));
-            runtime.plugin().shared().decisions.keep(&keys, &decision, ttl);
+            runtime.plugin().shared().decisions.keep(&keys, decision, ttl);
         }
-        Ok(decision)
     }
 
     /// Does what was decided. Fails before it changes anything.

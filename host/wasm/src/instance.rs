@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::InstancePre;
 use wasmtime::{PoolConcurrencyLimitError, Store, StoreContextMut};
 
-use crate::api::{Exports, Guests};
+use crate::api::Exports;
 use crate::limits::HANDLES;
 use crate::state::{CallState, Caller};
 
@@ -25,7 +25,6 @@ pub(crate) struct Instance {
     pub(crate) store: Store<CallState>,
     pub(crate) raw: wasmtime::component::Instance,
     pub(crate) exports: Arc<Exports>,
-    pub(crate) guests: Guests,
     /// Calls it has served.
     pub(crate) calls: u32,
     /// Linear memory it had when it was configured.
@@ -67,7 +66,6 @@ impl Instance {
             store,
             raw,
             exports: Arc::clone(&component.exports),
-            guests: Guests::default(),
             calls: 0,
             memory_at_start: 0,
             _place: place,

@@ -17,7 +17,8 @@ pub(crate) struct Pool(PerWorker<Mutex<Vec<Waiting>>>);
 
 struct Waiting {
     instance: Box<Instance>,
-    since: Instant,
+    /// When it was first seen to wait: a look at the clock for each call would be dearer than a second too much.
+    since: Option<Instant>,
 }
 
 impl Pool {
@@ -35,21 +36,19 @@ impl Pool {
     /// Puts one back.
     pub(crate) fn put(&self, instance: Box<Instance>) {
         instance.store.data().caller.stats.instance_idle();
-        lock(self.0.local()).push(Waiting {
-            instance,
-            since: Instant::now(),
-        });
+        lock(self.0.local()).push(Waiting { instance, since: None });
     }
 
     /// Drops what has waited for too long, or everything. Whether something is left.
     fn sweep(&self, all: bool) -> bool {
-        let mut left = false;
+        let (mut left, now) = (false, Instant::now());
         for worker in self.0.iter() {
             let mut waiting = lock(worker);
             // The bottom has waited longest.
             let old = waiting
-                .iter()
-                .take_while(|waiting| all || waiting.since.elapsed() >= IDLE)
+                .iter_mut()
+                .map(|waiting| *waiting.since.get_or_insert(now))
+                .filter(|since| all || now.saturating_duration_since(*since) >= IDLE)
                 .count();
             let gone: Vec<_> = waiting.drain(..old).collect();
             left |= !waiting.is_empty();

@@ -13,7 +13,7 @@ use gatewright_core::{Body, Exchange, Flow, Problem, ProblemKind, Response, Stag
 use http::StatusCode;
 
 use crate::PluginError;
-use crate::api::View;
+use crate::api::{Authorize, View};
 use crate::authorizer::{Authorizer, Lookup};
 use crate::decision_cache::Keys;
 use crate::failure::Failure;
@@ -116,7 +116,15 @@ impl Stage for PluginStage {
                     answer => Ok(answer),
                 }
             }),
-            Lookup::Ask(keys) => Step::waiting(self.authorize(authorizer, keys, exchange)),
+            Lookup::Ask(keys) if !self.plan.sees_requests() => {
+                Step::waiting(self.authorize(authorizer, keys, exchange))
+            }
+            Lookup::Ask(keys) => Step::waiting(async move {
+                match self.authorize(authorizer, keys, exchange).await? {
+                    Flow::Proceed => self.change_request(exchange).await,
+                    answer => Ok(answer),
+                }
+            }),
         }
     }
 
@@ -157,6 +165,8 @@ impl PluginStage {
         Ok(())
     }
 
+    /// Asks the plugin and does what it decides. Large futures are copied where they are handed on: there is one here for the
+    /// whole of it.
     async fn authorize(
         &self,
         authorizer: &Authorizer,
@@ -164,15 +174,20 @@ impl PluginStage {
         exchange: &mut Exchange,
     ) -> Result<Flow, Problem> {
         let body = self.request_body(exchange).await?;
-        let cause = Cause::of(exchange, &self.stats);
-        let asked = authorizer
-            .ask(&self.runtime, View::of(exchange), cause, keys, body.as_deref())
-            .await;
+        let view = View::of(exchange);
+        let identity = authorizer.identity.of(&view);
+        let values: Vec<_> = identity.values.iter().map(Option::as_deref).collect();
+        let question = Authorize {
+            view,
+            shown: authorizer.shown(),
+            needs: self.runtime.plugin().needs(),
+            identity: &values,
+            body: body.as_deref(),
+        };
+        let asked = self.runtime.call(&question, Cause::of(exchange, &self.stats)).await;
         let decision = asked.map_err(|failure| self.problem(&failure, true))?;
-        match authorizer.apply(self.name(), &decision, exchange)? {
-            Flow::Proceed => self.change_request(exchange).await,
-            answer => Ok(answer),
-        }
+        authorizer.keep(&self.runtime, keys, &decision);
+        authorizer.apply(self.name(), &decision, exchange)
     }
 
     /// The request's body, if the plugin reads it; the exchange keeps it.

@@ -31,6 +31,8 @@ pub(crate) fn exchange() -> Exchange {
         peer: ClientAddress::Tcp(peer),
         address: Some(peer.ip()),
         tls: false,
+        trusted: false,
+        certificate: None,
     };
     let recorder: Arc<dyn Recorder> = Arc::new(Nowhere);
     Exchange {

@@ -37,7 +37,7 @@ fn third_time_unlucky() -> (RawOrigin, Seen) {
 
 #[test]
 fn u4_no_get_fails_when_a_kept_connection_closes_just_as_it_is_reused() {
-    let (origin, _) = third_time_unlucky();
+    let (origin, seen) = third_time_unlucky();
     let gateway = proxy(&origin.url());
     let mut client = RawClient::connect(gateway.addr("public"));
     for number in 0..2000 {
@@ -49,6 +49,9 @@ fn u4_no_get_fails_when_a_kept_connection_closes_just_as_it_is_reused() {
         "{}: the connections were closed",
         origin.connections()
     );
+    // U11: however often that happens, the upstream is not asked much more than clients ask.
+    let asked: usize = seen.lock().unwrap().values().sum();
+    assert!(asked > 2000 && asked <= 2000 + 400 + 10, "{asked}");
 }
 
 #[test]

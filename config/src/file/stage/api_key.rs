@@ -1,7 +1,7 @@
 //! `{ use = "api-key", … }`
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::file::Located;
 
@@ -23,8 +23,24 @@ pub struct ApiKeyStage {
     pub keys: Option<Located<String>>,
     /// Header field that carries the key. Default `"x-api-key"` when `query` is absent too.
     pub header: Option<Located<String>>,
+    /// Further header fields that may carry the key, without a scheme; looked at after `header`, in this order. Default `[]`.
+    pub headers: Vec<Located<String>>,
     /// Authentication scheme before the key in the header field, such as `"Bearer"`.
     pub scheme: Option<Located<String>>,
-    /// Query parameter that carries the key; looked at after the header field.
+    /// Query parameter that carries the key; looked at after the header fields.
     pub query: Option<Located<String>>,
+    /// Where the key comes from: `"request"` (default), or `"authorizer"`, the usage key that an authorizer before this
+    /// stage named.
+    pub source: Located<KeySource>,
+}
+
+/// Where an API key comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeySource {
+    /// The client sends it.
+    #[default]
+    Request,
+    /// An authorizer names it.
+    Authorizer,
 }

@@ -24,7 +24,7 @@ pub struct ThrottleStage {
     pub rate: Option<Rate>,
     /// Tokens there are at most. Default: those of `rate`.
     pub burst: Option<Count>,
-    /// Whose bucket it is: `"route"`, `"client"` (default), `"api-key"` or `"header:NAME"`.
+    /// Whose bucket it is: `"route"`, `"client"` (default), `"api-key"`, `"principal"`, `"attribute:NAME"` or `"header:NAME"`.
     pub by: Located<String>,
     /// Who shares the buckets: `"instance"` (default), this gateway's requests; `"cluster"`, those of all gateways with the
     /// same `[redis]`.

@@ -1,6 +1,6 @@
 //! `{ use = "api-key", … }`
 
-use crate::file::{ApiKeyStage, Located};
+use crate::file::{ApiKeyStage, KeySource, Located};
 use crate::gateway::{ApiKeyConfig, ApiKeySource};
 use crate::report::Span;
 use crate::resolve::Resolver;
@@ -11,8 +11,10 @@ impl Resolver<'_> {
             stage: _,
             keys,
             header,
+            headers,
             scheme,
             query,
+            source,
         } = stage;
         let keys = self
             .required(keys.as_ref(), span, "keys", "\"keys.toml\"")
@@ -20,10 +22,23 @@ impl Resolver<'_> {
         let scheme = scheme
             .as_ref()
             .map(|scheme| self.scheme(scheme, header.is_some(), span));
+        if source.value == KeySource::Authorizer {
+            if header.is_some() || query.is_some() || !headers.is_empty() {
+                let hint = "remove `source`, or `header`, `headers` and `query`";
+                self.error(&source.span, "the key of an authorizer is nowhere in the request", hint);
+            }
+            let sources = vec![ApiKeySource::Authorizer];
+            return Some(ApiKeyConfig { keys: keys?, sources });
+        }
+        let nothing = query.is_none() && headers.is_empty();
         let header = match header {
             Some(header) => Some(self.header_name(&header.value, &header.span)),
-            None => query.is_none().then(|| Some("x-api-key".to_owned())),
+            None => nothing.then(|| Some("x-api-key".to_owned())),
         };
+        let headers = headers
+            .iter()
+            .map(|header| self.header_name(&header.value, &header.span));
+        let headers: Vec<_> = headers.collect();
         let query = query.as_ref().map(|query| self.query_name(&query.value, &query.span));
         let mut sources = Vec::with_capacity(2);
         if let Some(name) = header {
@@ -32,13 +47,19 @@ impl Resolver<'_> {
                 scheme: scheme.flatten(),
             });
         }
+        for name in headers {
+            sources.push(ApiKeySource::Header {
+                name: name?,
+                scheme: None,
+            });
+        }
         if let Some(name) = query {
             sources.push(ApiKeySource::Query(name?));
         }
         Some(ApiKeyConfig { keys: keys?, sources })
     }
 
-    fn scheme(&mut self, scheme: &Located<String>, header: bool, table: &Span) -> Option<String> {
+    pub(super) fn scheme(&mut self, scheme: &Located<String>, header: bool, table: &Span) -> Option<String> {
         if !header && !self.report.is_damaged(table) {
             self.error(
                 &scheme.span,

@@ -1,7 +1,7 @@
 //! `{ use = "throttle", … }`
 
 use crate::file::ThrottleStage;
-use crate::gateway::{ThrottleConfig, ThrottleKey};
+use crate::gateway::ThrottleConfig;
 use crate::report::Span;
 use crate::resolve::Resolver;
 
@@ -16,19 +16,7 @@ impl Resolver<'_> {
             when_unavailable,
         } = stage;
         let rate = self.required(rate.as_ref(), span, "rate", "\"100/s\"").copied();
-        let by = match by.value.as_str() {
-            "route" => Some(ThrottleKey::Route),
-            "client" => Some(ThrottleKey::Client),
-            "api-key" => Some(ThrottleKey::ApiKey),
-            other => match other.strip_prefix("header:") {
-                Some(name) => self.header_name(name, &by.span).map(ThrottleKey::Header),
-                None => {
-                    let hint = "write \"route\", \"client\", \"api-key\" or \"header:NAME\"";
-                    self.error(&by.span, format!("`{other}` is not what buckets can be kept by"), hint);
-                    None
-                }
-            },
-        };
+        let by = self.limit_key(by);
         let scope = self.limit_scope(scope, when_unavailable.as_ref());
         let rate = rate?;
         Some(ThrottleConfig {

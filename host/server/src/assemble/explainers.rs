@@ -32,6 +32,14 @@ pub(super) fn redaction(
             secrets.push(value);
         }
     }
+    for stage in config.routes.iter().flat_map(|route| &route.chain) {
+        secrets.extend(
+            stage
+                .kind
+                .secrets()
+                .filter_map(|secret| secret::read(&secret.reference).ok()),
+        );
+    }
     let admin = config.admin.iter();
     let admin = admin.flat_map(|admin| admin.token.iter().chain(&admin.explain_key));
     // What is not there cannot be shown; that it is missing is said elsewhere.

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use gatewright_config::{HttpIntegrationConfig, IntegrationConfig, RouteConfig, StageConfig, StageKind, load_keys};
+use gatewright_config::{
+    BasicConfig, CacheConfig, HttpIntegrationConfig, IntegrationConfig, RouteConfig, SigV4Config, StageConfig,
+    StageKind, load_credentials, load_users,
+};
 use gatewright_core::{Integration, RouteName, Stage};
 use gatewright_wasm::{Plugin, PluginError, StageUse};
 
 use super::{AssembleError, Foundation, Generation, explainers};
+use crate::cache::Cached;
 use crate::candidate::Candidate;
 use crate::chain::{Chain, Link};
 use crate::explain::Redaction;
@@ -15,11 +19,35 @@ use crate::integrations::http::Http;
 use crate::integrations::respond::Respond;
 use crate::integrations::unavailable::Unavailable as UnavailableIntegration;
 use crate::stages::api_key::ApiKey;
+use crate::stages::basic::Basic;
+use crate::stages::body::NewBody;
+use crate::stages::compress::Compress;
+use crate::stages::concurrency::Concurrency;
+use crate::stages::correlation_id::CorrelationId;
 use crate::stages::cors::Cors;
+use crate::stages::decompress::Decompress;
+use crate::stages::forward_auth::ForwardAuth;
 use crate::stages::headers::Headers;
 use crate::stages::ip::Ip;
+use crate::stages::jwt::Jwt;
+use crate::stages::lambda_authorizer::LambdaAuthorizer;
+use crate::stages::mtls::Mtls;
+use crate::stages::oauth2_introspection::Oauth2Introspection;
+use crate::stages::oidc_login::OidcLogin;
+use crate::stages::policy::Policy;
+use crate::stages::quota::Quota;
+use crate::stages::redirect::Redirect;
+use crate::stages::request_size::RequestSize;
+use crate::stages::rewrite::Rewrite;
+use crate::stages::shed::Shed;
+use crate::stages::sigv4::SigV4;
 use crate::stages::throttle::Throttle;
 use crate::stages::unavailable::Unavailable as UnavailableStage;
+use crate::stages::usage_plan::UsagePlan;
+use crate::stages::validate::Validate;
+use crate::stages::waf::Waf;
+use crate::token::issuers::KeysError;
+use crate::upstream::Upstream;
 
 /// One route in the making.
 pub(super) struct RouteAssembly<'a> {
@@ -31,17 +59,42 @@ pub(super) struct RouteAssembly<'a> {
     pub(super) redaction: Option<&'a Arc<Redaction>>,
 }
 
+/// What an entry of a chain becomes.
+enum Part<'s> {
+    /// A link.
+    Stage(Arc<dyn Stage>),
+    /// What the links before it lead to.
+    Cache(&'s CacheConfig),
+}
+
 impl RouteAssembly<'_> {
     pub(super) async fn assemble(&self, at_start: bool) -> Result<Route, AssembleError> {
         let mut links = Vec::with_capacity(self.route.chain.len());
+        let mut cache = None;
         for (position, stage) in self.route.chain.iter().enumerate() {
-            let stage = self.stage(stage, position, at_start).await?;
+            let stage = match self.stage(stage, position, at_start).await? {
+                Part::Stage(stage) => stage,
+                Part::Cache(config) => {
+                    // What comes after it is a chain of its own.
+                    cache = Some((config, std::mem::take(&mut links)));
+                    continue;
+                }
+            };
             let name: Arc<str> = stage.name().into();
             let metrics = self.foundation.metrics.stage(&self.name, &name);
             let stage = explainers::stage(stage, self.redaction);
             links.push(Link { stage, name, metrics });
         }
-        let integration = self.integration(at_start).await?;
+        let integration = self.observed(self.integration(at_start).await?);
+        let chain = match cache {
+            None => Chain::new(links, integration),
+            Some((config, before)) => {
+                let inner = Chain::new(links, integration);
+                let responses = &self.foundation.responses;
+                let cached = Cached::new(config, &self.name, self.route.timeout, inner, responses);
+                Chain::new(before, Arc::new(cached))
+            }
+        };
         let upstream = match &self.route.integration {
             IntegrationConfig::Http(http) => self.generation.upstreams.get(&http.upstream),
             _ => None,
@@ -49,7 +102,7 @@ impl RouteAssembly<'_> {
         let upstream = upstream.map(|upstream| &upstream.name);
         Ok(Route {
             name: Arc::clone(&self.name),
-            chain: Chain::new(links, self.observed(integration)),
+            chain,
             timeout: self.route.timeout,
             body_bytes: self.route.body_bytes.map(|size| size.0),
             recorder: self.foundation.telemetry.route(&self.name, upstream),
@@ -57,31 +110,92 @@ impl RouteAssembly<'_> {
         })
     }
 
-    async fn stage(
+    async fn stage<'s>(
         &self,
-        stage: &StageConfig,
+        stage: &'s StageConfig,
         position: usize,
         at_start: bool,
-    ) -> Result<Arc<dyn Stage>, AssembleError> {
+    ) -> Result<Part<'s>, AssembleError> {
         let line = stage.line;
-        Ok(match &stage.kind {
+        Ok(Part::Stage(match &stage.kind {
             StageKind::ApiKey(config) => {
-                let keys = load_keys(&config.keys).map_err(|source| AssembleError::Keys {
-                    line,
-                    route: self.route.name.clone(),
-                    source,
-                })?;
-                Arc::new(ApiKey::new(config, keys))
+                let keys = self.generation.keys.get(&config.keys);
+                Arc::new(ApiKey::new(config, keys.map_or(&[], Vec::as_slice)))
             }
+            StageKind::Basic(config) => Arc::new(self.basic(config, line)?),
+            StageKind::Body(config) => Arc::new(NewBody::new(config).map_err(|reason| self.unusable(line, reason))?),
+            StageKind::Cache(config) => return Ok(Part::Cache(config)),
+            StageKind::Compress(config) => Arc::new(Compress::new(config)),
+            StageKind::CorrelationId(config) => Arc::new(CorrelationId::new(config)),
             StageKind::Cors(config) => Arc::new(Cors::new(config, &self.route.methods)),
+            StageKind::ForwardAuth(config) => {
+                let upstream = self.upstream(&config.upstream, line)?;
+                Arc::new(ForwardAuth::new(config, upstream, self.foundation.via.clone()))
+            }
+            StageKind::Decompress(config) => Arc::new(Decompress::new(config)),
             StageKind::Headers(config) => Arc::new(Headers::new(config)),
             StageKind::Ip(config) => Arc::new(Ip::new(config)),
+            StageKind::Jwt(config) => {
+                let keys = self.foundation.issuers.keys(&config.keys, self.is_online());
+                let keys = keys.map_err(|source| self.no_issuer(line, source))?;
+                Arc::new(Jwt::new(config, keys, self.route))
+            }
+            StageKind::Redirect(config) => Arc::new(Redirect::new(config)),
+            StageKind::RequestSize(config) => Arc::new(RequestSize::new(config)),
+            StageKind::Rewrite(config) => Arc::new(Rewrite::new(config)),
+            StageKind::LambdaAuthorizer(config) => {
+                let (path, upstream) = (self.route.path.to_string(), self.upstream(&config.upstream, line)?);
+                Arc::new(LambdaAuthorizer::new(
+                    config,
+                    &path,
+                    upstream,
+                    self.foundation.via.clone(),
+                ))
+            }
+            StageKind::Mtls(config) => Arc::new(Mtls::new(config)),
+            StageKind::Oauth2Introspection(config) => {
+                let introspector = self.foundation.issuers.introspector(&config.introspector);
+                let introspector = introspector.map_err(|source| self.no_issuer(line, source))?;
+                let introspector = self.is_online().then_some(introspector);
+                Arc::new(Oauth2Introspection::new(config, introspector, self.route))
+            }
+            StageKind::OidcLogin(config) => {
+                let login = self.foundation.issuers.login(&config.login, self.is_online());
+                let login = login.map_err(|source| self.no_issuer(line, source))?;
+                Arc::new(OidcLogin::new(config, login, self.route))
+            }
+            StageKind::Policy(config) => Arc::new(Policy::new(config)),
+            StageKind::SigV4(config) => Arc::new(self.sigv4(config, line)?),
+            StageKind::Concurrency(config) => Arc::new(Concurrency::new(
+                config,
+                &self.name,
+                position,
+                Arc::clone(&self.foundation.state),
+            )),
+            StageKind::Quota(config) => Arc::new(Quota::new(
+                config,
+                &self.name,
+                position,
+                Arc::clone(&self.foundation.state),
+            )),
+            StageKind::Shed(config) => {
+                let shedder = self.foundation.shedders.group(config, &self.foundation.metrics);
+                Arc::new(Shed::new(config, shedder))
+            }
             StageKind::Throttle(config) => Arc::new(Throttle::new(
                 config,
                 &self.name,
                 position,
                 Arc::clone(&self.foundation.state),
             )),
+            StageKind::Validate(config) => {
+                Arc::new(Validate::new(config).map_err(|reason| self.unusable(line, reason))?)
+            }
+            StageKind::Waf(config) => {
+                let metrics = self.foundation.metrics.waf.of(&self.name, config.mode);
+                Arc::new(Waf::new(config, metrics))
+            }
+            StageKind::UsagePlan(config) => Arc::new(UsagePlan::new(config, &self.name, &self.generation.usage)),
             StageKind::Plugin(config) => match self.plugin(&config.plugin, line, at_start)? {
                 None => Arc::new(UnavailableStage::new(&config.plugin)),
                 Some(plugin) => {
@@ -103,7 +217,7 @@ impl RouteAssembly<'_> {
                     }
                 }
             },
-        })
+        }))
     }
 
     async fn integration(&self, at_start: bool) -> Result<Arc<dyn Integration>, AssembleError> {
@@ -130,27 +244,59 @@ impl RouteAssembly<'_> {
         })
     }
 
+    fn basic(&self, config: &BasicConfig, line: usize) -> Result<Basic, AssembleError> {
+        let route = &self.route.name;
+        let users = load_users(&config.users).map_err(|source| AssembleError::Keys {
+            line,
+            route: route.clone(),
+            source,
+        })?;
+        let passwords = Arc::clone(&self.foundation.passwords);
+        let state = Arc::clone(&self.foundation.state);
+        Basic::new(config, users, passwords, state).map_err(|user| AssembleError::Missing {
+            line,
+            route: route.clone(),
+            reason: format!("{}: the hash of user `{user}` is none", config.users.display()),
+        })
+    }
+
+    fn sigv4(&self, config: &SigV4Config, line: usize) -> Result<SigV4, AssembleError> {
+        let route = &self.route.name;
+        let credentials = load_credentials(&config.credentials).map_err(|source| AssembleError::Keys {
+            line,
+            route: route.clone(),
+            source,
+        })?;
+        SigV4::new(config, credentials).map_err(|(id, error)| AssembleError::Missing {
+            line,
+            route: route.clone(),
+            reason: format!("access key `{id}` of {}: {error}", config.credentials.display()),
+        })
+    }
+
     fn observed(&self, integration: Arc<dyn Integration>) -> Arc<dyn Integration> {
-        let online = self
-            .foundation
-            .explaining
-            .as_ref()
-            .is_none_or(|explaining| explaining.online);
-        let asked = online || !matches!(self.route.integration, IntegrationConfig::Http(_));
+        let asked = self.is_online() || !matches!(self.route.integration, IntegrationConfig::Http(_));
         explainers::integration(integration, asked, self.redaction)
     }
 
+    /// Whether others may be asked for something.
+    fn is_online(&self) -> bool {
+        let explaining = self.foundation.explaining.as_ref();
+        explaining.is_none_or(|explaining| explaining.online)
+    }
+
     fn http(&self, config: &HttpIntegrationConfig) -> Result<Http, AssembleError> {
-        let upstream = self
-            .generation
-            .upstreams
-            .get(&config.upstream)
-            .ok_or_else(|| AssembleError::Missing {
-                line: self.route.line,
-                route: self.route.name.clone(),
-                reason: format!("there is no upstream `{}`", config.upstream),
-            })?;
-        Ok(Http::new(config, Arc::clone(upstream), self.foundation.via.clone()))
+        let upstream = self.upstream(&config.upstream, self.route.line)?;
+        Ok(Http::new(config, upstream, self.foundation.via.clone()))
+    }
+
+    fn upstream(&self, name: &str, line: usize) -> Result<Arc<Upstream>, AssembleError> {
+        let upstream = self.generation.upstreams.get(name);
+        upstream.map(Arc::clone).ok_or_else(|| AssembleError::Missing {
+            line,
+            route: self.route.name.clone(),
+            reason: format!("there is no upstream `{name}`"),
+        })
     }
 
     /// The plugin of that name. None when it is missing and the configuration says to start without it.
@@ -189,6 +335,23 @@ impl RouteAssembly<'_> {
             _ => false,
         };
         !self.route.chain.iter().skip(position + 1).any(is_authorizer)
+    }
+
+    /// A stage cannot work with what it is given.
+    fn no_issuer(&self, line: usize, source: KeysError) -> AssembleError {
+        AssembleError::Tokens {
+            line,
+            route: self.route.name.clone(),
+            source,
+        }
+    }
+
+    fn unusable(&self, line: usize, reason: String) -> AssembleError {
+        AssembleError::Missing {
+            line,
+            route: self.route.name.clone(),
+            reason,
+        }
     }
 
     fn refused(&self, line: usize, source: PluginError) -> AssembleError {

@@ -9,6 +9,7 @@ use clap::Args;
 use sha2::{Digest as _, Sha256};
 
 use super::output::{failure, mistake, print};
+use super::toml_string;
 
 /// Bytes of a key: as many as its digest has, so that guessing one is no easier than guessing the other.
 const KEY_BYTES: usize = 32;
@@ -46,19 +47,14 @@ impl Key {
     }
 }
 
-fn read_key() -> std::io::Result<String> {
+pub(super) fn read_key() -> std::io::Result<String> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text)?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-fn random_key() -> std::io::Result<String> {
+pub(super) fn random_key() -> std::io::Result<String> {
     let mut bytes = [0; KEY_BYTES];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
-}
-
-/// A JSON string is a TOML string too.
-fn toml_string(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }

@@ -8,7 +8,9 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
 
-use gatewright_config::{ApiKeySource, GatewayConfig, IdentitySource, StageKind, ThrottleKey};
+use gatewright_config::{
+    ApiKeySource, ConcurrencyConfig, GatewayConfig, IdentitySource, LimitKey, QuotaConfig, StageKind, ThrottleConfig,
+};
 use gatewright_core::Request;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value as Json;
@@ -51,16 +53,39 @@ impl Redaction {
         let mut names = BTreeSet::new();
         for stage in config.routes.iter().flat_map(|route| &route.chain) {
             match &stage.kind {
-                StageKind::ApiKey(stage) => names.extend(stage.sources.iter().map(|source| match source {
-                    ApiKeySource::Header { name, .. } | ApiKeySource::Query(name) => name.to_ascii_lowercase(),
+                StageKind::ApiKey(stage) => names.extend(stage.sources.iter().filter_map(|source| match source {
+                    ApiKeySource::Header { name, .. } | ApiKeySource::Query(name) => Some(name.to_ascii_lowercase()),
+                    ApiKeySource::Authorizer => None,
                 })),
-                StageKind::Plugin(stage) => names.extend(stage.identity.iter().filter_map(|source| match source {
-                    IdentitySource::Header(name) | IdentitySource::Query(name) => Some(name.to_ascii_lowercase()),
-                    IdentitySource::Path(_) | IdentitySource::Client => None,
-                })),
-                StageKind::Cors(_) | StageKind::Headers(_) | StageKind::Ip(_) => {}
-                StageKind::Throttle(stage) => {
-                    if let ThrottleKey::Header(name) = &stage.by {
+                StageKind::Jwt(stage) => names.extend(stage.carriers.names()),
+                StageKind::Oauth2Introspection(stage) => names.extend(stage.carriers.names()),
+                StageKind::LambdaAuthorizer(stage) => names.extend(identities(&stage.identity)),
+                StageKind::Plugin(stage) => names.extend(identities(&stage.identity)),
+                StageKind::Basic(_)
+                | StageKind::Body(_)
+                | StageKind::Cache(_)
+                | StageKind::Compress(_)
+                | StageKind::CorrelationId(_)
+                | StageKind::Cors(_)
+                | StageKind::Decompress(_)
+                | StageKind::ForwardAuth(_)
+                | StageKind::Headers(_)
+                | StageKind::Ip(_)
+                | StageKind::Mtls(_)
+                | StageKind::OidcLogin(_)
+                | StageKind::Policy(_)
+                | StageKind::Redirect(_)
+                | StageKind::RequestSize(_)
+                | StageKind::Rewrite(_)
+                | StageKind::SigV4(_)
+                | StageKind::Shed(_)
+                | StageKind::UsagePlan(_)
+                | StageKind::Validate(_)
+                | StageKind::Waf(_) => {}
+                StageKind::Concurrency(ConcurrencyConfig { by, .. })
+                | StageKind::Quota(QuotaConfig { by, .. })
+                | StageKind::Throttle(ThrottleConfig { by, .. }) => {
+                    if let LimitKey::Header(name) | LimitKey::Attribute(name) = by {
                         names.insert(name.to_ascii_lowercase());
                     }
                 }
@@ -140,6 +165,13 @@ impl Redaction {
         let hex: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         format!("[redacted {hex}]")
     }
+}
+
+fn identities(sources: &[IdentitySource]) -> impl Iterator<Item = String> {
+    sources.iter().filter_map(|source| match source {
+        IdentitySource::Header(name) | IdentitySource::Query(name) => Some(name.to_ascii_lowercase()),
+        IdentitySource::Path(_) | IdentitySource::Client => None,
+    })
 }
 
 /// A number that nobody can guess.

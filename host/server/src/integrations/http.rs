@@ -5,11 +5,11 @@
 //! been kept and was closed by the upstream just then.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gatewright_config::{HttpIntegrationConfig, ValueTemplate};
 use gatewright_core::path::normalise;
-use gatewright_core::{Body, BodyError, Exchange, Integration, Problem, ProblemKind, Response, Step};
+use gatewright_core::{Body, BodyError, Exchange, Fault, Integration, Problem, ProblemKind, Response, Step};
 use http::Version;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
@@ -18,6 +18,7 @@ use hyper::body::{Body as _, Incoming};
 use crate::fields;
 use crate::integrations::template::render;
 use crate::streams::{IncomingBody, Sender};
+use crate::upstream::health::Outcome;
 use crate::upstream::pool::Lease;
 use crate::upstream::target::Target;
 use crate::upstream::{Failure, Upstream, causes, connect_any};
@@ -63,22 +64,50 @@ impl Http {
         let asked = exchange.now;
         let deadline = self.deadline(exchange);
         let mut body = exchange.body.take();
-        let replayable = body.is_empty() && exchange.request.method.is_safe();
-        let mut fresh_only = false;
+        let is_whole = body.is_empty();
+        let replayable = is_whole && exchange.request.method.is_safe();
+        let budget = &self.upstream.budget;
+        budget.earn();
+        let mut fresh_only = replayable && !budget.suffices();
         for _ in 0..MAX_ATTEMPTS {
             let (mut lease, target) = connect_any(&self.upstream, fresh_only, exchange.now, deadline).await?;
             exchange.record.upstream = Some(Arc::clone(&target.name));
             let request = self.request(exchange, target, body)?;
+            let sent = target.time_of_sending(asked);
             match lease.send(request, deadline).await {
                 Ok(response) => {
                     let (answered, _) = exchange.look_at_clock();
-                    exchange.record.upstream_time = Some(answered.saturating_duration_since(asked));
+                    let took = answered.saturating_duration_since(asked);
+                    exchange.record.upstream_time = Some(took);
+                    let status = response.status();
+                    // How long a request with a body takes is the client's business.
+                    let own = if is_whole {
+                        answered.saturating_duration_since(sent)
+                    } else {
+                        Duration::ZERO
+                    };
+                    target.saw(Outcome::Response { status, took: own }, answered);
                     return Ok(self.receive(response, lease, answered));
                 }
                 Err(Failure::Unsent(unsent)) => body = unsent,
-                Err(Failure::Broken { reused: true, .. }) if replayable => body = Body::empty(),
-                Err(Failure::Broken { error, .. }) => return Err(broken(&error)),
+                Err(Failure::Broken { reused: true, .. }) if replayable => {
+                    budget.spend();
+                    body = Body::empty();
+                }
+                Err(Failure::Broken { error, .. }) => {
+                    let problem = broken(&error);
+                    if problem.kind().fault() == Fault::Upstream {
+                        target.saw(Outcome::Nothing, Instant::now());
+                    }
+                    return Err(problem);
+                }
                 Err(Failure::Late) => {
+                    // Where others have used most of the time up it is not to blame.
+                    let now = Instant::now();
+                    let own = now.saturating_duration_since(sent);
+                    if is_whole && own * 2 >= now.saturating_duration_since(asked) {
+                        target.saw(Outcome::Nothing, now);
+                    }
                     return Err(Problem::new(ProblemKind::IntegrationTimeout).with_cause("no response in time"));
                 }
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use gatewright_core::{AccessRecord, ClientAddress, ExchangeId, Outcome, Problem, ProblemKind};
+use gatewright_core::{AccessRecord, ClientAddress, ClientCertificate, ExchangeId, Outcome, Problem, ProblemKind};
 use http::{Method, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -19,6 +19,7 @@ use crate::drain::Drain;
 use crate::forwarded::Peer;
 use crate::gateway::{Answer, next_id};
 use crate::listener::Settings;
+use crate::listener::certificate;
 use crate::listener::guard::{Guard, Watch};
 use crate::listener::socket::{Socket, Transport};
 use crate::live::Live;
@@ -122,6 +123,7 @@ pub async fn serve(
         return;
     };
     let tls = matches!(transport, Transport::Tls(_));
+    let client_certificate = client_certificate(&transport);
     // A line longer than the header limit is refused by hyper, so the guard need not keep more of it.
     let line_limit = settings.header_bytes.max(8192);
     let watching = Arc::clone(&watch);
@@ -135,7 +137,7 @@ pub async fn serve(
     );
     let connection = Arc::new(Connection {
         listener: Arc::clone(&settings.name),
-        peer: Peer::new(address, tls, &settings.trusted_proxies),
+        peer: Peer::new(address, tls, client_certificate, &settings.trusted_proxies),
         watch,
         live,
         drain: drain.clone(),
@@ -149,6 +151,13 @@ pub async fn serve(
         tracing::debug!(listener = %settings.name, client = %connection.peer.client, error = crate::upstream::causes(&error), "connection ended");
         connection.record_unparsed(&error);
     }
+}
+
+/// What the client's certificate says, which has been verified.
+fn client_certificate(transport: &Transport) -> Option<Arc<ClientCertificate>> {
+    let Transport::Tls(stream) = transport else { return None };
+    let leaf = stream.get_ref().1.peer_certificates()?.first()?;
+    certificate::read(leaf).map(Arc::new)
 }
 
 /// Handshake and choice of the protocol; whether it is HTTP/2. None when the client does not get that far.

@@ -3,11 +3,12 @@
 use std::fs;
 use std::sync::Arc;
 
-use gatewright_config::{FileReference, ListenerTls, Place};
-use rustls::ServerConfig;
+use gatewright_config::{ClientTls, FileReference, ListenerTls, Place};
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use rustls::server::NoServerSessionStorage;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 /// Why a listener cannot speak TLS.
@@ -41,6 +42,14 @@ pub enum TlsError {
         /// Why.
         source: rustls::Error,
     },
+    /// What clients' certificates are verified by cannot be used.
+    #[error("cannot verify clients by {}: {reason}", file.path.display())]
+    Clients {
+        /// The authorities, or the lists of revoked certificates.
+        file: FileReference,
+        /// Why.
+        reason: String,
+    },
     /// The TLS library refuses the versions.
     #[error("cannot set up TLS: {source}")]
     Setup {
@@ -55,7 +64,7 @@ impl TlsError {
     /// Where the configuration names what is wrong.
     pub fn place(&self) -> &Place {
         match self {
-            Self::Read { file, .. } | Self::Pem { file, .. } => &file.place,
+            Self::Read { file, .. } | Self::Pem { file, .. } | Self::Clients { file, .. } => &file.place,
             Self::Unusable {
                 tls,
                 source: rustls::Error::InvalidCertificate(_),
@@ -82,10 +91,14 @@ pub fn acceptor(tls: &ListenerTls, http1: bool, http2: bool) -> Result<TlsAccept
     } else {
         &[&rustls::version::TLS13]
     };
+    let verifier = match &tls.clients {
+        Some(clients) => client_verifier(clients)?,
+        None => WebPkiClientVerifier::no_client_auth(),
+    };
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(versions)
         .map_err(setup)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)
         .map_err(|source| TlsError::Unusable {
             tls: Box::new(tls.clone()),
@@ -99,13 +112,46 @@ pub fn acceptor(tls: &ListenerTls, http1: bool, http2: bool) -> Result<TlsAccept
     }
     // Early data can be replayed by anybody who saw it; rustls accepts none unless told to.
     config.max_early_data_size = 0;
-    if tls.resumption {
+    // A session that is resumed is one whose certificate nobody looks at again.
+    if tls.resumption && tls.clients.is_none() {
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(setup)?;
     } else {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
     }
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Lists of revoked certificates are for the whole chain, and not good after their time: one that nobody renews is as good as
+/// none, and would not be noticed.
+fn client_verifier(clients: &ClientTls) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let unusable = |file: &FileReference, reason: String| TlsError::Clients {
+        file: file.clone(),
+        reason,
+    };
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(&clients.ca, "certificate authority")? {
+        roots
+            .add(authority)
+            .map_err(|error| unusable(&clients.ca, error.to_string()))?;
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    if let Some(file) = &clients.crl {
+        let text = read(file, "list of revoked certificates")?;
+        let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(&text)
+            .collect::<Result<_, _>>()
+            .map_err(|error| unusable(file, error.to_string()))?;
+        if lists.is_empty() {
+            return Err(unusable(file, "it has no X509 CRL section".to_owned()));
+        }
+        verifier = verifier.with_crls(lists).enforce_revocation_expiration();
+    }
+    if !clients.required {
+        verifier = verifier.allow_unauthenticated();
+    }
+    let file = clients.crl.as_ref().unwrap_or(&clients.ca);
+    verifier.build().map_err(|error| unusable(file, error.to_string()))
 }
 
 /// All certificates of a PEM file.

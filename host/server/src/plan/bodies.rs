@@ -2,6 +2,9 @@
 
 use super::{BodyStep, Handling, Peak};
 
+/// What a content coding keeps of a stream, at most: the window of brotli or zstd, and what goes in and comes out.
+const CODING_BYTES: u64 = 18 << 20;
+
 /// A body on its way.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum OnItsWay {
@@ -125,9 +128,46 @@ impl Walk {
         self.holds(by);
     }
 
+    /// The response's body is copied as it goes, as far as `most` bytes.
+    pub(super) fn keeps(&mut self, by: &str, most: u64) {
+        self.response_filters = self.response_filters.saturating_add(most);
+        self.holds(by);
+    }
+
     /// A plugin runs, with what is held now.
     pub(super) fn runs(&mut self, by: &str, guest: Guest) {
         self.note(self.held().saturating_add(guest.bytes()), by);
+    }
+
+    /// The request's body, of at most `longest` bytes then, goes through a content coding.
+    pub(super) fn code_request(&mut self, by: &str, longest: u64) {
+        self.request_filters = self
+            .request_filters
+            .saturating_add(CODING_BYTES + self.request_body.held());
+        self.request_body = OnItsWay::Bounded(longest);
+        self.holds(by);
+    }
+
+    /// The same of the response's, which may become so much longer.
+    pub(super) fn code_response(&mut self, by: &str, longer: u64) {
+        self.response_filters = self
+            .response_filters
+            .saturating_add(CODING_BYTES + self.response_body.held());
+        if let Some(longest) = self.response_body.longest() {
+            self.response_body = OnItsWay::Bounded(longest.saturating_add(longer));
+        }
+        self.holds(by);
+    }
+
+    /// Somebody looks into the start of a body, and needs so many bytes for it. They may be held until they are sent.
+    pub(super) fn inspects(&mut self, by: &str, bytes: u64) {
+        self.request_filters = self.request_filters.saturating_add(bytes);
+        self.holds(by);
+    }
+
+    /// A stage needs so much for a moment.
+    pub(super) fn works(&mut self, by: &str, bytes: u64) {
+        self.note(self.held().saturating_add(bytes), by);
     }
 
     /// Nothing else runs, and bodies are held.

@@ -1,13 +1,17 @@
 //! The plan of one route, and why there is none.
 
 use gatewright_config::{
-    ByteSize, GatewayConfig, IntegrationConfig, PluginConfig, PluginIntegrationConfig, PluginStageConfig, RouteConfig,
-    StageKind,
+    BodyConfig, ByteSize, CacheConfig, DecompressConfig, GatewayConfig, IntegrationConfig, PluginConfig,
+    PluginIntegrationConfig, PluginStageConfig, RequestSizeConfig, RouteConfig, SigV4Config, StageKind, ValidateConfig,
+    WafConfig, WafLarger, WafMode,
 };
 use gatewright_wasm::{PluginKind, PluginSummary};
 
 use super::bodies::{Guest, OnItsWay, Walk, step};
 use super::{BodyPlan, Handling, Impossible};
+
+/// How many times its text the tree of a JSON text may take.
+const TREE: u64 = 32;
 
 /// Makes the plan of a route. `plugin` knows the plugins that are loaded; one that is not answers nothing and holds
 /// nothing.
@@ -26,20 +30,46 @@ pub fn plan<'a>(
         walk: Walk::new(),
         notes: Vec::new(),
     };
-    let stages: Vec<_> = route
-        .chain
-        .iter()
-        .filter_map(|stage| match &stage.kind {
-            StageKind::Plugin(use_) => Some((use_, stage.line, plugin(&use_.plugin)?)),
+    let mut cached = false;
+    for stage in &route.chain {
+        match &stage.kind {
+            StageKind::Plugin(use_) => {
+                if let Some(summary) = plugin(&use_.plugin) {
+                    if cached {
+                        comes_after_cache(use_, stage.line, summary)?;
+                    }
+                    planning.request(use_, stage.line, summary)?;
+                }
+            }
+            StageKind::Body(config) => planning.make_request(config),
+            StageKind::Cache(_) => cached = true,
+            StageKind::Decompress(config) => planning.decode_request(config),
+            StageKind::RequestSize(config) => planning.request_size(config),
+            StageKind::SigV4(config) => planning.sigv4(config, stage.line)?,
+            StageKind::Validate(config) => planning.validate(config),
+            StageKind::Waf(config) => planning.waf(config),
             StageKind::ApiKey(_)
+            | StageKind::Basic(_)
+            | StageKind::Compress(_)
+            | StageKind::CorrelationId(_)
             | StageKind::Cors(_)
+            | StageKind::ForwardAuth(_)
             | StageKind::Headers(_)
             | StageKind::Ip(_)
-            | StageKind::Throttle(_) => None,
-        })
-        .collect();
-    for (use_, line, summary) in &stages {
-        planning.request(use_, *line, summary)?;
+            | StageKind::Jwt(_)
+            | StageKind::LambdaAuthorizer(_)
+            | StageKind::Mtls(_)
+            | StageKind::Oauth2Introspection(_)
+            | StageKind::OidcLogin(_)
+            | StageKind::Policy(_)
+            | StageKind::Redirect(_)
+            | StageKind::Rewrite(_)
+            | StageKind::Concurrency(_)
+            | StageKind::Quota(_)
+            | StageKind::UsagePlan(_)
+            | StageKind::Shed(_)
+            | StageKind::Throttle(_) => {}
+        }
     }
     match &route.integration {
         IntegrationConfig::Http(http) => planning.http(&format!("http:{}", http.upstream)),
@@ -48,10 +78,59 @@ pub fn plan<'a>(
         }
         IntegrationConfig::Plugin(use_) => planning.integration(use_, plugin(&use_.plugin))?,
     }
-    for (use_, line, summary) in stages.iter().rev() {
-        planning.response(use_, *line, summary)?;
+    for stage in route.chain.iter().rev() {
+        match &stage.kind {
+            StageKind::Plugin(use_) => {
+                if let Some(summary) = plugin(&use_.plugin) {
+                    planning.response(use_, stage.line, summary)?;
+                }
+            }
+            StageKind::Body(config) => planning.make_response(config),
+            StageKind::Cache(cache) => planning.cache(cache),
+            StageKind::Compress(_) => planning.encode_response(),
+            StageKind::Decompress(config) => planning.decode_response(config),
+            StageKind::ApiKey(_)
+            | StageKind::Basic(_)
+            | StageKind::Concurrency(_)
+            | StageKind::CorrelationId(_)
+            | StageKind::Cors(_)
+            | StageKind::ForwardAuth(_)
+            | StageKind::Headers(_)
+            | StageKind::Ip(_)
+            | StageKind::Jwt(_)
+            | StageKind::Quota(_)
+            | StageKind::LambdaAuthorizer(_)
+            | StageKind::Mtls(_)
+            | StageKind::Oauth2Introspection(_)
+            | StageKind::OidcLogin(_)
+            | StageKind::Policy(_)
+            | StageKind::Redirect(_)
+            | StageKind::RequestSize(_)
+            | StageKind::Rewrite(_)
+            | StageKind::SigV4(_)
+            | StageKind::Shed(_)
+            | StageKind::Throttle(_)
+            | StageKind::UsagePlan(_)
+            | StageKind::Validate(_)
+            | StageKind::Waf(_) => {}
+        }
     }
     Ok(planning.done())
+}
+
+/// What the cache has would be served to those whom this one keeps out.
+fn comes_after_cache(use_: &PluginStageConfig, line: usize, plugin: &PluginSummary) -> Result<(), Impossible> {
+    if !plugin.kinds.contains(&PluginKind::Authorizer) {
+        return Ok(());
+    }
+    let name = &use_.plugin;
+    Err(Impossible {
+        line,
+        reason: format!(
+            "plugin `{name}` is an authorizer and comes after `cache`: what the cache has would be served to everybody; put \
+             it before `cache`"
+        ),
+    })
 }
 
 /// The largest body that any of its listeners lets in.
@@ -93,6 +172,163 @@ impl Planning<'_> {
             self.walk.request.push(step(name, filters(&limits)));
         }
         Ok(())
+    }
+
+    /// A body is compared with its signature as a whole.
+    fn sigv4(&mut self, stage: &SigV4Config, line: usize) -> Result<(), Impossible> {
+        const NAME: &str = "sigv4";
+        let most = stage.body_bytes;
+        let longest = self.walk.request_body.longest().unwrap_or(self.limit.0);
+        if stage.unsigned_payload {
+            // What is not signed goes by, however long it is.
+            let before = self.walk.request_body;
+            let most_bytes = self.walk.collect_request(NAME, most.0.min(longest));
+            self.walk.request_body = before;
+            let status_above = None;
+            self.walk.request.push(step(
+                NAME,
+                Handling::Keeps {
+                    most_bytes,
+                    status_above,
+                },
+            ));
+            return Ok(());
+        }
+        if let Some(allowed) = self
+            .route
+            .body_bytes
+            .filter(|allowed| *allowed > most && longest > most.0)
+        {
+            let reason = format!(
+                "the route lets in bodies of {allowed}, but stage `{NAME}` compares whole bodies and takes at most {most}; set \
+                 `body = \"{allowed}\"` of the stage, or a lower `body` of the route"
+            );
+            return Err(Impossible { line, reason });
+        }
+        let does = Handling::Keeps {
+            most_bytes: self.walk.collect_request(NAME, most.0.min(longest)),
+            status_above: (longest > most.0).then_some(413),
+        };
+        self.walk.request.push(step(NAME, does));
+        Ok(())
+    }
+
+    /// Nothing longer comes by from here on.
+    fn request_size(&mut self, config: &RequestSizeConfig) {
+        if let Some(most) = config.body_bytes {
+            self.limit = self.limit.min(most);
+        }
+    }
+
+    /// What is validated is held, and for a while what was read of it too.
+    fn validate(&mut self, config: &ValidateConfig) {
+        if config.schema.is_none() {
+            return;
+        }
+        let most = config.body_bytes.0;
+        let longest = self.walk.request_body.longest().unwrap_or(self.limit.0);
+        let status_above = (longest > most).then_some(413);
+        let most_bytes = self.walk.collect_request("validate", most);
+        self.walk.works("validate", most_bytes.saturating_mul(TREE));
+        self.walk.request.push(step(
+            "validate",
+            Handling::Keeps {
+                most_bytes,
+                status_above,
+            },
+        ));
+    }
+
+    /// A template makes the request's body.
+    fn make_request(&mut self, config: &BodyConfig) {
+        if config.request.is_some() {
+            let most = config.body_bytes.0;
+            let read = self.walk.collect_request("body", most);
+            self.walk.works(
+                "body",
+                read.saturating_mul(2 * TREE).saturating_add(config.output_bytes.0),
+            );
+            self.walk.request_body = OnItsWay::Held(config.output_bytes.0);
+            self.walk.holds("body");
+            self.walk.request.push(made(config));
+        }
+    }
+
+    fn make_response(&mut self, config: &BodyConfig) {
+        if config.response.is_some() {
+            let read = self.walk.collect_response("body", config.body_bytes.0);
+            self.walk.works(
+                "body",
+                read.saturating_mul(2 * TREE).saturating_add(config.output_bytes.0),
+            );
+            self.walk.response_body = OnItsWay::Held(config.output_bytes.0);
+            self.walk.holds("body");
+            self.walk.response.push(made(config));
+        }
+    }
+
+    /// What comes in may become longer, and is held no more than a chunk at a time.
+    fn decode_request(&mut self, config: &DecompressConfig) {
+        if !config.request {
+            return;
+        }
+        let most = config.body_bytes.0;
+        let longest = self.walk.request_body.longest().unwrap_or(self.limit.0);
+        // What is not encoded stays as long as it was.
+        self.walk.code_request("decompress", longest.max(most));
+        self.walk
+            .request
+            .push(step("decompress", Handling::Codes { most_bytes: Some(most) }));
+    }
+
+    fn decode_response(&mut self, config: &DecompressConfig) {
+        if config.response {
+            let most_bytes = Some(config.body_bytes.0);
+            self.walk.code_response("decompress", config.body_bytes.0);
+            self.walk
+                .response
+                .push(step("decompress", Handling::Codes { most_bytes }));
+        }
+    }
+
+    fn encode_response(&mut self) {
+        // What cannot be compressed becomes a little longer.
+        self.walk.code_response("compress", 1 << 10);
+        self.walk
+            .response
+            .push(step("compress", Handling::Codes { most_bytes: None }));
+    }
+
+    /// What is inspected is held once as it came, and once more where it is decoded for it.
+    fn waf(&mut self, config: &WafConfig) {
+        let most = config.body_bytes.0;
+        if most == 0 {
+            return;
+        }
+        let longest = self.walk.request_body.longest().unwrap_or(self.limit.0);
+        let refuses = config.mode == WafMode::Block && config.larger == WafLarger::Refuse;
+        let status_above = (refuses && longest > most).then_some(413);
+        let most_bytes = most.min(longest);
+        self.walk.inspects("waf", most_bytes.saturating_mul(2));
+        if status_above.is_some() {
+            self.notes.push(format!(
+                "bodies of text, forms, JSON and XML over {} are answered 413 because of stage `waf`, though the route lets in {}",
+                config.body_bytes, self.limit
+            ));
+        }
+        self.walk.request.push(step(
+            "waf",
+            Handling::Inspects {
+                most_bytes,
+                status_above,
+            },
+        ));
+    }
+
+    fn cache(&mut self, cache: &CacheConfig) {
+        let most_bytes = cache.object_bytes.0;
+        self.walk.keeps("cache", most_bytes);
+        self.walk.response.push(step("cache", Handling::Copies { most_bytes }));
     }
 
     fn http(&mut self, name: &str) {
@@ -258,6 +494,16 @@ impl Planning<'_> {
             notes: self.notes,
         }
     }
+}
+
+fn made(config: &BodyConfig) -> super::BodyStep {
+    step(
+        "body",
+        Handling::Remakes {
+            most_bytes: config.body_bytes.0,
+            made_bytes: config.output_bytes.0,
+        },
+    )
 }
 
 fn guest(limits: &PluginConfig) -> Guest {

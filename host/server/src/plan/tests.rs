@@ -240,3 +240,22 @@ fn a_plugin_that_is_not_loaded_holds_nothing() {
     let plan = of(&format!("chain = [{{ plugin = \"gone\" }}]\n{HTTP}"), "").unwrap();
     assert_eq!(plan.memory.bytes, 0);
 }
+
+#[test]
+fn a_waf_looks_into_a_body_that_goes_on_as_it_came() {
+    let plan = of(&format!("chain = [{{ use = \"waf\" }}]\n{HTTP}"), "").unwrap();
+    assert_eq!(
+        words(&plan.request),
+        ["waf looks into the first 64KiB; 413 above", "http:app streams"]
+    );
+    assert_eq!((plan.memory.bytes, plan.memory.at.as_str()), (128 << 10, "waf"));
+    assert_eq!(plan.summary()["request"], "inspected by waf");
+    let chain = "chain = [{ use = \"waf\", larger = \"inspect-start\", body = \"1KiB\" }]";
+    let plan = of(&format!("{chain}\n{HTTP}"), "").unwrap();
+    assert_eq!(
+        words(&plan.request)[0],
+        "waf looks into the first 1KiB; the rest streams"
+    );
+    let plan = of(&format!("chain = [{{ use = \"waf\", body = \"0B\" }}]\n{HTTP}"), "").unwrap();
+    assert_eq!(words(&plan.request), ["http:app streams"]);
+}

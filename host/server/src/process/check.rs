@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gatewright_config::{AccessLogConfig, AccessLogOutput, GatewayConfig};
+use gatewright_config::{AccessLogConfig, AccessLogOutput, GatewayConfig, ResponseCacheConfig};
 use gatewright_wasm::Compiler;
 
 use super::StartError;
@@ -36,6 +36,11 @@ pub fn check(file: &Path, file_only: bool, compiler: &Compiler) -> Result<Option
     let config = GatewayConfig {
         access_log: AccessLogConfig {
             output: AccessLogOutput::Off,
+        },
+        // The folder is a running gateway's.
+        response_cache: ResponseCacheConfig {
+            disk: None,
+            ..config.response_cache
         },
         ..config
     };

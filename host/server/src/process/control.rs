@@ -61,6 +61,7 @@ impl Control {
                 config,
                 registry(&metrics, &foundation),
                 Arc::clone(&status),
+                Arc::clone(&foundation.responses),
                 events.clone(),
             )?),
             None => None,
@@ -167,6 +168,9 @@ impl Control {
         versions::keep(&generation);
         // From here on nothing can fail.
         self.number += 1;
+        self.foundation
+            .responses
+            .resize(generation.config.response_cache.bytes.0);
         self.live.publish(gateway);
         self.generation = generation;
         self.listeners.apply(prepared, &self.workers, &self.live);
@@ -177,11 +181,13 @@ impl Control {
         self.foundation.probations.published(&self.generation);
         descriptors::warn_of_too_few(&self.generation.config);
         self.foundation.metrics.reloaded(Some(self.number));
+        self.foundation.issuers.refresh();
         self.status
             .publish(&self.generation, self.number, self.options.config.clone());
     }
 
     fn close_idle(&self) {
+        self.foundation.issuers.refresh();
         self.generation
             .upstreams
             .values()

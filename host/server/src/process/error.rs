@@ -9,8 +9,11 @@ use gatewright_wasm::PluginError;
 use crate::admin::AdminError;
 use crate::approval::LockError;
 use crate::assemble::AssembleError;
+use crate::cache::disk::DiskError;
 use crate::listener::tls::TlsError;
 use crate::state::opening::OpenError;
+use crate::state::snapshot::SnapshotError;
+use crate::token::issuers::KeysError;
 
 /// Why the gateway does not start, or a reload is not published. One message each, with what to do.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// What was spent of quotas cannot be kept.
+    #[error("state.snapshot: {0}")]
+    Snapshot(#[from] SnapshotError),
     /// The admin address cannot be served.
     #[error(transparent)]
     Admin(#[from] AdminError),
@@ -66,10 +72,23 @@ impl StartError {
         Self::Config(error.place().mistake(file, error))
     }
 
+    /// The folder for responses that the configuration `file` names cannot be used.
+    pub(super) fn disk(file: &Path, error: &DiskError) -> Self {
+        Self::Config(error.place().mistake(file, error))
+    }
+
     /// What the configuration `file` means cannot be made.
     pub(super) fn assemble(file: &Path, error: AssembleError) -> Self {
         match error {
             AssembleError::Upstream(error) => Self::Config(error.place().mistake(file, &error)),
+            AssembleError::Tokens {
+                source: KeysError::Setup(error),
+                ..
+            } => Self::Config(error.place().mistake(file, &error)),
+            AssembleError::Tokens {
+                source: KeysError::Secret { ref place, .. } | KeysError::Short(ref place),
+                ..
+            } => Self::Config(place.mistake(file, &error)),
             AssembleError::Lock(LockError::Wrong(errors)) => Self::Config(errors),
             AssembleError::Secret { ref place, .. } => Self::Config(place.mistake(file, &error)),
             error => Self::Assemble {

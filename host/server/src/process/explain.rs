@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatewright_config::{AccessLogConfig, AccessLogOutput, GatewayConfig, ListenerConfig};
+use gatewright_config::{AccessLogConfig, AccessLogOutput, GatewayConfig, ListenerConfig, ResponseCacheConfig};
 use gatewright_core::ClientAddress;
 use gatewright_wasm::Compiler;
 use http::Request;
@@ -69,6 +69,11 @@ pub fn explain(file: &Path, question: Question, compiler: &Compiler) -> Result<J
     let config = GatewayConfig {
         access_log: AccessLogConfig {
             output: AccessLogOutput::Off,
+        },
+        // The folder is a running gateway's.
+        response_cache: ResponseCacheConfig {
+            disk: None,
+            ..config.response_cache
         },
         ..config
     };

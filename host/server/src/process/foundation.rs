@@ -10,10 +10,15 @@ use prometheus_client::registry::Registry;
 use super::StartError;
 use crate::access_log::AccessLog;
 use crate::assemble::Foundation;
+use crate::cache::disk::Disk;
+use crate::cache::store::Store;
 use crate::candidate::Probations;
+use crate::shedding::Shedders;
 use crate::state::opening;
 use crate::state::scoped::Scoped;
+use crate::state::snapshot::Snapshots;
 use crate::telemetry::{Metrics, Telemetry};
+use crate::token::issuers::Issuers;
 use crate::trial::proof::Proofs;
 use crate::upstream::screen::SystemResolver;
 use crate::via;
@@ -56,15 +61,26 @@ pub(super) fn foundation(
             memory: config.plugins.compile_memory,
         },
     };
+    let state = Arc::new(Scoped::new(redis, metrics.state()));
+    let snapshots = Snapshots::start(&config.state, Arc::clone(&state))?;
+    let disk = config.response_cache.disk.as_ref();
+    let disk = disk.map(|disk| Disk::open(disk, metrics.cache()).map_err(|error| StartError::disk(file, &error)));
+    let disk = disk.transpose()?;
+    let via = via::own();
     Ok(Foundation {
         plugins: PluginHost::new(settings.clone())?,
         probations: Probations::default(),
         proofs: Proofs::new(settings),
-        state: Arc::new(Scoped::new(redis, metrics.state())),
+        state,
+        snapshots,
+        shedders: Shedders::default(),
+        passwords: Arc::default(),
+        responses: Store::new(config.response_cache.bytes.0, disk, metrics.cache()),
         telemetry: Telemetry::new(Arc::clone(metrics), access_log),
         metrics: Arc::clone(metrics),
         resolver: Arc::new(SystemResolver::default()),
-        via: via::own(),
+        issuers: Issuers::new(Arc::clone(metrics), via.clone(), workers),
+        via,
         explaining: None,
         workers,
     })
@@ -84,6 +100,11 @@ pub(super) fn warn_of_fixed(before: &GatewayConfig, after: &GatewayConfig) {
         ("server.workers", before.server.workers != after.server.workers),
         ("admin", before.admin != after.admin),
         ("access_log", before.access_log != after.access_log),
+        ("state", before.state != after.state),
+        (
+            "response_cache.disk",
+            before.response_cache.disk != after.response_cache.disk,
+        ),
         ("redis", before.redis != after.redis),
         ("plugins.store", before.plugins.store != after.plugins.store),
         ("plugins.instances", before.plugins.instances != after.plugins.instances),

@@ -3,14 +3,22 @@
 //! Keys are kept as SHA-256 digests. They are long and random, so a fast hash hides them as well as a slow one would,
 //! and looking a digest up tells nothing of the keys near it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::time::SystemTime;
 
 use gatewright_config::{ApiKeyConfig, ApiKeyEntry, ApiKeySource};
-use gatewright_core::{Exchange, Flow, Problem, ProblemKind, Request, Stage, Step, Value};
-use http::header::{self, HeaderName, HeaderValue};
-use percent_encoding::percent_decode_str;
+use gatewright_core::{Attributes, Exchange, Flow, Problem, ProblemKind, Request, Stage, Step, Value};
+use http::header::{self, HeaderValue};
 use sha2::{Digest as _, Sha256};
 
+use super::usage_plan::USAGE_PLANS;
+use crate::token::carriers::Carrier;
+
+/// The attribute that names the key.
+const API_KEY: &str = "auth.api_key";
+/// The attribute in which authorizers name a key.
+const USAGE_KEY: &str = "auth.usage_key";
 /// Keys longer than this are nobody's, and not worth hashing.
 const MAX_KEY_BYTES: usize = 1024;
 
@@ -21,16 +29,22 @@ pub struct ApiKey {
     sources: Vec<Source>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Key {
     name: String,
     enabled: bool,
+    /// From when on it is not accepted, in seconds since 1970.
+    expires: Option<u64>,
+    /// The names of its usage plans, with spaces between them; empty for none.
+    usage_plans: String,
 }
 
 #[derive(Debug)]
 enum Source {
-    Header { name: HeaderName, scheme: Option<String> },
-    Query(String),
+    /// The client sends it.
+    Request(Carrier),
+    /// An authorizer has named it.
+    Authorizer,
 }
 
 impl Stage for ApiKey {
@@ -39,51 +53,80 @@ impl Stage for ApiKey {
     }
 
     fn on_request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Problem>> {
-        Step::ready(self.check(&exchange.request).map(|name| {
-            exchange.record.principal = Some(name.to_owned());
-            exchange.attributes.set("auth.principal", Value::Text(name.to_owned()));
-            Flow::Proceed
-        }))
+        let key = match self.check(&exchange.request, &exchange.attributes) {
+            Ok(key) => key,
+            Err(problem) => return Step::ready(Err(problem)),
+        };
+        // A key says which program it is. Who the client is, an authorizer before it knows better.
+        if exchange.principal().is_none() {
+            exchange.authenticate("api-key", &key.name);
+        }
+        exchange.record.api_key = Some(key.name.clone());
+        exchange.attributes.set(API_KEY, Value::Text(key.name.clone()));
+        if !key.usage_plans.is_empty() {
+            exchange
+                .attributes
+                .set(USAGE_PLANS, Value::Text(key.usage_plans.clone()));
+        }
+        Step::ready(Ok(Flow::Proceed))
     }
 }
 
 impl ApiKey {
     /// A stage that knows these keys.
-    pub fn new(config: &ApiKeyConfig, keys: Vec<ApiKeyEntry>) -> Self {
+    pub fn new(config: &ApiKeyConfig, entries: &[ApiKeyEntry]) -> Self {
         let sources = config.sources.iter().filter_map(Source::new).collect();
-        let keys = keys
-            .into_iter()
-            .map(|entry| {
-                (
-                    entry.sha256,
+        let mut keys = HashMap::with_capacity(entries.len());
+        for entry in entries {
+            let key = Key {
+                name: entry.name.clone(),
+                enabled: entry.enabled,
+                expires: entry.expires,
+                usage_plans: entry.usage_plans.join(" "),
+            };
+            if let Some(previous) = entry.previous {
+                let expires = key
+                    .expires
+                    .map_or(previous.until, |expires| expires.min(previous.until));
+                keys.insert(
+                    previous.sha256,
                     Key {
-                        name: entry.name,
-                        enabled: entry.enabled,
+                        expires: Some(expires),
+                        ..key.clone()
                     },
-                )
-            })
-            .collect();
+                );
+            }
+            keys.insert(entry.sha256, key);
+        }
         Self { keys, sources }
     }
 
-    /// The name of the key that the request has.
-    fn check(&self, request: &Request) -> Result<&str, Problem> {
+    /// The key that the request has.
+    fn check(&self, request: &Request, attributes: &Attributes) -> Result<&Key, Problem> {
         let Some((source, key)) = self
             .sources
             .iter()
-            .find_map(|source| Some((source, source.read(request)?)))
+            .find_map(|source| Some((source, source.read(request, attributes)?)))
         else {
-            return Err(self.unauthorized("no API key"));
+            return Err(match self.sources.as_slice() {
+                // The client has done what it could.
+                [Source::Authorizer] => invalid("the authorizer has named no usage key"),
+                _ => self.unauthorized("no API key"),
+            });
         };
         let known = (key.len() <= MAX_KEY_BYTES)
-            .then(|| self.keys.get(&Sha256::digest(&key)[..]))
+            .then(|| self.keys.get(&digest(&key)))
             .flatten();
-        match known {
-            Some(key) if key.enabled => Ok(&key.name),
-            // Credentials of an authentication scheme that prove nothing are answered like none (RFC 9110, 15.5.2).
-            _ if source.scheme().is_some() => Err(self.unauthorized("unknown or disabled API key")),
-            _ => Err(Problem::new(ProblemKind::InvalidApiKey).with_cause("unknown or disabled API key")),
-        }
+        let reason = match known {
+            Some(key) if key.enabled && !key.is_over() => return Ok(key),
+            Some(key) => format!("the API key of `{}` is disabled or over", key.name),
+            None => "unknown API key".to_owned(),
+        };
+        // Credentials of an authentication scheme that prove nothing are answered like none (RFC 9110, 15.5.2).
+        Err(match source.scheme() {
+            Some(_) => self.unauthorized(&reason),
+            None => invalid(&reason),
+        })
     }
 
     fn unauthorized(&self, cause: &str) -> Problem {
@@ -96,67 +139,57 @@ impl ApiKey {
     }
 }
 
+/// What is kept of a key.
+pub fn digest(key: &[u8]) -> [u8; 32] {
+    Sha256::digest(key).into()
+}
+
+fn invalid(cause: &str) -> Problem {
+    Problem::new(ProblemKind::InvalidApiKey).with_cause(cause)
+}
+
+impl Key {
+    fn is_over(&self) -> bool {
+        self.expires.is_some_and(|expires| {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            now.map_or(0, |now| now.as_secs()) >= expires
+        })
+    }
+}
+
 impl Source {
     /// None for a name that is no header name; the configuration has refused such.
     fn new(config: &ApiKeySource) -> Option<Self> {
         Some(match config {
-            ApiKeySource::Header { name, scheme } => Self::Header {
-                name: HeaderName::from_bytes(name.as_bytes()).ok()?,
-                scheme: scheme.clone(),
-            },
-            ApiKeySource::Query(name) => Self::Query(name.clone()),
+            ApiKeySource::Header { name, scheme } => Self::Request(Carrier::header(name, scheme.as_deref())?),
+            ApiKeySource::Query(name) => Self::Request(Carrier::Query(name.clone())),
+            ApiKeySource::Authorizer => Self::Authorizer,
         })
     }
 
     fn scheme(&self) -> Option<&str> {
         match self {
-            Self::Header { scheme, .. } => scheme.as_deref(),
-            Self::Query(_) => None,
+            Self::Request(Carrier::Header { scheme, .. }) => scheme.as_deref(),
+            Self::Request(_) | Self::Authorizer => None,
         }
     }
 
-    /// The key that the request has here. Two values are none: whoever is behind might take the other one.
-    fn read(&self, request: &Request) -> Option<Vec<u8>> {
+    /// The key that the request has here.
+    fn read<'r>(&self, request: &'r Request, attributes: &'r Attributes) -> Option<Cow<'r, [u8]>> {
         match self {
-            Self::Header { name, scheme } => {
-                let mut values = request.headers.get_all(name).iter();
-                let value = values.next()?.as_bytes();
-                if values.next().is_some() {
-                    return None;
-                }
-                match scheme {
-                    Some(scheme) => credentials(value, scheme).map(<[u8]>::to_vec),
-                    None => Some(value.to_vec()),
-                }
-            }
-            Self::Query(name) => read_query(request.query()?, name),
+            Self::Request(carrier) => carrier.read(request),
+            Self::Authorizer => match attributes.get(USAGE_KEY)? {
+                Value::Text(key) if !key.is_empty() => Some(Cow::Borrowed(key.as_bytes())),
+                _ => None,
+            },
         }
     }
-}
-
-/// What follows the scheme and a space; schemes are compared without case (RFC 9110, section 11.1).
-fn credentials<'v>(value: &'v [u8], scheme: &str) -> Option<&'v [u8]> {
-    let (found, rest) = value.split_at_checked(scheme.len())?;
-    if !found.eq_ignore_ascii_case(scheme.as_bytes()) || !rest.starts_with(b" ") {
-        return None;
-    }
-    Some(rest.trim_ascii())
-}
-
-fn read_query(query: &str, name: &str) -> Option<Vec<u8>> {
-    let mut values = query.split('&').filter_map(|pair| {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        percent_decode_str(key)
-            .eq(name.bytes())
-            .then(|| percent_decode_str(value).collect())
-    });
-    let value = values.next();
-    if values.next().is_some() { None } else { value }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gatewright_config::PreviousKeyEntry;
     use http::{HeaderMap, Method, Version};
 
     fn stage(sources: Vec<ApiKeySource>) -> ApiKey {
@@ -164,15 +197,16 @@ mod tests {
             name: name.to_owned(),
             sha256: Sha256::digest(key).into(),
             enabled,
+            description: None,
+            expires: None,
+            previous: None,
+            usage_plans: Vec::new(),
         };
         let config = ApiKeyConfig {
             keys: "keys.toml".into(),
             sources,
         };
-        ApiKey::new(
-            &config,
-            vec![entry("partner", "k-1", true), entry("former", "k-2", false)],
-        )
+        ApiKey::new(&config, &[entry("partner", "k-1", true), entry("former", "k-2", false)])
     }
 
     fn request(target: &'static str, fields: &[(&'static str, &'static str)]) -> Request {
@@ -193,8 +227,8 @@ mod tests {
 
     fn verdict(stage: &ApiKey, request: &Request) -> Result<String, u16> {
         stage
-            .check(request)
-            .map(str::to_owned)
+            .check(request, &Attributes::default())
+            .map(|key| key.name.clone())
             .map_err(|problem| problem.status().as_u16())
     }
 
@@ -230,7 +264,7 @@ mod tests {
         );
         for value in ["Bearer k-3", "Bearer", "Basic k-1", "k-1", "Bearerk-1"] {
             let request = request("/", &[("authorization", value)]);
-            let problem = stage.check(&request).unwrap_err();
+            let problem = stage.check(&request, &Attributes::default()).unwrap_err();
             assert_eq!(problem.status(), 401, "{value}");
             assert_eq!(problem.headers()[0].1, "Bearer");
         }
@@ -245,5 +279,48 @@ mod tests {
         );
         assert_eq!(verdict(&stage, &request("/?api_key=k-1&api_key=k-1", &[])), Err(401));
         assert_eq!(verdict(&stage, &request("/?api_key=", &[])), Err(403));
+    }
+
+    #[test]
+    fn a_key_and_the_one_that_it_replaces_end_when_they_should() {
+        let hash = |key: &str| Sha256::digest(key).into();
+        let entry = |name: &str, expires, until| ApiKeyEntry {
+            name: name.to_owned(),
+            sha256: hash(&format!("{name}-new")),
+            enabled: true,
+            description: None,
+            expires,
+            previous: Some(PreviousKeyEntry {
+                sha256: hash(&format!("{name}-old")),
+                until,
+            }),
+            usage_plans: vec!["a".to_owned(), "b".to_owned()],
+        };
+        let config = ApiKeyConfig {
+            keys: "keys.toml".into(),
+            sources: vec![ApiKeySource::Authorizer],
+        };
+        let stage = ApiKey::new(
+            &config,
+            &[
+                entry("both", None, u64::MAX),
+                entry("new", None, 1),
+                entry("none", Some(1), u64::MAX),
+            ],
+        );
+        let verdict = |key: &str| {
+            let mut attributes = Attributes::default();
+            attributes.set(USAGE_KEY, Value::Text(key.to_owned()));
+            let found = stage.check(&request("/", &[]), &attributes);
+            found
+                .map(|key| key.usage_plans.clone())
+                .map_err(|problem| problem.status().as_u16())
+        };
+        for good in ["both-new", "both-old", "new-new"] {
+            assert_eq!(verdict(good), Ok("a b".to_owned()), "{good}");
+        }
+        for bad in ["new-old", "none-new", "none-old", ""] {
+            assert_eq!(verdict(bad), Err(403), "{bad}");
+        }
     }
 }

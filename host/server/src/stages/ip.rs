@@ -88,6 +88,8 @@ mod tests {
             peer: ClientAddress::Unix,
             address: address.parse().ok(),
             tls: false,
+            trusted: false,
+            certificate: None,
         };
         stage.verdict(&client).is_none()
     }

@@ -1,23 +1,33 @@
 //! State in this process: exact for one gateway, gone when it stops. What plugins keep is bounded for each of them, so
 //! that none of them costs another one, or a stage, its entries.
 
+mod places;
+mod quotas;
 mod table;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use gatewright_core::{Counted, Entry, Expected, Limit, Space, State, StateError, Step, Taken, TokenBucket};
+use gatewright_core::{
+    Counted, Entry, Expected, Leased, Limit, Quota, Space, Spent, State, StateError, Step, Taken, TokenBucket,
+};
 
+use self::places::Places;
+use self::quotas::Quotas;
+pub use self::quotas::{Count, CountId};
 use self::table::{Change, Room, Tables};
+use super::digest;
 
 /// Parts of the map, each with a lock of its own.
 const SHARDS: usize = 64;
 /// Buckets kept in a shard. Above that, those nearest to full make room.
 const MAX_BUCKETS: usize = 32 * 1024;
+/// Buckets that are full are looked for this often, if there were not too many before.
+const SWEEP_INTERVAL_NANOS: u64 = 60_000_000_000;
 /// Buckets looked at to find one that can go.
 const EVICTION_SAMPLE: usize = 8;
 
@@ -31,6 +41,8 @@ pub struct Embedded {
     stands_still: bool,
     hasher: RandomState,
     shards: Vec<Mutex<Shard>>,
+    quotas: Quotas,
+    places: Places,
     counters: Tables<Counter>,
     entries: Tables<Entry>,
     remembered: Tables<Bytes>,
@@ -49,6 +61,8 @@ struct Shard {
     // Nanoseconds since `started` at which the bucket is full.
     full_at: HashMap<Box<str>, u64>,
     sweep_at_len: usize,
+    /// Nanoseconds since `started`.
+    sweep_at: u64,
 }
 
 impl Default for Embedded {
@@ -58,6 +72,8 @@ impl Default for Embedded {
             stands_still: false,
             hasher: RandomState::new(),
             shards: std::iter::repeat_with(Mutex::default).take(SHARDS).collect(),
+            quotas: Quotas::default(),
+            places: Places::default(),
             counters: Tables::default(),
             entries: Tables::default(),
             remembered: Tables::default(),
@@ -68,7 +84,33 @@ impl Default for Embedded {
 
 impl State for Embedded {
     fn take<'a>(&'a self, limit: Limit<'_>, key: &str, bucket: TokenBucket) -> Step<'a, Result<Taken, StateError>> {
-        Step::ready(Ok(self.take_at(limit.name, key, bucket, self.now())))
+        Step::ready(Ok(self.take_now(limit.name, key, bucket)))
+    }
+
+    fn spend<'a>(
+        &'a self,
+        limit: Limit<'_>,
+        key: &str,
+        quota: Quota,
+        requests: u64,
+    ) -> Step<'a, Result<Spent, StateError>> {
+        let id = digest(&[limit.name, key]);
+        Step::ready(Ok(self.quotas.spend(id, quota, requests, self.calendar(), false)))
+    }
+
+    fn correct<'a>(
+        &'a self,
+        limit: Limit<'_>,
+        key: &str,
+        quota: Quota,
+        used: u64,
+    ) -> Step<'a, Result<Spent, StateError>> {
+        let id = digest(&[limit.name, key]);
+        Step::ready(Ok(self.quotas.correct(id, quota, used, self.calendar())))
+    }
+
+    fn lease<'a>(&'a self, limit: Limit<'_>, key: &str, places: u64) -> Step<'a, Result<Leased, StateError>> {
+        Step::ready(Ok(self.lease_now(limit.name, key, places)))
     }
 
     fn take_many<'a>(
@@ -144,6 +186,61 @@ impl Embedded {
         match self.stands_still {
             true => Duration::ZERO,
             false => self.started.elapsed(),
+        }
+    }
+
+    /// Seconds since 1970.
+    fn calendar(&self) -> u64 {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        match self.stands_still {
+            true => 0,
+            false => since.map_or(0, |since| since.as_secs()),
+        }
+    }
+
+    /// [`State::take`], which is done at once.
+    pub(super) fn take_now(&self, limit: &str, key: &str, bucket: TokenBucket) -> Taken {
+        self.take_at(limit, key, bucket, self.now())
+    }
+
+    /// [`State::lease`], which is done at once.
+    pub(super) fn lease_now(&self, limit: &str, key: &str, places: u64) -> Leased {
+        self.places.lease(limit, key, places)
+    }
+
+    /// Spends what the shared server will be told of when it answers again.
+    pub(super) fn spend_untold(&self, id: CountId, quota: Quota, requests: u64) -> Spent {
+        Spent {
+            counted: Counted::Locally,
+            ..self.quotas.spend(id, quota, requests, self.calendar(), true)
+        }
+    }
+
+    /// What is known of a count, to tell the shared server; `all` also what it has not been told.
+    pub(super) fn tell(&self, id: &CountId, all: bool) -> Option<Count> {
+        self.quotas.tell(id, all)
+    }
+
+    /// The shared server was not told after all.
+    pub(super) fn untell(&self, id: &CountId, told: Count) {
+        self.quotas.untell(id, told);
+    }
+
+    /// What the shared server says of a count.
+    pub(super) fn learn(&self, id: CountId, count: Count) {
+        self.quotas.learn(id, count, self.calendar());
+    }
+
+    /// The counts of quotas, to be written down; none when nothing was counted since they were asked for.
+    pub(super) fn changed_counts(&self) -> Option<Vec<(CountId, Count)>> {
+        self.quotas.take_changed().then(|| self.quotas.export(self.calendar()))
+    }
+
+    /// Counts that were written down.
+    pub(super) fn restore(&self, counts: impl IntoIterator<Item = (CountId, Count)>) {
+        let now = self.calendar();
+        for (id, count) in counts {
+            self.quotas.import(id, count, now);
         }
     }
 
@@ -285,7 +382,8 @@ impl Embedded {
 
 impl Shard {
     fn make_room(&mut self, now: u64) {
-        if self.full_at.len() >= self.sweep_at_len.max(1024) {
+        if self.full_at.len() >= self.sweep_at_len.max(1024) || now >= self.sweep_at {
+            self.sweep_at = now.saturating_add(SWEEP_INTERVAL_NANOS);
             self.full_at.retain(|_, full_at| *full_at > now);
             self.full_at.shrink_to(self.full_at.len() * 2);
             self.sweep_at_len = self.full_at.len() * 2;

@@ -4,6 +4,7 @@
 //! agree on it. Keys are digests: they are of one length whatever a client sends, and what clients send is not readable
 //! in the server.
 
+mod lease;
 mod link;
 mod scripts;
 
@@ -11,20 +12,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatewright_core::{Counted, Entry, Expected, Limit, PerWorker, Space, State, StateError, Step, Taken, TokenBucket};
+use gatewright_core::{
+    Counted, Entry, Expected, Leased, Limit, PerWorker, Quota, Space, Spent, State, StateError, Step, Taken,
+    TokenBucket,
+};
 use redis::{FromRedisValue, ScriptInvocation};
-use sha2::{Digest as _, Sha256};
 
 use self::link::Link;
 pub use self::link::{Address, RedisSettings, Servers, Tls};
 use self::scripts::Scripts;
+use super::embedded::Count;
 use crate::telemetry::StateMetrics;
 
 /// State in a shared server.
 pub struct Redis {
     /// Each worker has a connection of its own, over which its operations are pipelined.
-    links: PerWorker<Link>,
-    scripts: Scripts,
+    links: PerWorker<Arc<Link>>,
+    scripts: Arc<Scripts>,
     prefix: String,
 }
 
@@ -35,14 +39,64 @@ impl Redis {
         let prefix = settings.prefix.clone();
         let settings = Arc::new(settings);
         Self {
-            links: PerWorker::new(workers, |_| Link::new(&settings, metrics)),
-            scripts: Scripts::default(),
+            links: PerWorker::new(workers, |_| Arc::new(Link::new(&settings, metrics))),
+            scripts: Arc::default(),
             prefix,
         }
     }
 
     async fn run<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, StateError> {
         self.links.local().run(script).await.map_err(StateError::Unavailable)
+    }
+}
+
+/// What the server says of a quota.
+pub(super) struct Told {
+    pub(super) spent: Spent,
+    pub(super) count: Count,
+    /// It knew of less than the gateway.
+    pub(super) restored: bool,
+}
+
+impl Redis {
+    /// Spends from a quota, and tells the server what the gateway knows of it.
+    pub(super) fn spend_from<'a>(
+        &'a self,
+        limit: Limit<'_>,
+        key: &str,
+        quota: Quota,
+        requests: u64,
+        known: Option<Count>,
+    ) -> Step<'a, Result<Told, StateError>> {
+        let mut script = self.scripts.spend.key(self.quota_key(limit, key));
+        let known = known.map_or([0; 4], |known| {
+            [known.start, known.used, known.untold, known.corrections]
+        });
+        script
+            .arg(quota.limit)
+            .arg(quota.period.as_str())
+            .arg(requests)
+            .arg(&known);
+        Step::waiting(async move { self.run(&script).await.map(|answer| told(answer, quota)) })
+    }
+
+    /// Sets what was spent. It counts for more than all corrections that the server or the gateway knows of.
+    pub(super) fn set_spent<'a>(
+        &'a self,
+        limit: Limit<'_>,
+        key: &str,
+        quota: Quota,
+        used: u64,
+        known: Option<Count>,
+    ) -> Step<'a, Result<Told, StateError>> {
+        let mut script = self.scripts.correct.key(self.quota_key(limit, key));
+        let known = known.map_or([0; 2], |known| [known.start, known.corrections]);
+        script.arg(quota.limit).arg(quota.period.as_str()).arg(used).arg(&known);
+        Step::waiting(async move { self.run(&script).await.map(|answer| told(answer, quota)) })
+    }
+
+    fn quota_key(&self, limit: Limit<'_>, key: &str) -> String {
+        format!("{}:quota:{}", self.prefix, digest(&[limit.name, key]))
     }
 }
 
@@ -54,6 +108,33 @@ impl State for Redis {
             script.arg(interval(bucket)).arg(bucket.burst).arg(1);
             self.run::<[u64; 4]>(&script).await.map(taken)
         })
+    }
+
+    fn spend<'a>(
+        &'a self,
+        limit: Limit<'_>,
+        key: &str,
+        quota: Quota,
+        requests: u64,
+    ) -> Step<'a, Result<Spent, StateError>> {
+        let asked = self.spend_from(limit, key, quota, requests, None);
+        Step::waiting(async move { Ok(asked.await?.spent) })
+    }
+
+    fn correct<'a>(
+        &'a self,
+        limit: Limit<'_>,
+        key: &str,
+        quota: Quota,
+        used: u64,
+    ) -> Step<'a, Result<Spent, StateError>> {
+        let asked = self.set_spent(limit, key, quota, used, None);
+        Step::waiting(async move { Ok(asked.await?.spent) })
+    }
+
+    fn lease<'a>(&'a self, limit: Limit<'_>, key: &str, places: u64) -> Step<'a, Result<Leased, StateError>> {
+        let key = format!("{}:places:{}", self.prefix, digest(&[limit.name, key]));
+        Step::waiting(lease::lease(self.links.local(), &self.scripts, key, places))
     }
 
     fn take_many<'a>(
@@ -200,15 +281,9 @@ impl Family {
     }
 }
 
-/// Half of the SHA-256 of texts and where each ends, in hexadecimal digits.
+/// A digest in hexadecimal digits.
 fn digest(texts: &[&str]) -> String {
-    let mut digest = Sha256::new();
-    for text in texts {
-        digest.update((text.len() as u64).to_be_bytes());
-        digest.update(text.as_bytes());
-    }
-    let digest = digest.finalize();
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    super::digest(texts).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn interval(bucket: TokenBucket) -> u64 {
@@ -226,6 +301,26 @@ fn taken([allowed, remaining, retry_after, reset]: [u64; 4]) -> Taken {
         retry_after: Duration::from_micros(retry_after),
         reset: Duration::from_micros(reset),
         counted: Counted::AsConfigured,
+    }
+}
+
+fn told([allowed, used, start, end, reset, corrections, restored]: [u64; 7], quota: Quota) -> Told {
+    Told {
+        spent: Spent {
+            allowed: allowed == 1,
+            used,
+            remaining: quota.limit.saturating_sub(used),
+            reset: Duration::from_millis(reset),
+            counted: Counted::AsConfigured,
+        },
+        count: Count {
+            start,
+            end,
+            used,
+            untold: 0,
+            corrections,
+        },
+        restored: restored == 1,
     }
 }
 

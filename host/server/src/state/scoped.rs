@@ -1,14 +1,17 @@
 //! State where its scope wants it: in this process, or in the server that gateways share; and what happens while that
 //! one does not answer.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use gatewright_core::{
-    Away, Counted, Entry, Expected, Limit, Scope, Space, State, StateError, Step, Taken, TokenBucket,
+    Away, Counted, Entry, Expected, Lease, Leased, Limit, Quota, Scope, Space, Spent, State, StateError, Step, Taken,
+    TokenBucket,
 };
 
-use super::embedded::Embedded;
+use super::digest;
+use super::embedded::{Count, CountId, Embedded};
 use super::redis::Redis;
 use crate::telemetry::StateMetrics;
 
@@ -16,6 +19,9 @@ use crate::telemetry::StateMetrics;
 pub struct Scoped {
     here: Embedded,
     shared: Option<Redis>,
+    /// Whether the server answered the last time. What was counted without it is told only then: each attempt to tell it
+    /// may arrive.
+    answers: AtomicBool,
     metrics: StateMetrics,
 }
 
@@ -26,6 +32,7 @@ impl Scoped {
         Self {
             here: Embedded::default(),
             shared,
+            answers: AtomicBool::new(true),
             metrics,
         }
     }
@@ -35,6 +42,37 @@ impl Scoped {
     fn shared(&self) -> Result<&Redis, StateError> {
         let missing = || StateError::Unavailable("`[redis]` takes effect when the gateway is restarted".to_owned());
         self.shared.as_ref().ok_or_else(missing)
+    }
+
+    /// What this gateway knows of quotas, to be written down; none when nothing was counted since it was asked for.
+    pub(super) fn changed_counts(&self) -> Option<Vec<(CountId, Count)>> {
+        self.here.changed_counts()
+    }
+
+    /// What was written down.
+    pub(super) fn restore(&self, counts: impl IntoIterator<Item = (CountId, Count)>) {
+        self.here.restore(counts);
+    }
+
+    /// It could not be written down.
+    pub(super) fn not_written(&self) {
+        self.metrics.not_written();
+    }
+
+    /// What a limit comes to while the server does not answer.
+    fn without<T>(
+        &self,
+        away: Away,
+        reason: String,
+        open: impl FnOnce() -> T,
+        here: impl FnOnce() -> T,
+    ) -> Result<T, StateError> {
+        self.metrics.fell_back(away);
+        match away {
+            Away::Closed => Err(StateError::Unavailable(reason)),
+            Away::Open => Ok(open()),
+            Away::Local => Ok(here()),
+        }
     }
 
     /// Runs an operation on a space where its scope says.
@@ -84,23 +122,101 @@ impl State for Scoped {
             Ok(shared) => shared.take(limit, key, bucket),
             Err(error) => Step::ready(Err(error)),
         };
-        let (name, scope, key) = (limit.name.to_owned(), limit.scope, key.to_owned());
+        let (name, key) = (limit.name.to_owned(), key.to_owned());
         Step::waiting(async move {
-            let reason = match asked.await {
-                Err(StateError::Unavailable(reason)) => reason,
-                result => return result,
+            let here = || Taken {
+                counted: Counted::Locally,
+                ..self.here.take_now(&name, &key, bucket)
             };
-            self.metrics.fell_back(away);
-            match away {
-                Away::Closed => Err(StateError::Unavailable(reason)),
-                Away::Open => Ok(unlimited(bucket)),
-                Away::Local => {
-                    let taken = self.here.take(Limit { name: &name, scope }, &key, bucket).await?;
-                    Ok(Taken {
-                        counted: Counted::Locally,
-                        ..taken
-                    })
+            match asked.await {
+                Err(StateError::Unavailable(reason)) => self.without(away, reason, || unlimited(bucket), here),
+                result => result,
+            }
+        })
+    }
+
+    fn spend<'a>(
+        &'a self,
+        limit: Limit<'_>,
+        key: &str,
+        quota: Quota,
+        requests: u64,
+    ) -> Step<'a, Result<Spent, StateError>> {
+        let Scope::Cluster(away) = limit.scope else {
+            return self.here.spend(limit, key, quota, requests);
+        };
+        let id = digest(&[limit.name, key]);
+        let told = self.here.tell(&id, self.answers.load(Ordering::Relaxed));
+        let asked = match self.shared() {
+            Ok(shared) => shared.spend_from(limit, key, quota, requests, told),
+            Err(error) => Step::ready(Err(error)),
+        };
+        let telling = Telling {
+            here: &self.here,
+            id,
+            told,
+        };
+        Step::waiting(async move {
+            match asked.await {
+                Ok(answer) => {
+                    telling.done();
+                    self.answers.store(true, Ordering::Relaxed);
+                    self.here.learn(id, answer.count);
+                    if answer.restored {
+                        self.metrics.restored();
+                    }
+                    Ok(answer.spent)
                 }
+                Err(StateError::Unavailable(reason)) => {
+                    drop(telling);
+                    self.answers.store(false, Ordering::Relaxed);
+                    let here = || self.here.spend_untold(id, quota, requests);
+                    self.without(away, reason, || unmetered(quota), here)
+                }
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    fn correct<'a>(
+        &'a self,
+        limit: Limit<'_>,
+        key: &str,
+        quota: Quota,
+        used: u64,
+    ) -> Step<'a, Result<Spent, StateError>> {
+        let Scope::Cluster(_) = limit.scope else {
+            return self.here.correct(limit, key, quota, used);
+        };
+        let id = digest(&[limit.name, key]);
+        let asked = match self.shared() {
+            Ok(shared) => shared.set_spent(limit, key, quota, used, self.here.tell(&id, false)),
+            Err(error) => Step::ready(Err(error)),
+        };
+        Step::waiting(async move {
+            let answer = asked.await?;
+            self.here.learn(id, answer.count);
+            Ok(answer.spent)
+        })
+    }
+
+    fn lease<'a>(&'a self, limit: Limit<'_>, key: &str, places: u64) -> Step<'a, Result<Leased, StateError>> {
+        let Scope::Cluster(away) = limit.scope else {
+            return self.here.lease(limit, key, places);
+        };
+        let asked = match self.shared() {
+            Ok(shared) => shared.lease(limit, key, places),
+            Err(error) => Step::ready(Err(error)),
+        };
+        let (name, key) = (limit.name.to_owned(), key.to_owned());
+        Step::waiting(async move {
+            let here = || Leased {
+                counted: Counted::Locally,
+                ..self.here.lease_now(&name, &key, places)
+            };
+            match asked.await {
+                Err(StateError::Unavailable(reason)) => self.without(away, reason, unbounded, here),
+                result => result,
             }
         })
     }
@@ -179,5 +295,47 @@ fn unlimited(bucket: TokenBucket) -> Taken {
         retry_after: Duration::ZERO,
         reset: Duration::ZERO,
         counted: Counted::NotAtAll,
+    }
+}
+
+/// What asking for a place comes to while nobody counts.
+fn unbounded() -> Leased {
+    Leased {
+        lease: Some(Lease::new(())),
+        taken: 0,
+        counted: Counted::NotAtAll,
+    }
+}
+
+/// What spending comes to while nobody counts.
+fn unmetered(quota: Quota) -> Spent {
+    Spent {
+        allowed: true,
+        used: 0,
+        remaining: quota.limit,
+        reset: Duration::ZERO,
+        counted: Counted::NotAtAll,
+    }
+}
+
+/// What this gateway counted alone is on its way to the server. It is untold again unless the server has answered, also
+/// when nobody waits for the answer any more: counted twice is better than not at all.
+struct Telling<'a> {
+    here: &'a Embedded,
+    id: CountId,
+    told: Option<Count>,
+}
+
+impl Telling<'_> {
+    fn done(mut self) {
+        self.told = None;
+    }
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        if let Some(told) = self.told.take() {
+            self.here.untell(&self.id, told);
+        }
     }
 }

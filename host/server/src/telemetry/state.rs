@@ -33,6 +33,8 @@ pub struct StateMetrics {
     operations: Family<ResultLabels, Counter>,
     seconds: Histogram,
     fallbacks: Family<PolicyLabels, Counter>,
+    restored: Counter,
+    unwritten: Counter,
 }
 
 impl Default for StateMetrics {
@@ -42,6 +44,8 @@ impl Default for StateMetrics {
             operations: Family::default(),
             seconds: Histogram::new(TIMES),
             fallbacks: Family::default(),
+            restored: Counter::default(),
+            unwritten: Counter::default(),
         };
         // Zero from the beginning, so that an alert on a rate sees the first one.
         for result in RESULTS {
@@ -77,6 +81,16 @@ impl StateMetrics {
             "Operations that were done otherwise, or not at all, because the state server did not answer",
             self.fallbacks.clone(),
         );
+        gatewright.register(
+            "state_restored_quotas",
+            "Counts of quotas of which the state server knew less than the gateway, which gave them back",
+            self.restored.clone(),
+        );
+        gatewright.register(
+            "state_failed_snapshots",
+            "Snapshots of quotas that could not be written",
+            self.unwritten.clone(),
+        );
     }
 
     /// A worker is connected.
@@ -95,6 +109,16 @@ impl StateMetrics {
         let result = if done { well } else { ill };
         self.operations.get_or_create(&ResultLabels { result }).inc();
         self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// The server has lost a count, and got it back.
+    pub fn restored(&self) {
+        self.restored.inc();
+    }
+
+    /// A snapshot could not be written.
+    pub fn not_written(&self) {
+        self.unwritten.inc();
     }
 
     /// Counts an operation for which there was no answer.

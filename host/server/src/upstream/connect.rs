@@ -246,8 +246,16 @@ pub fn client_config(upstream: &UpstreamConfig) -> Result<Option<Arc<ClientConfi
     if !upstream.targets.iter().any(|target| target.tls) {
         return Ok(None);
     }
+    tls_config(upstream.ca.as_ref(), &upstream.place).map(Some)
+}
+
+/// TLS towards whoever has a certificate of these authorities, or of one of the system's. `place` is what it is for.
+///
+/// # Errors
+/// When there are no certificate authorities.
+pub fn tls_config(ca: Option<&FileReference>, place: &Place) -> Result<Arc<ClientConfig>, SetupError> {
     let mut roots = RootCertStore::empty();
-    if let Some(file) = &upstream.ca {
+    if let Some(file) = ca {
         for certificate in certificates(file, "certificate")? {
             roots.add(certificate).map_err(|source| SetupError::Authority {
                 file: Box::new(file.clone()),
@@ -259,7 +267,7 @@ pub fn client_config(upstream: &UpstreamConfig) -> Result<Option<Arc<ClientConfi
         roots.add_parsable_certificates(found.certs);
         if roots.is_empty() {
             return Err(SetupError::NoAuthorities {
-                place: upstream.place.clone(),
+                place: place.clone(),
                 errors: found.errors.len(),
             });
         }
@@ -267,11 +275,11 @@ pub fn client_config(upstream: &UpstreamConfig) -> Result<Option<Arc<ClientConfi
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|source| SetupError::Tls {
-            place: upstream.place.clone(),
+            place: place.clone(),
             source,
         })?
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Some(Arc::new(config)))
+    Ok(Arc::new(config))
 }

@@ -2,25 +2,19 @@
 //! same strict look at responses. What may be asked for has been checked by whoever hands a request over.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use gatewright_config::{ByteSize, OriginGrant, Place, PluginConfig, TargetConfig, UpstreamConfig};
-use gatewright_core::Body;
+use bytes::Bytes;
+use gatewright_config::{ByteSize, EjectionConfig, OriginGrant, Place, PluginConfig, TargetConfig, UpstreamConfig};
 use gatewright_wasm::{HttpClient, Outbound, OutboundError, Sending};
 use http::header::{self, HeaderValue};
-use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Incoming};
 
-use super::connect::{ConnectError, SetupError, client_config};
-use super::pool::Lease;
+use super::call::{CallError, call};
+use super::connect::{SetupError, client_config};
 use super::screen::{Resolve, Screen};
 use super::target::Target;
-use super::{Failure, causes};
-use crate::{fields, via};
+use crate::via;
 
-/// How often a request goes out on connections that turn out to be closed.
-const MAX_ATTEMPTS: usize = 4;
 /// How long an unused connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Unused connections kept for each origin and worker.
@@ -103,28 +97,8 @@ impl PluginClient {
         } = outbound;
         let target = self.targets.get(origin);
         let target = target.ok_or_else(|| OutboundError::Connect("there is no such origin".to_owned()))?;
-        let replayable = request.body().is_empty() && request.method().is_safe();
-        let via = via::onward(&came_by, &self.via);
-        let mut fresh_only = false;
-        for _ in 0..MAX_ATTEMPTS {
-            let mut lease = match target.pool.take(Instant::now()).filter(|_| !fresh_only) {
-                Some(lease) => lease,
-                None => target
-                    .connect(deadline)
-                    .await
-                    .map_err(|error| unreachable(&error, deadline))?,
-            };
-            match lease.send(settled(&request, target, &via), deadline).await {
-                Ok(response) => return receive(response, lease, deadline, max_response_bytes).await,
-                Err(Failure::Unsent(_)) => {}
-                Err(Failure::Broken { reused: true, .. }) if replayable => {}
-                Err(Failure::Broken { error, .. }) => return Err(OutboundError::Protocol(causes(&error))),
-                Err(Failure::Late) => return Err(OutboundError::Timeout),
-            }
-            // One kept connection was closed; the others probably are too.
-            fresh_only = true;
-        }
-        Err(OutboundError::Connect("it closes every connection".to_owned()))
+        let request = settled(request, target, via::onward(&came_by, &self.via));
+        Ok(call(target, &request, deadline, max_response_bytes).await?)
     }
 }
 
@@ -153,6 +127,7 @@ fn upstream(config: &PluginConfig) -> UpstreamConfig {
         header_bytes: HEADER_BYTES,
         header_count: HEADER_COUNT,
         ca: config.http.ca.clone(),
+        ejection: EjectionConfig::default(),
         place: config
             .grants
             .http
@@ -162,64 +137,24 @@ fn upstream(config: &PluginConfig) -> UpstreamConfig {
 }
 
 /// With what is not a plugin's to say.
-fn settled(request: &http::Request<Bytes>, target: &Target, via: &HeaderValue) -> http::Request<Body> {
-    let mut sent = http::Request::new(Body::full(request.body().clone()));
-    *sent.method_mut() = request.method().clone();
-    *sent.uri_mut() = request.uri().clone();
-    *sent.headers_mut() = request.headers().clone();
-    sent.headers_mut().insert(header::HOST, target.authority.clone());
-    sent.headers_mut().insert(header::VIA, via.clone());
-    sent
+fn settled(mut request: http::Request<Bytes>, target: &Target, via: HeaderValue) -> http::Request<Bytes> {
+    request.headers_mut().insert(header::HOST, target.authority.clone());
+    request.headers_mut().insert(header::VIA, via);
+    request
 }
 
-fn unreachable(error: &ConnectError, deadline: Instant) -> OutboundError {
-    match error {
-        ConnectError::TimedOut if Instant::now() >= deadline => OutboundError::Timeout,
-        ConnectError::Private(address) => OutboundError::Private(address.to_string()),
-        ConnectError::Resolve(_) => OutboundError::Dns(error.to_string()),
-        ConnectError::TimedOut | ConnectError::Connect(_) | ConnectError::Http(_) => {
-            OutboundError::Connect(error.to_string())
-        }
-        ConnectError::Tls(_) => OutboundError::Tls(error.to_string()),
-    }
-}
-
-/// Reads the whole response, and keeps the connection when there is nothing left of it.
-async fn receive(
-    response: http::Response<Incoming>,
-    lease: Lease,
-    deadline: Instant,
-    limit: usize,
-) -> Result<http::Response<Bytes>, OutboundError> {
-    let (parts, mut incoming) = response.into_parts();
-    if parts.status.is_informational() {
-        return Err(OutboundError::Protocol("it switches to another protocol".to_owned()));
-    }
-    if incoming.size_hint().lower() > limit as u64 {
-        return Err(OutboundError::TooLarge);
-    }
-    let mut body = BytesMut::new();
-    loop {
-        let frame = tokio::time::timeout_at(deadline.into(), incoming.frame()).await;
-        let Some(frame) = frame.map_err(|_elapsed| OutboundError::Timeout)? else {
-            break;
-        };
-        let frame = frame.map_err(|error| OutboundError::Protocol(causes(&error)))?;
-        // Trailers have no place in what a plugin is given.
-        if let Some(data) = frame.data_ref() {
-            if data.len() > limit - body.len() {
-                return Err(OutboundError::TooLarge);
-            }
-            body.extend_from_slice(data);
+impl From<CallError> for OutboundError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Timeout => Self::Timeout,
+            CallError::Dns(reason) => Self::Dns(reason),
+            CallError::Private(address) => Self::Private(address.to_string()),
+            CallError::Connect(reason) => Self::Connect(reason),
+            CallError::Tls(reason) => Self::Tls(reason),
+            CallError::Protocol(reason) => Self::Protocol(reason),
+            CallError::TooLarge => Self::TooLarge,
         }
     }
-    lease.give_back(Instant::now());
-    let mut headers = parts.headers;
-    fields::clean_response(&mut headers);
-    let mut response = http::Response::new(body.freeze());
-    *response.status_mut() = parts.status;
-    *response.headers_mut() = headers;
-    Ok(response)
 }
 
 #[cfg(test)]
@@ -228,6 +163,7 @@ mod tests {
     use crate::upstream::screen::Resolving;
     use std::net::SocketAddr;
     use std::sync::Mutex;
+    use std::time::Instant;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 

@@ -8,6 +8,7 @@ use http::HeaderValue;
 use rustls::ClientConfig;
 
 use super::connect::{ConnectError, Connector, SetupError};
+use super::health::{Group, Health, Outcome};
 use super::pool::{Lease, Pool};
 use super::screen::Screen;
 
@@ -23,6 +24,8 @@ pub struct Target {
     pub pool: Arc<Pool>,
     connector: Connector,
     connect_timeout: Duration,
+    /// None where it is never left out.
+    health: Option<Health>,
 }
 
 impl Target {
@@ -54,7 +57,36 @@ impl Target {
             pool: Pool::new(workers, upstream.idle_connections, upstream.idle_timeout),
             connector: Connector::new(target, upstream, tls)?,
             connect_timeout: upstream.connect_timeout,
+            health: None,
         })
+    }
+
+    /// Is left out for a while when it fails too often.
+    pub fn watched(mut self, group: Option<&Arc<Group>>) -> Self {
+        self.health = group.map(|group| Health::new(group, &self.name));
+        self
+    }
+
+    /// Whether it gets the next request.
+    pub fn takes(&self, now: Instant) -> bool {
+        self.health.as_ref().is_none_or(|health| health.takes(now))
+    }
+
+    /// Whether it is left out and gets a request all the same, because there is nobody else: that one tries it too.
+    pub fn takes_as_last_resort(&self) -> bool {
+        self.health.as_ref().is_some_and(Health::takes_as_last_resort)
+    }
+
+    /// The time, where somebody asks how long it takes to answer, and else when the upstream was asked: the clock costs.
+    pub fn time_of_sending(&self, asked: Instant) -> Instant {
+        self.health.as_ref().map_or(asked, |_| Instant::now())
+    }
+
+    /// What became of a request that it got.
+    pub fn saw(&self, outcome: Outcome, now: Instant) {
+        if let Some(health) = &self.health {
+            health.saw(outcome, now);
+        }
     }
 
     /// Connects to addresses only that `screen` lets through.

@@ -7,9 +7,10 @@ use super::allowance::Allowance;
 use super::answer;
 use super::attributes;
 use super::bindings::exports::gatewright::plugin::authorizer as wit;
-use super::exports::guest;
 use super::fields::{self, Message};
+use super::function;
 use super::lowering::{Lowered, Shown, Texts, View};
+use super::types::Fault;
 use super::{Hook, Needs};
 use crate::decision::{Decision, Denial, Grant, Policy, Statement};
 use crate::failure::{Failure, OutputError};
@@ -23,6 +24,10 @@ const TEXT_BYTES: usize = 1 << 10;
 const SCOPES: usize = 100;
 const STATEMENTS: usize = 64;
 const POLICY_BYTES: usize = 4 << 10;
+
+/// `authorize`.
+pub(super) type Function =
+    function::Function<(&'static wit::AuthorizeInput<'static>,), (Result<wit::Decision, Fault>,)>;
 
 /// One question.
 pub(crate) struct Authorize<'a> {
@@ -40,16 +45,16 @@ impl Hook for Authorize<'_> {
     async fn call(&self, instance: &mut Instance, budget: Duration) -> Result<Arc<Decision>, Failure> {
         let texts = Texts::of(&self.view, self.needs);
         let lowered = Lowered::of(self.view, self.shown, &texts, self.needs);
-        let guest = guest!(instance, authorizer);
+        let authorize = instance.function(|exports| exports.authorizer.as_ref())?;
         let input = wit::AuthorizeInput {
             exchange: lowered.exchange(budget),
             request: lowered.head(),
             identity: self.identity,
             body: self.body,
         };
-        let decision = guest.call_authorize(&mut instance.store, input).await??;
+        let (decision,) = authorize.call_async(&mut instance.store, (&input,)).await?;
         let mut allowance = Allowance::new(instance.store.data().caller.limits.output_bytes);
-        Ok(Arc::new(checked(decision, &mut allowance)?))
+        Ok(Arc::new(checked(decision?, &mut allowance)?))
     }
 
     fn inputs(&self) -> Inputs<'_> {

@@ -4,17 +4,29 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use wasmtime::component::ResourceAny;
+use wasmtime::component::{InstancePre, ResourceAny};
 
 use super::allowance::Allowance;
 use super::bindings::exports::gatewright::plugin::body_filter as wit;
-use super::exports::guest;
+use super::function::Function;
 use super::lowering::{self, Lowered, Shown, Texts, View};
+use super::types::Fault;
 use super::{Hook, Needs};
 use crate::failure::Failure;
 use crate::instance::Instance;
 use crate::kind::PluginKind;
 use crate::recording::Inputs;
+use crate::state::CallState;
+
+/// What comes of a chunk, or of the end of a body.
+type Passed = (Result<Vec<u8>, Fault>,);
+
+/// `open`, and those of the filter that comes of it.
+pub(super) struct Functions {
+    open: Function<(&'static wit::FilterInput<'static>,), (Result<Option<ResourceAny>, Fault>,)>,
+    push: Function<(ResourceAny, &'static [u8]), Passed>,
+    finish: Function<(ResourceAny,), Passed>,
+}
 
 /// A body that is about to come.
 pub(crate) struct OpenFilter<'a> {
@@ -23,6 +35,16 @@ pub(crate) struct OpenFilter<'a> {
     /// None for the body of the request.
     pub(crate) response: Option<(StatusCode, &'a HeaderMap)>,
     pub(crate) content_length: Option<u64>,
+}
+
+impl Functions {
+    pub(super) fn find(component: &InstancePre<CallState>) -> wasmtime::Result<Self> {
+        Ok(Self {
+            open: Function::find(component, "body-filter", "open")?,
+            push: Function::find(component, "body-filter", "[method]filter.push")?,
+            finish: Function::find(component, "body-filter", "[method]filter.finish")?,
+        })
+    }
 }
 
 /// A filter in its instance.
@@ -40,7 +62,7 @@ impl Hook for OpenFilter<'_> {
             let fields = lowering::fields(headers, &self.needs.response_fields);
             (status.as_u16(), fields)
         });
-        let guest = guest!(instance, body_filter);
+        let open = instance.function(|exports| Some(&exports.body_filter.as_ref()?.open))?;
         let input = wit::FilterInput {
             exchange: lowered.exchange(budget),
             direction: match response {
@@ -54,8 +76,8 @@ impl Hook for OpenFilter<'_> {
             }),
             content_length: self.content_length,
         };
-        let filter = guest.call_open(&mut instance.store, input).await??;
-        Ok(filter.map(FilterHandle))
+        let (filter,) = open.call_async(&mut instance.store, (&input,)).await?;
+        Ok(filter?.map(FilterHandle))
     }
 
     fn inputs(&self) -> Inputs<'_> {
@@ -71,15 +93,16 @@ impl Hook for OpenFilter<'_> {
 impl FilterHandle {
     /// The next chunk, which is not empty.
     pub(crate) async fn push(&self, instance: &mut Instance, chunk: &[u8]) -> Result<Bytes, Failure> {
-        let guest = guest!(instance, body_filter).filter();
-        let output = guest.call_push(&mut instance.store, self.0, chunk).await??;
-        checked(instance, output)
+        let push = instance.function(|exports| Some(&exports.body_filter.as_ref()?.push))?;
+        let (output,) = push.call_async(&mut instance.store, (self.0, chunk)).await?;
+        checked(instance, output?)
     }
 
     /// The body was complete. The filter is gone after that.
     pub(crate) async fn finish(self, instance: &mut Instance) -> Result<Bytes, Failure> {
-        let guest = guest!(instance, body_filter).filter();
-        let output = guest.call_finish(&mut instance.store, self.0).await??;
+        let finish = instance.function(|exports| Some(&exports.body_filter.as_ref()?.finish))?;
+        let (output,) = finish.call_async(&mut instance.store, (self.0,)).await?;
+        let output = output?;
         self.0.resource_drop_async(&mut instance.store).await?;
         checked(instance, output)
     }

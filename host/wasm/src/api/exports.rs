@@ -1,25 +1,24 @@
-//! Which interfaces a component exports: its kinds, and the way to them in each of its instances.
+//! Which interfaces a component exports: its kinds, and the way to their functions.
 
 use wasmtime::Engine;
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
+use wasmtime::component::{Component, InstancePre};
 
-use super::bindings::exports::gatewright::plugin::{
-    authorizer, body_filter, integration, lifecycle, request_transform, response_transform,
-};
+use super::function::Function;
 use super::standard::{self, Standard};
+use super::{authorizer, body_filter, integration, lifecycle, request_transform, response_transform};
 use crate::kind::{Kinds, PluginKind};
 use crate::state::CallState;
 
 /// The plugin interface, with the version that is served.
 pub(crate) const INTERFACE: &str = "gatewright:plugin@0.1.0";
 /// The package of the plugin interface.
-const PACKAGE: &str = "gatewright:plugin";
+pub(super) const PACKAGE: &str = "gatewright:plugin";
+/// The version by which its interfaces are looked up; other patch releases are found by it too.
+pub(super) const SERVED: &str = "0.1.0";
 /// Versions with this beginning are understood: patch releases add nothing that a plugin must have.
 const TRACK: &str = "0.1.";
 /// The interface every plugin exports.
 const LIFECYCLE: &str = "lifecycle";
-/// Its full name; other patch releases are found by it too.
-const LIFECYCLE_EXPORT: &str = "gatewright:plugin/lifecycle@0.1.0";
 
 /// What a plugin must export, for messages.
 const INTERFACES: &str = "`gatewright:plugin/lifecycle@0.1.0` and at least one of `authorizer`, \
@@ -85,69 +84,51 @@ fn wrong_version(name: &str) -> Option<Unfit> {
     })
 }
 
-/// Where the functions of a component are, by number instead of by name.
+/// The functions of a component that are called.
+#[derive(Default)]
 pub(crate) struct Exports {
     /// None in a component that knows nothing of Gatewright.
-    pub(super) lifecycle: Option<lifecycle::GuestIndices>,
-    /// Apart from `lifecycle`, which looks up `describe` as well: this one is called in every fresh instance.
-    pub(super) configure: Option<ComponentExportIndex>,
+    pub(super) lifecycle: Option<lifecycle::Functions>,
     /// What it exports instead.
     pub(super) standard: Option<Standard>,
-    pub(super) authorizer: Option<authorizer::GuestIndices>,
-    pub(super) request_transform: Option<request_transform::GuestIndices>,
-    pub(super) response_transform: Option<response_transform::GuestIndices>,
-    pub(super) body_filter: Option<body_filter::GuestIndices>,
-    pub(super) integration: Option<integration::GuestIndices>,
+    pub(super) authorizer: Option<authorizer::Function>,
+    pub(super) request_transform: Option<request_transform::Function>,
+    pub(super) response_transform: Option<response_transform::Function>,
+    pub(super) body_filter: Option<body_filter::Functions>,
+    pub(super) integration: Option<integration::Function>,
 }
 
 impl Exports {
-    /// Checks the functions' types.
+    /// Finds them and checks their types.
     pub(crate) fn find(component: &InstancePre<CallState>, kinds: Kinds) -> wasmtime::Result<Self> {
-        let compiled = component.component();
-        if !exports_lifecycle(compiled)
+        if !exports_lifecycle(component.component())
             && let Some(standard) = Standard::of(component)?
         {
-            return Ok(Self::of_standard(standard));
+            return Ok(Self {
+                standard: Some(standard),
+                ..Self::default()
+            });
         }
         let has = |kind| kinds.has(kind);
-        let configure = compiled
-            .get_export_index(None, LIFECYCLE_EXPORT)
-            .and_then(|lifecycle| compiled.get_export_index(Some(&lifecycle), "configure"));
         Ok(Self {
-            configure: Some(configure.ok_or_else(|| wasmtime::Error::msg("`lifecycle` has no `configure`"))?),
-            lifecycle: Some(lifecycle::GuestIndices::new(component)?),
+            lifecycle: Some(lifecycle::Functions::find(component)?),
             standard: None,
             authorizer: has(PluginKind::Authorizer)
-                .then(|| authorizer::GuestIndices::new(component))
+                .then(|| Function::find(component, "authorizer", "authorize"))
                 .transpose()?,
             request_transform: has(PluginKind::RequestTransform)
-                .then(|| request_transform::GuestIndices::new(component))
+                .then(|| Function::find(component, "request-transform", "transform-request"))
                 .transpose()?,
             response_transform: has(PluginKind::ResponseTransform)
-                .then(|| response_transform::GuestIndices::new(component))
+                .then(|| Function::find(component, "response-transform", "transform-response"))
                 .transpose()?,
             body_filter: has(PluginKind::BodyFilter)
-                .then(|| body_filter::GuestIndices::new(component))
+                .then(|| body_filter::Functions::find(component))
                 .transpose()?,
             integration: has(PluginKind::Integration)
-                .then(|| integration::GuestIndices::new(component))
+                .then(|| Function::find(component, "integration", "handle"))
                 .transpose()?,
         })
-    }
-}
-
-impl Exports {
-    fn of_standard(standard: Standard) -> Self {
-        Self {
-            lifecycle: None,
-            configure: None,
-            standard: Some(standard),
-            authorizer: None,
-            request_transform: None,
-            response_transform: None,
-            body_filter: None,
-            integration: None,
-        }
     }
 
     /// The interface of a component that knows nothing of Gatewright.
@@ -161,27 +142,3 @@ fn exports_lifecycle(component: &Component) -> bool {
     let component = component.component_type();
     component.exports(engine).any(|(name, _)| is(name, LIFECYCLE))
 }
-
-/// The functions of one instance, each interface looked up when it is first called.
-#[derive(Default)]
-pub(crate) struct Guests {
-    pub(super) authorizer: Option<authorizer::Guest>,
-    pub(super) request_transform: Option<request_transform::Guest>,
-    pub(super) response_transform: Option<response_transform::Guest>,
-    pub(super) body_filter: Option<body_filter::Guest>,
-    pub(super) integration: Option<integration::Guest>,
-}
-
-/// The functions of one interface of this instance.
-macro_rules! guest {
-    ($instance:ident, $interface:ident) => {{
-        if $instance.guests.$interface.is_none() {
-            let exports = $instance.exports.$interface.as_ref();
-            let exports = exports.ok_or_else(|| wasmtime::Error::msg("the plugin has no such interface"))?;
-            $instance.guests.$interface = Some(exports.load(&mut $instance.store, &$instance.raw)?);
-        }
-        let guest = $instance.guests.$interface.as_ref();
-        guest.ok_or_else(|| wasmtime::Error::msg("the plugin has no such interface"))?
-    }};
-}
-pub(super) use guest;

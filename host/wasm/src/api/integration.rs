@@ -5,13 +5,18 @@ use std::time::Duration;
 use super::allowance::Allowance;
 use super::answer::{self, Answer};
 use super::bindings::exports::gatewright::plugin::integration as wit;
-use super::exports::guest;
+use super::function;
 use super::lowering::{Lowered, Shown, Texts, View};
+use super::types::{Fault, FullResponse};
 use super::{Hook, Needs};
 use crate::failure::Failure;
 use crate::instance::Instance;
 use crate::kind::PluginKind;
 use crate::recording::Inputs;
+
+/// `handle`.
+pub(super) type Function =
+    function::Function<(&'static wit::IntegrationInput<'static>,), (Result<FullResponse, Fault>,)>;
 
 /// One request to be answered.
 pub(crate) struct Handle<'a> {
@@ -27,15 +32,15 @@ impl Hook for Handle<'_> {
     async fn call(&self, instance: &mut Instance, budget: Duration) -> Result<Answer, Failure> {
         let texts = Texts::of(&self.view, self.needs);
         let lowered = Lowered::of(self.view, Shown::All, &texts, self.needs);
-        let guest = guest!(instance, integration);
+        let handle = instance.function(|exports| exports.integration.as_ref())?;
         let input = wit::IntegrationInput {
             exchange: lowered.exchange(budget),
             request: lowered.head(),
             body: self.body,
         };
-        let response = guest.call_handle(&mut instance.store, input).await??;
+        let (response,) = handle.call_async(&mut instance.store, (&input,)).await?;
         let mut allowance = Allowance::new(instance.store.data().caller.limits.output_bytes);
-        Ok(answer::checked(response, &mut allowance)?)
+        Ok(answer::checked(response?, &mut allowance)?)
     }
 
     fn inputs(&self) -> Inputs<'_> {

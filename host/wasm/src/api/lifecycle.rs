@@ -1,17 +1,18 @@
 //! What a plugin says about itself, and its configuration.
 
-use std::sync::Arc;
-
 use http::HeaderName;
 use serde_json::Value;
+use wasmtime::component::InstancePre;
 
 use super::bindings::exports::gatewright::plugin::lifecycle::{
     BodyMode, ConfigError, FieldSelection, PluginInfo, Reuse,
 };
+use super::function::Function;
 use super::parts::{Part, Parts};
 use super::services;
 use crate::ConfigFault;
 use crate::instance::Instance;
+use crate::state::CallState;
 
 const NAME_BYTES: usize = 64;
 const DESCRIPTION_BYTES: usize = 4 << 10;
@@ -19,6 +20,21 @@ const SCHEMA_BYTES: usize = 256 << 10;
 const NAMED_FIELDS: usize = 64;
 const CONFIG_FAULTS: usize = 50;
 const CONFIG_FAULT_BYTES: usize = 1 << 10;
+
+/// `describe` and `configure`.
+pub(super) struct Functions {
+    describe: Function<(), (PluginInfo,)>,
+    configure: Function<(&'static str,), (Result<(), Vec<ConfigError>>,)>,
+}
+
+impl Functions {
+    pub(super) fn find(component: &InstancePre<CallState>) -> wasmtime::Result<Self> {
+        Ok(Self {
+            describe: Function::find(component, "lifecycle", "describe")?,
+            configure: Function::find(component, "lifecycle", "configure")?,
+        })
+    }
+}
 
 /// A checked description.
 #[derive(Debug)]
@@ -66,23 +82,21 @@ pub(crate) enum Wrong {
 
 /// Asks a plugin what it is.
 pub(crate) async fn describe(instance: &mut Instance) -> wasmtime::Result<Result<Description, Wrong>> {
-    let exports = Arc::clone(&instance.exports);
-    let Some(lifecycle) = &exports.lifecycle else {
-        return Ok(Ok(standard(exports.standard().unwrap_or_default())));
-    };
-    let guest = lifecycle.load(&mut instance.store, &instance.raw)?;
-    Ok(checked(guest.call_describe(&mut instance.store).await?))
+    if let Some(interface) = instance.exports.standard() {
+        return Ok(Ok(standard(interface)));
+    }
+    let describe = instance.function(|exports| Some(&exports.lifecycle.as_ref()?.describe))?;
+    let (info,) = describe.call_async(&mut instance.store, ()).await?;
+    Ok(checked(info))
 }
 
 /// Gives an instance its configuration, as JSON.
 pub(crate) async fn configure(instance: &mut Instance, config: &str) -> wasmtime::Result<Result<(), Vec<ConfigFault>>> {
-    let Some(configure) = &instance.exports.configure else {
+    if instance.exports.standard().is_some() {
         return Ok(Ok(()));
-    };
-    let function = instance
-        .raw
-        .get_typed_func::<(&str,), (Result<(), Vec<ConfigError>>,)>(&mut instance.store, configure)?;
-    let errors = match function.call_async(&mut instance.store, (config,)).await? {
+    }
+    let configure = instance.function(|exports| Some(&exports.lifecycle.as_ref()?.configure))?;
+    let errors = match configure.call_async(&mut instance.store, (config,)).await? {
         (Ok(()),) => return Ok(Ok(())),
         (Err(errors),) => errors,
     };

@@ -3,7 +3,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use gatewright_core::{Attributes, Client, ClientAddress, Exchange, ExchangeId, Parameters, Request};
+use gatewright_core::{
+    Attributes, Client, ClientAddress, ClientCertificate, Exchange, ExchangeId, Parameters, Request,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use super::attributes::lowered;
@@ -74,6 +76,13 @@ pub(super) struct Lowered<'a> {
     fields: Vec<types::FieldParam<'a>>,
     parameters: Option<Vec<(&'a str, &'a str)>>,
     attributes: Option<Vec<(&'a str, ValueParam<'a>)>>,
+    names: Option<Names<'a>>,
+}
+
+/// The alternative names of a client's certificate.
+struct Names<'a> {
+    dns: Vec<&'a str>,
+    uris: Vec<&'a str>,
 }
 
 impl<'a> Lowered<'a> {
@@ -91,6 +100,12 @@ impl<'a> Lowered<'a> {
             fields: fields(&view.request.headers, &needs.request_fields),
             parameters: needs.parts.has(Part::Parameters).then(parameters),
             attributes: needs.parts.has(Part::Attributes).then(attributes),
+            names: view
+                .client
+                .certificate
+                .as_deref()
+                .filter(|_| needs.parts.has(Part::Certificate))
+                .map(Names::of),
         }
     }
 
@@ -141,7 +156,7 @@ impl<'a> Lowered<'a> {
         }
     }
 
-    fn peer<'t>(&self, address: &'t str) -> Peer<'t> {
+    fn peer<'t>(&'t self, address: &'t str) -> Peer<'t> {
         let client = self.view.client;
         let port = match client.peer {
             // A port belongs to the peer: it is the client's only if no proxy is between.
@@ -152,8 +167,34 @@ impl<'a> Lowered<'a> {
             address,
             port,
             tls: client.tls,
-            certificate: None,
+            certificate: self
+                .names
+                .as_ref()
+                .and_then(|names| Some(certificate(client.certificate.as_deref()?, names))),
         }
+    }
+}
+
+impl<'a> Names<'a> {
+    fn of(certificate: &'a ClientCertificate) -> Self {
+        Self {
+            dns: certificate.dns_names.iter().map(String::as_str).collect(),
+            uris: certificate.uris.iter().map(String::as_str).collect(),
+        }
+    }
+}
+
+fn certificate<'a>(certificate: &'a ClientCertificate, names: &'a Names<'_>) -> types::ClientCertificate<'a> {
+    types::ClientCertificate {
+        subject: &certificate.subject,
+        issuer: &certificate.issuer,
+        serial_number: &certificate.serial,
+        sha256: &certificate.sha256,
+        not_before_unix: certificate.not_before,
+        not_after_unix: certificate.not_after,
+        dns_names: &names.dns,
+        uris: &names.uris,
+        der: &certificate.der,
     }
 }
 

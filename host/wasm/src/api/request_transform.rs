@@ -11,9 +11,10 @@ use super::allowance::Allowance;
 use super::answer::{self, Answer};
 use super::attributes;
 use super::bindings::exports::gatewright::plugin::request_transform as wit;
-use super::exports::guest;
 use super::fields::{self, Edit, Message};
+use super::function;
 use super::lowering::{Lowered, Shown, Texts, View};
+use super::types::Fault;
 use super::{Hook, Needs};
 use crate::failure::{Failure, OutputError};
 use crate::instance::Instance;
@@ -22,6 +23,10 @@ use crate::recording::Inputs;
 
 /// Longest path and query that a plugin makes.
 const TARGET_BYTES: usize = 16 << 10;
+
+/// `transform-request`.
+pub(super) type Function =
+    function::Function<(&'static wit::RequestInput<'static>,), (Result<wit::RequestOutcome, Fault>,)>;
 
 /// One request to be changed.
 pub(crate) struct TransformRequest<'a> {
@@ -59,16 +64,16 @@ impl Hook for TransformRequest<'_> {
     async fn call(&self, instance: &mut Instance, budget: Duration) -> Result<RequestOutcome, Failure> {
         let texts = Texts::of(&self.view, self.needs);
         let lowered = Lowered::of(self.view, Shown::All, &texts, self.needs);
-        let guest = guest!(instance, request_transform);
+        let transform = instance.function(|exports| exports.request_transform.as_ref())?;
         let input = wit::RequestInput {
             exchange: lowered.exchange(budget),
             request: lowered.head(),
             body: self.body,
         };
-        let outcome = guest.call_transform_request(&mut instance.store, input).await??;
+        let (outcome,) = transform.call_async(&mut instance.store, (&input,)).await?;
         let caller = &instance.store.data().caller;
         let mut allowance = Allowance::new(caller.limits.output_bytes);
-        Ok(match outcome {
+        Ok(match outcome? {
             wit::RequestOutcome::Respond(response) => {
                 RequestOutcome::Respond(answer::checked(response, &mut allowance)?)
             }

@@ -10,15 +10,20 @@ use super::allowance::Allowance;
 use super::answer::{self, Answer};
 use super::attributes;
 use super::bindings::exports::gatewright::plugin::response_transform as wit;
-use super::exports::guest;
 use super::fields::{self, Edit, Message};
+use super::function;
 use super::lowering::{self, Lowered, Shown, Texts, View};
 use super::request_transform::body;
+use super::types::Fault;
 use super::{Hook, Needs};
 use crate::failure::Failure;
 use crate::instance::Instance;
 use crate::kind::PluginKind;
 use crate::recording::Inputs;
+
+/// `transform-response`.
+pub(super) type Function =
+    function::Function<(&'static wit::ResponseInput<'static>,), (Result<wit::ResponseOutcome, Fault>,)>;
 
 /// One response to be changed.
 pub(crate) struct TransformResponse<'a> {
@@ -55,7 +60,7 @@ impl Hook for TransformResponse<'_> {
         let texts = Texts::of(&self.view, self.needs);
         let lowered = Lowered::of(self.view, Shown::All, &texts, self.needs);
         let fields = lowering::fields(self.headers, &self.needs.response_fields);
-        let guest = guest!(instance, response_transform);
+        let transform = instance.function(|exports| exports.response_transform.as_ref())?;
         let input = wit::ResponseInput {
             exchange: lowered.exchange(budget),
             request: lowered.head(),
@@ -65,10 +70,10 @@ impl Hook for TransformResponse<'_> {
             },
             body: self.body,
         };
-        let outcome = guest.call_transform_response(&mut instance.store, input).await??;
+        let (outcome,) = transform.call_async(&mut instance.store, (&input,)).await?;
         let caller = &instance.store.data().caller;
         let mut allowance = Allowance::new(caller.limits.output_bytes);
-        Ok(match outcome {
+        Ok(match outcome? {
             wit::ResponseOutcome::Replace(response) => {
                 ResponseOutcome::Replace(answer::checked(response, &mut allowance)?)
             }

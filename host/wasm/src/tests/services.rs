@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatewright_core::{Body, Entry, Expected, Limit, Space, State, StateError, Step, Taken, TokenBucket};
+use gatewright_core::{
+    Body, Entry, Expected, Leased, Limit, Quota, Space, Spent, State, StateError, Step, Taken, TokenBucket,
+};
 use serde_json::{Value, json};
 
 use gatewright_config::ByteSize;
@@ -25,6 +27,18 @@ fn away<'a, T: 'a>() -> Step<'a, Result<T, StateError>> {
 
 impl State for Away {
     fn take<'a>(&'a self, _: Limit<'_>, _: &str, _: TokenBucket) -> Step<'a, Result<Taken, StateError>> {
+        away()
+    }
+
+    fn spend<'a>(&'a self, _: Limit<'_>, _: &str, _: Quota, _: u64) -> Step<'a, Result<Spent, StateError>> {
+        away()
+    }
+
+    fn correct<'a>(&'a self, _: Limit<'_>, _: &str, _: Quota, _: u64) -> Step<'a, Result<Spent, StateError>> {
+        away()
+    }
+
+    fn lease<'a>(&'a self, _: Limit<'_>, _: &str, _: u64) -> Step<'a, Result<Leased, StateError>> {
         away()
     }
 

@@ -259,3 +259,43 @@ fn a_flood_of_keys_costs_its_owner_alone_and_leaves_the_longest_counts() {
     assert_eq!(add(space("quiet", "a"), "key", 60), 2);
     assert_eq!(add(space("noisy", "a"), "long", 60), 2);
 }
+
+#[test]
+fn s7_a_million_keys_take_less_than_200_mib() {
+    // Memory is the whole process's: in this one other tests run at the same time.
+    const ALONE: &str = "GATEWRIGHT_TEST_ALONE";
+    if std::env::var_os(ALONE).is_none() {
+        let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+        alone.env(ALONE, "1").args([
+            "--exact",
+            "--nocapture",
+            "state::embedded::tests::s7_a_million_keys_take_less_than_200_mib",
+        ]);
+        let output = alone.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}{output:?}");
+        return;
+    }
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    };
+    let state = Embedded::default();
+    let before = resident();
+    let take = |number: u32, now| {
+        let address = std::net::Ipv4Addr::from(number);
+        state.take_at("a-route#3", &format!("client:{address}"), TEN_A_SECOND, now)
+    };
+    for number in 0..1_000_000 {
+        assert!(take(number, Duration::ZERO).allowed);
+    }
+    assert_eq!(state.len(), 1_000_000, "none of them made room for another");
+    let taken = resident().saturating_sub(before);
+    assert!(taken < 200 << 20, "{taken} bytes");
+    // All are full again: the next requests sweep them away, however few these are.
+    for number in 0..2000 {
+        take(number, Duration::from_secs(120));
+    }
+    assert!(state.len() <= 2000, "{}", state.len());
+}

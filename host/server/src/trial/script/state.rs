@@ -5,7 +5,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatewright_core::{Entry, Expected, Limit, Space, State, StateError, Step, Taken, TokenBucket};
+use gatewright_core::{
+    Entry, Expected, Leased, Limit, Quota, Space, Spent, State, StateError, Step, Taken, TokenBucket,
+};
 
 use super::lock;
 use crate::state::embedded::Embedded;
@@ -56,6 +58,30 @@ impl Contents {
 impl State for Contents {
     fn take<'a>(&'a self, limit: Limit<'_>, key: &str, bucket: TokenBucket) -> Step<'a, Result<Taken, StateError>> {
         self.kept.take(limit, key, bucket)
+    }
+
+    fn spend<'a>(
+        &'a self,
+        limit: Limit<'_>,
+        key: &str,
+        quota: Quota,
+        requests: u64,
+    ) -> Step<'a, Result<Spent, StateError>> {
+        self.kept.spend(limit, key, quota, requests)
+    }
+
+    fn correct<'a>(
+        &'a self,
+        limit: Limit<'_>,
+        key: &str,
+        quota: Quota,
+        used: u64,
+    ) -> Step<'a, Result<Spent, StateError>> {
+        self.kept.correct(limit, key, quota, used)
+    }
+
+    fn lease<'a>(&'a self, limit: Limit<'_>, key: &str, places: u64) -> Step<'a, Result<Leased, StateError>> {
+        self.kept.lease(limit, key, places)
     }
 
     fn take_many<'a>(

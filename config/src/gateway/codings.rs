@@ -1,0 +1,55 @@
+//! What the stages mean that compress and decompress.
+
+use serde::Serialize;
+
+use crate::file::{CompressCoding, CompressLevel};
+use crate::units::ByteSize;
+
+/// `{ use = "compress", … }`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CompressConfig {
+    /// Codings that are offered, the best first; at least one.
+    pub codings: Vec<CompressCoding>,
+    /// Bodies that are shorter stay as they are.
+    pub minimum_bytes: ByteSize,
+    /// Content types that are compressed.
+    pub types: Vec<TypePattern>,
+    /// What for.
+    pub level: CompressLevel,
+}
+
+/// Content types, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum TypePattern {
+    /// This one.
+    Exact(String),
+    /// `text/*` as `text/`.
+    Prefix(String),
+    /// `*+json` as `+json`.
+    Suffix(String),
+}
+
+impl TypePattern {
+    /// Whether a content type, in lower case and without parameters, is one of these.
+    #[must_use]
+    pub fn matches(&self, essence: &str) -> bool {
+        match self {
+            Self::Exact(exact) => essence == exact,
+            Self::Prefix(prefix) => essence.starts_with(prefix.as_str()),
+            Self::Suffix(suffix) => essence.ends_with(suffix.as_str()),
+        }
+    }
+}
+
+/// `{ use = "decompress", … }`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DecompressConfig {
+    /// Bodies of requests are decoded.
+    pub request: bool,
+    /// Bodies of responses are.
+    pub response: bool,
+    /// The most that a body may become.
+    pub body_bytes: ByteSize,
+    /// How many times longer it may become.
+    pub ratio: u32,
+}

@@ -1,0 +1,282 @@
+//! One template: what it may do, and how far.
+
+use std::io;
+
+use bytes::Bytes;
+use gatewright_config::{BodyTemplate, TemplateSource};
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde_json::Value as Json;
+use serde_json_path::JsonPath;
+
+use super::formats;
+
+/// Steps that one rendering may take: a few hundredths of a second.
+const FUEL: u64 = 1_000_000;
+/// How deep macros may call each other.
+const RECURSION: usize = 64;
+
+/// A template that has been read.
+pub(super) struct Template {
+    environment: Environment<'static>,
+    name: String,
+    is_json: bool,
+    output_bytes: u64,
+    /// It wants to know the body of what it makes a body for.
+    pub(super) reads_body: bool,
+}
+
+impl Template {
+    /// Reads a template of the body of `part`, which is `request` or `response`.
+    pub(super) fn new(config: &BodyTemplate, part: &str, output_bytes: u64) -> Result<Self, String> {
+        let (name, text) = match &config.source {
+            TemplateSource::Inline(text) => (format!("{part}.template"), text.clone()),
+            TemplateSource::File(file) => {
+                let name = file.path.display().to_string();
+                let text = std::fs::read_to_string(&file.path);
+                let text = text.map_err(|error| format!("cannot read `{name}`: {error}"))?;
+                (name, text)
+            }
+        };
+        let escape = escape(&config.content_type);
+        let is_json = matches!(escape, AutoEscape::Json);
+        let mut environment = environment(escape);
+        environment
+            .add_template_owned(name.clone(), text)
+            .map_err(|error| said(&name, &error))?;
+        let template = environment.get_template(&name).map_err(|error| said(&name, &error))?;
+        let needs = template.undeclared_variables(true);
+        let reads_body = needs.iter().any(|need| {
+            let rest = need.strip_prefix(part);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(".body") || rest == ".text")
+        });
+        Ok(Self {
+            reads_body,
+            is_json,
+            environment,
+            name,
+            output_bytes,
+        })
+    }
+
+    /// The body for these values.
+    pub(super) fn render(&self, values: Json) -> Result<Bytes, String> {
+        let template = self
+            .environment
+            .get_template(&self.name)
+            .map_err(|error| said(&self.name, &error))?;
+        let mut output = Output {
+            bytes: Vec::new(),
+            left: self.output_bytes,
+        };
+        template
+            .render_captured_to(value_of(values), &mut output)
+            .map_err(|error| said(&self.name, &error))?;
+        if self.is_json
+            && let Err(error) = serde_json::from_slice::<IgnoredAny>(&output.bytes)
+        {
+            let (line, column) = (error.line(), error.column());
+            return Err(format!(
+                "`{}` has not made JSON: line {line}, column {column} of its output",
+                self.name
+            ));
+        }
+        Ok(output.bytes.into())
+    }
+}
+
+/// How values are written, so that none can become anything else than a value.
+fn escape(content_type: &str) -> AutoEscape {
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    match essence.as_str() {
+        json if json.ends_with("/json") || json.ends_with("+json") => AutoEscape::Json,
+        xml if xml.ends_with("/xml") || xml.ends_with("+xml") || xml.ends_with("/html") => AutoEscape::Html,
+        _ => AutoEscape::None,
+    }
+}
+
+fn environment(escape: AutoEscape) -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(RECURSION);
+    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+    environment.set_auto_escape_callback(move |_| escape.clone());
+    // What is not there is `null` in JSON, and not nothing.
+    environment.set_formatter(|output, state, value| match value.is_undefined() {
+        true if matches!(state.auto_escape(), AutoEscape::Json) => {
+            minijinja::escape_formatter(output, state, &Value::from(()))
+        }
+        _ => minijinja::escape_formatter(output, state, value),
+    });
+    environment.add_filter("jsonpath", |value: Value, path: String| -> Result<Value, Error> {
+        let path = JsonPath::parse(&path).map_err(|error| invalid(format!("`{path}`: {error}")))?;
+        let value = json(&value)?;
+        Ok(value_of(path.query(&value).all()))
+    });
+    environment.add_filter("from_json", |text: String| -> Result<Value, Error> {
+        let value = crate::stages::validate::json::read(text.as_bytes(), formats::DEPTH);
+        value.map(value_of).map_err(invalid)
+    });
+    environment.add_filter("from_form", |text: String| {
+        value_of(formats::from_form(text.as_bytes()))
+    });
+    environment.add_filter("from_xml", |text: String| -> Result<Value, Error> {
+        let value = formats::from_xml(&text);
+        value.map(value_of).map_err(invalid)
+    });
+    environment.add_filter("form", |value: Value| -> Result<Value, Error> {
+        formats::to_form(&json(&value)?)
+            .map(Value::from_safe_string)
+            .map_err(invalid)
+    });
+    environment.add_filter("xml", |value: Value, root: String| -> Result<Value, Error> {
+        let text = formats::to_xml(&root, &json(&value)?);
+        text.map(Value::from_safe_string).map_err(invalid)
+    });
+    environment
+}
+
+fn value_of(value: impl Serialize) -> Value {
+    Value::from(Serde(value))
+}
+
+fn json(value: &Value) -> Result<Json, Error> {
+    serde_json::to_value(value).map_err(|error| invalid(error.to_string()))
+}
+
+fn invalid(reason: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, reason.into())
+}
+
+/// What is wrong with a template, and in which line. What an error says of values stays out.
+fn said(name: &str, error: &Error) -> String {
+    let line = error.line().map(|line| format!(", line {line}")).unwrap_or_default();
+    let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
+    format!("`{name}`{line}: {}{detail}", error.kind())
+}
+
+/// What has been made so far, and how much more it may be.
+struct Output {
+    bytes: Vec<u8>,
+    left: u64,
+}
+
+impl io::Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let left = self.left.checked_sub(bytes.len() as u64);
+        self.left = left.ok_or_else(|| io::Error::other("more than `output` bytes are made"))?;
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn template(text: &str, content_type: &str) -> Template {
+        let config = BodyTemplate {
+            source: TemplateSource::Inline(text.to_owned()),
+            content_type: content_type.to_owned(),
+        };
+        Template::new(&config, "request", 1 << 10).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn rendered(text: &str, content_type: &str, values: Json) -> Result<String, String> {
+        let rendered = template(text, content_type).render(values);
+        rendered.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn a_value_stays_a_value_in_what_is_made() {
+        let values = json!({ "a": "\"</x>&", "n": 1.5, "l": [1, null] });
+        let made = rendered(
+            "{\"a\":{{ a }},\"n\":{{ n }},\"l\":{{ l }},\"m\":{{ m.x }}}",
+            "application/json",
+            values.clone(),
+        );
+        let made: Json = serde_json::from_str(&made.unwrap()).unwrap();
+        assert_eq!(made, json!({ "a": "\"</x>&", "n": 1.5, "l": [1, null], "m": null }));
+        let xml = rendered("<x>{{ a }}</x>", "text/xml", values.clone()).unwrap();
+        assert!(!xml.contains("</x>&"), "{xml}");
+        assert_eq!(rendered("{{ a }}", "text/plain", values).unwrap(), "\"</x>&");
+    }
+
+    #[test]
+    fn a_template_that_fails_says_where_and_one_that_goes_on_is_stopped() {
+        let fails = |text: &str| rendered(text, "text/plain", json!({ "secret": "hunter2" })).unwrap_err();
+        let unknown = fails("\n\n{{ nosuch() }}");
+        assert!(unknown.contains("line 3"), "{unknown}");
+        let forever = "{% macro f(n) %}{{ f(n) }}{% endmacro %}{{ f(1) }}";
+        assert!(fails(forever).contains("line 1"), "{}", fails(forever));
+        let long = "{% for a in range(10000) %}{% for b in range(10000) %}{% endfor %}{% endfor %}";
+        assert!(fails(long).contains("fuel"), "{}", fails(long));
+        let much = "{% for a in range(2000) %}{{ secret }}{% endfor %}";
+        assert!(!fails(much).contains("hunter2"), "{}", fails(much));
+        for text in [
+            "{% include 'x' %}",
+            "{{ open('/etc/passwd') }}",
+            "{{ secret | nosuch }}",
+        ] {
+            let config = BodyTemplate {
+                source: TemplateSource::Inline(text.to_owned()),
+                content_type: "text/plain".to_owned(),
+            };
+            let made = Template::new(&config, "request", 10).and_then(|template| template.render(json!({})));
+            assert!(made.is_err(), "{text}");
+        }
+        assert!(
+            rendered("{\"a\": {{ a }}", "application/json", json!({}))
+                .unwrap_err()
+                .contains("not made JSON")
+        );
+    }
+
+    #[test]
+    fn the_body_is_read_only_where_a_template_wants_to_know_it() {
+        for (text, reads) in [
+            ("{{ request.path }}{{ path.id }}", false),
+            ("{{ request.body.a.b }}", true),
+            ("{{ request.text }}", true),
+            ("{{ request }}", true),
+            ("{% set r = request %}{{ r.body }}", true),
+            ("{% for x in request.body %}{{ x }}{% endfor %}", true),
+            ("{{ response.body }}", false),
+        ] {
+            assert_eq!(template(text, "text/plain").reads_body, reads, "{text}");
+        }
+    }
+
+    #[test]
+    fn values_are_found_by_path_and_converted() {
+        let values = json!({ "b": { "items": [{ "p": 1 }, { "p": 20 }], "name": "a b&c" } });
+        let text = |text: &str| rendered(text, "text/plain", values.clone());
+        assert_eq!(text("{{ (b | jsonpath('$.items[?@.p > 5].p'))[0] }}").unwrap(), "20");
+        assert_eq!(text("{{ {'n': b.name} | form }}").unwrap(), "n=a+b%26c");
+        assert_eq!(
+            text("{{ {'n': b.name} | xml('r') }}").unwrap(),
+            "<r><n>a b&amp;c</n></r>"
+        );
+        assert_eq!(text("{{ ('x=1&y=%41' | from_form).y }}").unwrap(), "A");
+        assert_eq!(
+            text("{{ ('<a k=\"v\"><b>1</b><b>2</b></a>' | from_xml).a.b[1] }}").unwrap(),
+            "2"
+        );
+        assert_eq!(text("{{ ('{\"a\":[1]}' | from_json).a[0] }}").unwrap(), "1");
+        assert!(text("{{ b | jsonpath('$..[') }}").is_err());
+        assert!(text("{{ '{\"a\":1,\"a\":2}' | from_json }}").is_err());
+        assert!(text("{{ '<!DOCTYPE a><a/>' | from_xml }}").is_err());
+    }
+}

@@ -1,0 +1,393 @@
+//! `oidc-login`: people with browsers log in at an OpenID provider and come back with a session, which is who they are from then
+//! on (OpenID Connect Core 1.0, section 3.1, with PKCE).
+//!
+//! A request has a session and passes, or has none and is sent to the provider; the provider sends the browser back to the
+//! callback, which this stage answers itself, and so it does the logout. While the provider does not answer nobody can log in, and
+//! no session goes on whose time is over.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::rand;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gatewright_config::{ForwardedToken, OidcLoginConfig, RouteConfig, Unauthenticated};
+use gatewright_core::{Body, Exchange, Flow, Problem, ProblemKind, Request, Response, Stage, Step, Value};
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+
+use crate::login::provider::Failure;
+use crate::login::session::{Begun, Session};
+use crate::login::{Found, Login};
+use crate::token::exposed::Exposed;
+use crate::token::gate::unavailable;
+use crate::token::key_set::{Digest, sha256};
+use crate::token::rules::{Refusal, Rules};
+use crate::token::{carriers, claims};
+
+const NAME: &str = "oidc-login";
+/// The attribute with what the session was known by that was renewed for this request.
+const RENEWED: &str = "oidc-login.renewed";
+/// How long a person may take at the provider, in seconds.
+const LOGIN_TIME: u32 = 600;
+/// The longest path and query that a browser gets back to.
+const LONGEST_TARGET: usize = 1024;
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// Lets people pass who have logged in.
+pub struct OidcLogin {
+    config: OidcLoginConfig,
+    login: Arc<Login>,
+    rules: Rules,
+    exposed: Exposed,
+}
+
+impl Stage for OidcLogin {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn on_request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Problem>> {
+        let path = exchange.request.path();
+        if path == self.config.callback.path {
+            return Step::waiting(self.come_back(exchange));
+        }
+        if self.config.logout.as_deref() == Some(path) {
+            return Step::waiting(self.log_out(exchange));
+        }
+        match self.login.session(&exchange.request, self.is_secure(&exchange.request)) {
+            Some(found) if found.session.is_due(claims::now()) => Step::waiting(self.renew(exchange, found)),
+            Some(found) => Step::ready(self.admit(exchange, &found.session)),
+            None => self.nobody(exchange),
+        }
+    }
+
+    fn on_response<'a>(
+        &'a self,
+        exchange: &'a mut Exchange,
+        response: &'a mut Response,
+    ) -> Step<'a, Result<(), Problem>> {
+        if let Some(digest) = renewed(exchange)
+            && let Some(session) = self.login.renewed(&digest)
+        {
+            // A browser that does not get it comes again with the old one, for which the new one is known a while longer.
+            let cookies = self.keep(&exchange.request, &session).unwrap_or_default();
+            for cookie in cookies {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            // Whatever it is, with the cookie it is for nobody else.
+            let private = HeaderValue::from_static("private, no-store");
+            response.headers_mut().insert(header::CACHE_CONTROL, private);
+        }
+        Step::ready(Ok(()))
+    }
+
+    fn sees_responses(&self) -> bool {
+        true
+    }
+}
+
+impl OidcLogin {
+    /// A stage of this route, with these logins.
+    #[must_use]
+    pub fn new(config: &OidcLoginConfig, login: Arc<Login>, route: &RouteConfig) -> Self {
+        Self {
+            config: config.clone(),
+            login,
+            rules: Rules::new(&config.rules, true),
+            exposed: Exposed::in_route(route),
+        }
+    }
+
+    /// Somebody with a session that is good.
+    fn admit(&self, exchange: &mut Exchange, session: &Session) -> Result<Flow, Problem> {
+        let principal = self
+            .rules
+            .check_content(&session.claims)
+            .map_err(|refusal| denied(&refusal))?;
+        let kept = session.kept();
+        let token = match self.config.forward {
+            ForwardedToken::Nothing => None,
+            ForwardedToken::AccessToken => kept.access_token.as_deref(),
+            ForwardedToken::IdToken => Some(&*kept.id_token),
+        };
+        let token = token.map(|token| HeaderValue::try_from(format!("Bearer {token}")));
+        let token = token
+            .transpose()
+            .map_err(|_| failed("the token cannot be sent to the upstream"))?;
+        exchange.authenticate(NAME, &principal);
+        self.exposed.set(&session.claims, &mut exchange.attributes);
+        self.settle(&mut exchange.request);
+        if let Some(mut token) = token {
+            token.set_sensitive(true);
+            exchange.request.headers.insert(header::AUTHORIZATION, token);
+        }
+        Ok(Flow::Proceed)
+    }
+
+    /// Takes out of a request what only this stage may say behind the gateway, and what nobody there needs to know.
+    fn settle(&self, request: &mut Request) {
+        self.login.cookies.settle(request);
+        if self.config.forward != ForwardedToken::Nothing {
+            request.headers.remove(header::AUTHORIZATION);
+        }
+    }
+
+    /// Somebody whose session has to be renewed first.
+    async fn renew(&self, exchange: &mut Exchange, found: Found) -> Result<Flow, Problem> {
+        let renewal = self.login.renew(&found, exchange.deadline).await;
+        exchange.look_at_clock();
+        match renewal {
+            Some(Ok(session)) => {
+                exchange.attributes.set(RENEWED, Value::Text(encoded(&found.digest)));
+                self.admit(exchange, &session)
+            }
+            Some(Err(Failure::Refused(_))) => self.nobody(exchange).await,
+            Some(Err(Failure::Unavailable(reason))) => Err(unavailable(&reason)),
+            None => Err(unavailable(
+                "the provider has not answered whether the session is still good",
+            )),
+        }
+    }
+
+    /// Somebody without a session.
+    fn nobody<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Problem>> {
+        match self.config.on_unauthenticated {
+            Unauthenticated::Allow => {
+                self.settle(&mut exchange.request);
+                Step::ready(Ok(Flow::Proceed))
+            }
+            Unauthenticated::Login if is_page(&exchange.request) => Step::waiting(self.begin(exchange)),
+            Unauthenticated::Login | Unauthenticated::Deny => Step::ready(Err(Problem::new(ProblemKind::Unauthorized)
+                .with_header(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Session realm=\"login\""),
+                )
+                .with_cause("no session, or one that is over"))),
+        }
+    }
+
+    /// Sends a browser to the provider.
+    async fn begin(&self, exchange: &mut Exchange) -> Result<Flow, Problem> {
+        let request = &exchange.request;
+        let target = request.target.as_str();
+        let begun = Begun {
+            state: random()?,
+            nonce: random()?,
+            verifier: random()?,
+            callback: self.url(
+                request,
+                self.config.callback.origin.as_deref(),
+                &self.config.callback.path,
+            )?,
+            // A browser would take what begins with two slashes for a host.
+            target: match target.len() > LONGEST_TARGET || target.starts_with("//") {
+                true => "/".to_owned(),
+                false => target.to_owned(),
+            },
+            ends: claims::now() + f64::from(LOGIN_TIME),
+        };
+        let challenge = URL_SAFE_NO_PAD.encode(sha256(begun.verifier.as_bytes()));
+        let location = self
+            .login
+            .provider
+            .authorization(&begun, &challenge, exchange.deadline)
+            .await;
+        let location = location.map_err(problem)?;
+        let sealed = begun
+            .seal(self.login.seal())
+            .ok_or_else(|| failed("the login cannot be sealed"))?;
+        let secure = self.is_secure(request);
+        let cookie = self
+            .login
+            .cookies
+            .keep_login(secure, &begun.state, &sealed, LOGIN_TIME.into());
+        exchange.look_at_clock();
+        lead(&location, cookie)
+    }
+
+    /// A browser that the provider has sent back (RFC 6749, section 4.1.2).
+    async fn come_back(&self, exchange: &mut Exchange) -> Result<Flow, Problem> {
+        let secure = self.is_secure(&exchange.request);
+        let state = parameter(&exchange.request, "state").unwrap_or_default();
+        let Some(begun) = self.begun(&exchange.request, secure, &state) else {
+            // Somebody who came back twice is there already.
+            return match self.login.session(&exchange.request, secure) {
+                Some(_) => lead("/", None),
+                None => Err(login_failed("no login with this `state` is under way in this browser")),
+            };
+        };
+        let forget = self.login.cookies.keep_login(secure, &begun.state, "", 0);
+        let done = self.finish(&exchange.request, exchange.deadline, &begun).await;
+        exchange.look_at_clock();
+        match done {
+            Ok(cookies) => lead(&begun.target, cookies.into_iter().chain(forget)),
+            Err(problem) => Err(forget.into_iter().fold(problem, |problem, cookie| {
+                problem.with_header(header::SET_COOKIE, cookie)
+            })),
+        }
+    }
+
+    fn begun(&self, request: &Request, secure: bool, state: &str) -> Option<Begun> {
+        let sealed = self.login.cookies.login(request, secure, state)?;
+        let begun = Begun::open(self.login.seal(), sealed)?;
+        (begun.state == state && claims::now() < begun.ends).then_some(begun)
+    }
+
+    /// The cookies of the session that a browser has come back for.
+    async fn finish(&self, request: &Request, deadline: Instant, begun: &Begun) -> Result<Vec<HeaderValue>, Problem> {
+        // Another provider's answer would be taken there (RFC 9207).
+        if parameter(request, "iss").is_some_and(|issuer| issuer != self.login.provider.issuer().as_str()) {
+            return Err(login_failed("the answer is another provider's (`iss`)"));
+        }
+        if let Some(error) = parameter(request, "error") {
+            // Quoted and cut: it comes from outside.
+            let error: String = error.chars().take(100).collect();
+            return Err(match error == "access_denied" {
+                true => Problem::new(ProblemKind::AccessDenied).with_cause("the person, or the provider, has said no"),
+                false => login_failed(&format!("the provider says {error:?}")),
+            });
+        }
+        let code = parameter(request, "code").ok_or_else(|| login_failed("the provider's answer has no `code`"))?;
+        let redeemed = tokio::time::timeout_at(deadline.into(), self.login.provider.redeem(begun, &code)).await;
+        let session = redeemed
+            .map_err(|_| unavailable("the provider has not answered"))?
+            .map_err(problem)?;
+        self.rules
+            .check_content(&session.claims)
+            .map_err(|refusal| denied(&refusal))?;
+        self.keep(request, &session).ok_or_else(|| {
+            failed("the session is longer than browsers keep: ask for less (`scopes`, `userinfo`, `forward`)")
+        })
+    }
+
+    /// Ends a session, here and at the provider.
+    async fn log_out(&self, exchange: &mut Exchange) -> Result<Flow, Problem> {
+        let request = &exchange.request;
+        let secure = self.is_secure(request);
+        let after = match self.config.after_logout.strip_prefix('/') {
+            Some(_) => self.url(
+                request,
+                self.config.callback.origin.as_deref(),
+                &self.config.after_logout,
+            )?,
+            None => self.config.after_logout.clone(),
+        };
+        let cookies = self.login.cookies.forget_session(request, secure);
+        let mut location = None;
+        if let Some(found) = self.login.session(request, secure) {
+            location = self
+                .login
+                .provider
+                .end_session(&found.session, &after, exchange.deadline)
+                .await;
+        }
+        exchange.look_at_clock();
+        lead(&location.unwrap_or(after), cookies)
+    }
+
+    fn keep(&self, request: &Request, session: &Session) -> Option<Vec<HeaderValue>> {
+        let sealed = session.seal(self.login.seal())?;
+        let left = (session.ends - claims::now()).max(0.0);
+        // Whole seconds: what is cut off is nothing to anybody.
+        let seconds = Duration::try_from_secs_f64(left).ok()?.as_secs();
+        self.login
+            .cookies
+            .keep_session(request, self.is_secure(request), &sealed, seconds)
+    }
+
+    /// Whether browsers speak TLS to where they come back to.
+    fn is_secure(&self, request: &Request) -> bool {
+        match &self.config.callback.origin {
+            Some(origin) => origin.starts_with("https://"),
+            None => request.secure,
+        }
+    }
+
+    fn url(&self, request: &Request, origin: Option<&str>, path: &str) -> Result<String, Problem> {
+        if let Some(origin) = origin {
+            return Ok(format!("{origin}{path}"));
+        }
+        let authority = request
+            .authority
+            .to_str()
+            .map_err(|_| Problem::from(ProblemKind::BadRequest))?;
+        Ok(format!("{}://{authority}{path}", request.scheme()))
+    }
+}
+
+/// Whether a browser asks for something that it will show: what a script asks for cannot be answered by a page of the provider, and
+/// what a form sends would be lost on the way.
+fn is_page(request: &Request) -> bool {
+    if request.method != Method::GET && request.method != Method::HEAD {
+        return false;
+    }
+    if let Some(mode) = request.headers.get(SEC_FETCH_MODE) {
+        return mode == "navigate";
+    }
+    let accepts = request
+        .headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    accepts.flat_map(|value| value.split(',')).any(|kind| {
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        kind.eq_ignore_ascii_case("text/html")
+    })
+}
+
+/// The only query parameter of that name.
+fn parameter(request: &Request, name: &str) -> Option<String> {
+    String::from_utf8(carriers::parameter(request, name)?.into_owned()).ok()
+}
+
+/// Sends a browser there. What it is told is for it alone.
+fn lead(location: &str, cookies: impl IntoIterator<Item = HeaderValue>) -> Result<Flow, Problem> {
+    let location = HeaderValue::try_from(location).map_err(|_| failed("the URL cannot be sent"))?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::FOUND;
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, location);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for cookie in cookies {
+        headers.append(header::SET_COOKIE, cookie);
+    }
+    Ok(Flow::Answer(Box::new(response)))
+}
+
+/// 256 random bits, in base64url: as a verifier should have (RFC 7636, section 4.1).
+fn random() -> Result<String, Problem> {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes).map_err(|_| failed("the system has no random numbers"))?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn renewed(exchange: &Exchange) -> Option<Digest> {
+    let Some(Value::Text(text)) = exchange.attributes.get(RENEWED) else {
+        return None;
+    };
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+fn encoded(digest: &Digest) -> String {
+    URL_SAFE_NO_PAD.encode(digest)
+}
+
+fn denied(refusal: &Refusal) -> Problem {
+    Problem::new(ProblemKind::AccessDenied).with_cause(format_args!("the session's ID token: {refusal}"))
+}
+
+fn login_failed(cause: &str) -> Problem {
+    Problem::new(ProblemKind::LoginFailed).with_cause(cause)
+}
+
+fn problem(failure: Failure) -> Problem {
+    match failure {
+        Failure::Refused(reason) => login_failed(&reason),
+        Failure::Unavailable(reason) => unavailable(&reason),
+    }
+}
+
+fn failed(cause: &str) -> Problem {
+    Problem::new(ProblemKind::InternalError).with_cause(cause)
+}

@@ -1,0 +1,122 @@
+//! The body of a request, by its content type. Types that are no text are not looked into.
+
+use bytes::Bytes;
+use gatewright_config::{WafLarger, WafPart, WafRule};
+use http::header::{self, HeaderMap};
+
+use super::inspection::Inspection;
+use super::{json, multipart, xml};
+use crate::codings::Coded;
+
+/// What there is of a body, as sent.
+pub(super) struct Piece {
+    pub(super) bytes: Bytes,
+    /// It is all.
+    pub(super) complete: bool,
+    pub(super) coded: Coded,
+}
+
+/// How a body is to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Form,
+    Json,
+    /// JSON texts one after another, a line each.
+    JsonLines,
+    /// With its boundary, if it names one.
+    Multipart(Option<String>),
+    Text,
+    Xml,
+    /// It says nothing about itself.
+    Unsaid,
+    /// It is text that cannot be read: a charset that is not ASCII's, or two content types.
+    Unreadable,
+}
+
+impl Kind {
+    /// What `Content-Type` says; none for what is not inspected.
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+        let Some(value) = values.next() else {
+            return Some(Self::Unsaid);
+        };
+        if values.next().is_some() {
+            return Some(Self::Unreadable);
+        }
+        let text = String::from_utf8_lossy(value.as_bytes());
+        let mut parts = text.split(';');
+        let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+        let parameter = |name: &str| {
+            let mut parameters = text
+                .split(';')
+                .skip(1)
+                .filter_map(|parameter| parameter.split_once('='));
+            let value = parameters.find(|(known, _)| known.trim().eq_ignore_ascii_case(name));
+            value.map(|(_, value)| value.trim().trim_matches('"').to_owned())
+        };
+        let kind = match essence.as_str() {
+            "" => Self::Unsaid,
+            "application/x-www-form-urlencoded" => Self::Form,
+            "application/x-ndjson" | "application/jsonl" | "application/json-seq" => Self::JsonLines,
+            "application/json" | "text/json" => Self::Json,
+            "application/xml" | "text/xml" => Self::Xml,
+            "application/graphql" => Self::Text,
+            other if other.ends_with("+json") => Self::Json,
+            other if other.ends_with("+xml") => Self::Xml,
+            other if other.starts_with("multipart/") => Self::Multipart(parameter("boundary")),
+            other if other.starts_with("text/") => Self::Text,
+            _ => return None,
+        };
+        let readable = ["utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1"];
+        match parameter("charset") {
+            Some(charset) if !readable.iter().any(|known| known.eq_ignore_ascii_case(&charset)) => {
+                Some(Self::Unreadable)
+            }
+            _ => Some(kind),
+        }
+    }
+}
+
+/// Inspects a body, or the start of one.
+pub(super) fn inspect(inspection: &mut Inspection<'_>, kind: &Kind, piece: Piece) {
+    let config = inspection.config();
+    let refuses = config.larger == WafLarger::Refuse;
+    let limit = usize::try_from(config.body_bytes.0).unwrap_or(usize::MAX);
+    if !piece.complete && refuses {
+        inspection.found(WafRule::BodySize, WafPart::Body, b"");
+    }
+    let was_complete = piece.complete;
+    let (bytes, complete) = match piece.decoded(limit) {
+        Ok(decoded) => decoded,
+        Err(rule) => return inspection.found(rule, WafPart::Body, b""),
+    };
+    if was_complete && !complete && refuses {
+        inspection.found(WafRule::BodySize, WafPart::Body, b"");
+    }
+    if inspection.is_over() {
+        return;
+    }
+    match kind {
+        Kind::Form => inspection.urlencoded(WafPart::Body, &bytes),
+        Kind::Json => json::inspect(inspection, &bytes, complete),
+        Kind::JsonLines => {
+            let mut lines = bytes
+                .split(|byte| matches!(byte, b'\n' | 0x1e))
+                .filter(|line| !line.is_empty())
+                .peekable();
+            while let Some(line) = lines.next() {
+                json::inspect(inspection, line, complete || lines.peek().is_some());
+            }
+        }
+        Kind::Multipart(boundary) => multipart::inspect(inspection, boundary.as_deref(), &bytes, complete),
+        Kind::Text => inspection.text(WafPart::Body, b"", &bytes),
+        Kind::Xml => xml::inspect(inspection, &bytes, complete),
+        Kind::Unsaid if looks_like_json(&bytes) => json::inspect(inspection, &bytes, complete),
+        Kind::Unsaid => inspection.text(WafPart::Body, b"", &bytes),
+        Kind::Unreadable => inspection.found(WafRule::BodyEncoding, WafPart::Body, b""),
+    }
+}
+
+fn looks_like_json(bytes: &[u8]) -> bool {
+    matches!(bytes.trim_ascii_start(), [b'{' | b'[', ..])
+}
