@@ -11,6 +11,9 @@ use tempfile::TempDir;
 
 use crate::eventually;
 
+/// Keys of `[redis]` for tests that are not about time: a busy machine may take longer than an operator would wait.
+pub const PATIENT: &str = "timeout = \"10s\"\nconnect_timeout = \"10s\"";
+
 /// A server, which ends with it.
 pub struct RedisServer {
     child: Option<Child>,
@@ -100,6 +103,11 @@ impl RedisServer {
     /// Its URL for `[redis]`.
     pub fn url(&self) -> String {
         format!("redis://{}", self.addr())
+    }
+
+    /// The keys of `[redis]` that lead to it.
+    pub fn keys(&self) -> String {
+        format!("servers = [\"{}\"]\n{PATIENT}", self.url())
     }
 
     /// Its folder.

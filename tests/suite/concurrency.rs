@@ -87,7 +87,7 @@ fn a_request_that_is_refused_later_gives_its_place_back() {
 fn gateways_share_places_and_give_them_back() {
     let redis = RedisServer::start();
     let origin = endless();
-    let section = format!("[redis]\nservers = [\"{}\"]", redis.url());
+    let section = format!("[redis]\n{}", redis.keys());
     let stage = "by = \"route\", scope = \"cluster\", when_unavailable = \"closed\"";
     let [one, other] = [(); 2].map(|()| gateway(stage, &section, &origin.url()));
     let mut holder = RawClient::connect(one.addr("public"));

@@ -36,10 +36,6 @@ fn gateway_of(files: TestFiles, redis: &str, throttle: &str) -> TestGateway {
     ))
 }
 
-fn single(server: &RedisServer) -> String {
-    format!("servers = [\"{}\"]", server.url())
-}
-
 fn ask(gateway: &TestGateway) -> RawResponse {
     http(gateway.addr("public"), "GET", "/", &[], b"")
 }
@@ -59,7 +55,7 @@ fn connected(gateway: &TestGateway) {
 fn s5_two_gateways_let_no_more_pass_together_than_the_limit_says() {
     const BURST: usize = 100;
     let redis = RedisServer::start();
-    let gateways = [(); 2].map(|()| Arc::new(gateway(&single(&redis), &format!("rate = \"1/h\", burst = {BURST}"))));
+    let gateways = [(); 2].map(|()| Arc::new(gateway(&redis.keys(), &format!("rate = \"1/h\", burst = {BURST}"))));
     let clients: Vec<_> = (0..8)
         .map(|client| {
             let addr = gateways[client % 2].addr("public");
@@ -83,7 +79,7 @@ fn s5_two_gateways_let_no_more_pass_together_than_the_limit_says() {
 #[test]
 fn what_a_client_is_told_is_what_all_gateways_have_left() {
     let redis = RedisServer::start();
-    let [one, other] = [(); 2].map(|()| gateway(&single(&redis), "rate = \"1/m\", burst = 3"));
+    let [one, other] = [(); 2].map(|()| gateway(&redis.keys(), "rate = \"1/m\", burst = 3"));
     let left = |gateway| ask(gateway).header("ratelimit-remaining").unwrap().to_owned();
     assert_eq!([left(&one), left(&other), left(&one)], ["2", "1", "0"]);
     let refused = ask(&other);
@@ -95,8 +91,8 @@ fn what_a_client_is_told_is_what_all_gateways_have_left() {
 #[test]
 fn gateways_with_another_prefix_share_nothing() {
     let redis = RedisServer::start();
-    let other = format!("{}\nprefix = \"other\"", single(&redis));
-    let gateways = [single(&redis), other].map(|redis| gateway(&redis, "rate = \"1/h\", burst = 1"));
+    let other = format!("{}\nprefix = \"other\"", redis.keys());
+    let gateways = [redis.keys(), other].map(|redis| gateway(&redis, "rate = \"1/h\", burst = 1"));
     assert_eq!(gateways.each_ref().map(|gateway| ask(gateway).status), [200, 200]);
     assert_eq!(gateways.each_ref().map(|gateway| ask(gateway).status), [429, 429]);
 }
@@ -106,7 +102,7 @@ fn s1_a_server_that_is_killed_is_replaced_as_the_limit_says_and_used_again_when_
     let mut redis = RedisServer::start();
     let policies = ["local", "open", "closed"];
     let gateways = policies.map(|policy| {
-        let prefix = format!("{}\nprefix = \"{policy}\"", single(&redis));
+        let prefix = format!("{}\nprefix = \"{policy}\"", redis.keys());
         gateway(
             &prefix,
             &format!("rate = \"1/h\", burst = 2, when_unavailable = \"{policy}\""),
@@ -152,7 +148,10 @@ fn s1_a_server_that_is_killed_is_replaced_as_the_limit_says_and_used_again_when_
 #[test]
 fn s2_a_server_that_hangs_costs_its_timeout_a_few_times_and_then_nothing() {
     let redis = RedisServer::start();
-    let settings = format!("{}\ntimeout = \"200ms\"\nconnect_timeout = \"200ms\"", single(&redis));
+    let settings = format!(
+        "servers = [\"{}\"]\ntimeout = \"200ms\"\nconnect_timeout = \"200ms\"",
+        redis.url()
+    );
     let gateway = gateway(&settings, "rate = \"1/h\", burst = 1000, when_unavailable = \"local\"");
     assert_eq!(counted(&ask(&gateway)), None);
     redis.pause();
@@ -174,7 +173,7 @@ fn s2_a_server_that_hangs_costs_its_timeout_a_few_times_and_then_nothing() {
 #[test]
 fn s3_a_server_that_is_flushed_begins_anew_and_needs_no_restart() {
     let redis = RedisServer::start();
-    let gateway = gateway(&single(&redis), "rate = \"1/h\", burst = 1");
+    let gateway = gateway(&redis.keys(), "rate = \"1/h\", burst = 1");
     assert_eq!([ask(&gateway).status, ask(&gateway).status], [200, 429]);
     // Scripts are gone too.
     for command in [&["FLUSHALL"][..], &["SCRIPT", "FLUSH"]] {
@@ -214,7 +213,7 @@ fn s4_a_server_that_answers_nonsense_is_one_that_is_away() {
 fn s4_what_a_real_server_refuses_is_refused_and_over_when_it_is_well() {
     let redis = RedisServer::start_with(&["--busy-reply-threshold", "50", "--repl-timeout", "1"]);
     let gateway = gateway(
-        &single(&redis),
+        &redis.keys(),
         "rate = \"1000/s\", burst = 1000, when_unavailable = \"closed\"",
     );
     let refused = |why: &str| {
@@ -251,7 +250,7 @@ fn s4_what_a_real_server_refuses_is_refused_and_over_when_it_is_well() {
 fn what_others_keep_under_a_key_of_the_gateways_is_an_error_and_nobody_passes() {
     let redis = RedisServer::start();
     let gateway = gateway(
-        &single(&redis),
+        &redis.keys(),
         "rate = \"1/h\", burst = 1, when_unavailable = \"closed\"",
     );
     assert_eq!(ask(&gateway).status, 200);

@@ -124,8 +124,8 @@ fn whoever_has_no_plan_has_the_default_one() {
 fn operators_see_what_was_used_and_correct_it_for_all_gateways() {
     let redis = RedisServer::start();
     let plans = format!(
-        "[redis]\nservers = [\"{}\"]\n[usage_plan.gold]\nscope = \"cluster\"\nquota = {{ limit = 10, period = \"week\" }}",
-        redis.url()
+        "[redis]\n{}\n[usage_plan.gold]\nscope = \"cluster\"\nquota = {{ limit = 10, period = \"week\" }}",
+        redis.keys()
     );
     let [one, other] = [(); 2].map(|()| keys().start(&config(&plans, "")));
     for gateway in [&one, &other, &one] {

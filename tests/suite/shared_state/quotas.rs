@@ -7,7 +7,7 @@ use gatewright_tests::{RawResponse, TestGateway, eventually, http};
 
 use super::counted;
 
-fn gateway(redis: &RedisServer, quota: &str) -> TestGateway {
+fn gateway(redis: &str, quota: &str) -> TestGateway {
     TestGateway::start(&format!(
         r#"
         [listener.public]
@@ -17,15 +17,14 @@ fn gateway(redis: &RedisServer, quota: &str) -> TestGateway {
         address = "127.0.0.1:0"
 
         [redis]
-        servers = ["{}"]
+        {redis}
 
         [[route]]
         name = "metered"
         path = "/"
         chain = [{{ use = "quota", period = "month", by = "route", scope = "cluster", {quota} }}]
         integration = {{ respond = 200, body = "in" }}
-        "#,
-        redis.url()
+        "#
     ))
 }
 
@@ -42,7 +41,7 @@ fn remaining(gateway: &TestGateway) -> u64 {
 #[test]
 fn s5_two_gateways_have_one_quota() {
     let redis = RedisServer::start();
-    let gateways = [(); 2].map(|()| gateway(&redis, "limit = 20"));
+    let gateways = [(); 2].map(|()| gateway(&redis.keys(), "limit = 20"));
     let passed: usize = std::thread::scope(|scope| {
         let asking = gateways
             .each_ref()
@@ -55,7 +54,7 @@ fn s5_two_gateways_have_one_quota() {
 #[test]
 fn s3_a_server_that_was_emptied_gets_the_counts_back() {
     let mut redis = RedisServer::start();
-    let gateway = gateway(&redis, "limit = 10, when_unavailable = \"closed\"");
+    let gateway = gateway(&redis.keys(), "limit = 10, when_unavailable = \"closed\"");
     assert_eq!([remaining(&gateway), remaining(&gateway)], [9, 8]);
     redis.ask(&["FLUSHALL"]);
     assert_eq!(remaining(&gateway), 7, "nothing is given twice");
@@ -72,7 +71,8 @@ fn s3_a_server_that_was_emptied_gets_the_counts_back() {
 #[test]
 fn s5_what_gateways_count_alone_during_a_partition_is_added_up_when_it_heals() {
     let redis = RedisServer::start();
-    let gateways = [(); 2].map(|()| gateway(&redis, "limit = 100, when_unavailable = \"local\""));
+    let keys = format!("servers = [\"{}\"]\ntimeout = \"1s\"", redis.url());
+    let gateways = [(); 2].map(|()| gateway(&keys, "limit = 100, when_unavailable = \"local\""));
     let [one, other] = &gateways;
     assert_eq!([remaining(one), remaining(other)], [99, 98]);
     redis.pause();
@@ -108,7 +108,7 @@ fn s5_what_gateways_count_alone_during_a_partition_is_added_up_when_it_heals() {
 fn closed_and_open_are_what_they_say_while_the_server_is_away() {
     let mut redis = RedisServer::start();
     let [closed, open] =
-        ["closed", "open"].map(|policy| gateway(&redis, &format!("limit = 1, when_unavailable = \"{policy}\"")));
+        ["closed", "open"].map(|policy| gateway(&redis.keys(), &format!("limit = 1, when_unavailable = \"{policy}\"")));
     assert_eq!(ask(&closed).status, 200);
     redis.kill();
     let response = ask(&closed);

@@ -1,9 +1,9 @@
 //! Where the servers are, and how one logs in there.
 
-use gatewright_tests::redis::{RedisCluster, RedisServer};
+use gatewright_tests::redis::{PATIENT, RedisCluster, RedisServer};
 use gatewright_tests::{Certificates, TestFiles, eventually};
 
-use super::{ask, connected, counted, gateway, gateway_of, single};
+use super::{ask, connected, counted, gateway, gateway_of};
 
 const ONE: &str = "rate = \"1/h\", burst = 1, when_unavailable = \"closed\"";
 
@@ -26,7 +26,7 @@ fn a_password_and_a_user_are_needed_where_the_server_wants_them() {
             .with("gate", "open")
             .with("wrong", "wrong")
     };
-    let start = |login: &str| gateway_of(files(), &format!("{}\n{login}", single(&redis)), ONE);
+    let start = |login: &str| gateway_of(files(), &format!("{}\n{login}", redis.keys()), ONE);
     let default = start("password = \"file:password\"\nprefix = \"default\"");
     let user = start("username = \"gate\"\npassword = \"file:gate\"");
     for gateway in [&default, &user] {
@@ -56,7 +56,7 @@ fn tls_is_checked_and_an_authority_that_did_not_sign_is_refused() {
     ]);
     let start = |ca: &str| {
         let url = format!("rediss://localhost:{}", redis.addr().port());
-        gateway(&format!("servers = [\"{url}\"]\nca = \"{ca}\""), ONE)
+        gateway(&format!("servers = [\"{url}\"]\nca = \"{ca}\"\n{PATIENT}"), ONE)
     };
     let right = start(&certificates.path("ca.pem"));
     assert_eq!([ask(&right).status, ask(&right).status], [200, 429]);
@@ -68,7 +68,7 @@ fn a_unix_socket_is_a_server_too() {
     let redis = RedisServer::start_with(&["--unixsocket", "DIRECTORY/socket"]);
     let socket = redis.dir().join("socket");
     eventually("there is a socket", || socket.exists().then_some(()));
-    let gateway = gateway(&format!("servers = [\"unix:{}\"]", socket.display()), ONE);
+    let gateway = gateway(&format!("servers = [\"unix:{}\"]\n{PATIENT}", socket.display()), ONE);
     assert_eq!([ask(&gateway).status, ask(&gateway).status], [200, 429]);
 }
 
@@ -90,10 +90,7 @@ fn s4_sentinels_lead_to_the_new_primary_after_a_failover() {
             .contains("127.0.0.1")
             .then_some(())
     });
-    let redis = format!(
-        "mode = \"sentinel\"\nprimary = \"gateways\"\nservers = [\"{}\"]",
-        sentinel.url()
-    );
+    let redis = format!("mode = \"sentinel\"\nprimary = \"gateways\"\n{}", sentinel.keys());
     let gateway = gateway(&redis, "rate = \"1/h\", burst = 2, when_unavailable = \"local\"");
     let first = ask(&gateway);
     assert_eq!((first.status, counted(&first)), (200, None));
@@ -112,7 +109,7 @@ fn s4_sentinels_lead_to_the_new_primary_after_a_failover() {
 #[test]
 fn a_cluster_keeps_each_limit_on_the_node_of_its_slot() {
     let cluster = RedisCluster::start();
-    let redis = format!("mode = \"cluster\"\nservers = [\"{}\"]", cluster.0[0].url());
+    let redis = format!("mode = \"cluster\"\n{}", cluster.0[0].keys());
     let gateways: Vec<_> = (0..8)
         .map(|number| gateway(&format!("{redis}\nprefix = \"p{number}\""), ONE))
         .collect();
