@@ -1,5 +1,7 @@
 //! The `concurrency` stage end to end: who has a place, and when it is free again.
 
+use std::time::Duration;
+
 use gatewright_tests::raw_client::RawClient;
 use gatewright_tests::redis::RedisServer;
 use gatewright_tests::{RawOrigin, TestGateway, eventually, http};
@@ -46,6 +48,13 @@ fn endless() -> RawOrigin {
     })
 }
 
+/// Leaves in the middle of a response. Who closes its side sooner after its request only says that there is no other (C10),
+/// and is waited for.
+fn leave(mut client: RawClient) {
+    client.read_bytes(b"abc".len());
+    assert!(client.is_silent_for(Duration::from_millis(150)));
+}
+
 #[test]
 fn a_place_is_taken_until_the_last_byte_and_free_when_the_client_is_gone() {
     let origin = endless();
@@ -66,7 +75,7 @@ fn a_place_is_taken_until_the_last_byte_and_free_when_the_client_is_gone() {
         200,
         "another tenant has other places"
     );
-    drop(holder);
+    leave(holder);
     eventually("the place is free", || {
         let mut next = RawClient::connect(addr);
         next.send("GET /slow HTTP/1.1\r\nhost: a\r\nx-tenant: a\r\n\r\n");
@@ -94,7 +103,7 @@ fn gateways_share_places_and_give_them_back() {
     holder.send("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n");
     assert_eq!(holder.read_response_to_head().status, 200);
     assert_eq!(http(other.addr("public"), "GET", "/slow", &[], b"").status, 429);
-    drop(holder);
+    leave(holder);
     let _holder = eventually("the place is free for the other gateway", || {
         let mut next = RawClient::connect(other.addr("public"));
         next.send("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n");
