@@ -3,9 +3,9 @@
 /// Exports a plugin: the type, and the kinds it is to be used as (any of `authorizer`, `request_transform`,
 /// `response_transform`, `body_filter`, `integration`).
 ///
-/// For WebAssembly it also installs the SDK's [allocator](crate::memory), with an arena of 256 KiB; a plugin whose calls need
-/// more (large buffered bodies) may say so with `arena_bytes`. On other targets it checks that the type implements the
-/// kinds, so `cargo test` and `cargo check` need no WebAssembly.
+/// For WebAssembly it also installs the SDK's [allocator](crate::memory), with an arena of 256 KiB, or 60 KiB in a plugin that is
+/// an authorizer and nothing else; a plugin whose calls need more (large buffered bodies) may say so with `arena_bytes`. On
+/// other targets it checks that the type implements the kinds, so `cargo test` and `cargo check` need no WebAssembly.
 ///
 /// ```
 /// use gatewright_sdk::prelude::*;
@@ -32,6 +32,10 @@
 /// ```
 #[macro_export]
 macro_rules! plugin {
+    // With 64 KiB of stack and some data it is two pages: what a new instance costs depends on how many there are.
+    ($plugin:ty : authorizer) => {
+        $crate::plugin!($plugin: authorizer, arena_bytes = 60 * 1024);
+    };
     ($plugin:ty : $($kind:ident)|+) => {
         $crate::plugin!($plugin: $($kind)|+, arena_bytes = 256 * 1024);
     };
