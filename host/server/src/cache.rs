@@ -86,7 +86,13 @@ impl Integration for Cached {
             && let Some(fresh) = stored.head.fresh_for(exchange.now)
             && refresh.is_satisfied(&stored, exchange.now, fresh)
         {
-            return Step::ready(Ok(cache.hit(exchange, &stored, refresh, Said::Hit(fresh))));
+            return Step::ready(Ok(cache.hit(
+                exchange,
+                &asks,
+                &stored,
+                refresh,
+                Said::Hit(fresh.as_secs()),
+            )));
         }
         Step::waiting(async move { Ok(Cache::fetch(cache, exchange, asks, refresh).await) })
     }
@@ -179,19 +185,19 @@ impl Cache {
             };
             match entered {
                 Entered::Usable(stored) => {
-                    let fresh = stored.head.fresh_for(now).unwrap_or_default();
+                    let fresh = stored.head.fresh_for(now).unwrap_or_default().as_secs();
                     let said = if waited {
                         Said::Collapsed(fresh)
                     } else {
                         Said::Hit(fresh)
                     };
-                    return self.hit(exchange, &stored, refresh, said);
+                    return self.hit(exchange, &asks, &stored, refresh, said);
                 }
                 Entered::Stale(stored, flight) => {
                     if let Some(flight) = flight {
                         self.revalidate_beside(exchange, Fetch::new(&self.store, key, flight), &stored);
                     }
-                    return self.stale(exchange, &stored);
+                    return self.stale(exchange, &asks, &stored);
                 }
                 Entered::Wait(flight) => {
                     let waiting = self.store.metrics().waits();
@@ -231,20 +237,21 @@ impl Cache {
     }
 
     /// Answers from what is kept.
-    fn hit(&self, exchange: &mut Exchange, stored: &Stored, refresh: Refresh, said: Said) -> Response {
-        let request = &exchange.request;
-        let mut response = stored.answer(&request.method, &request.headers, exchange.now);
-        self.done(exchange, &mut response, CacheUse::Hit, said);
+    fn hit(&self, exchange: &mut Exchange, asks: &Asks, stored: &Stored, refresh: Refresh, said: Said) -> Response {
+        let mut response = self.answer(exchange, asks, stored, CacheUse::Hit, said);
         refresh.warn(&mut response);
         response
     }
 
     /// Answers from what is kept though it is stale.
-    fn stale(&self, exchange: &mut Exchange, stored: &Stored) -> Response {
-        let request = &exchange.request;
-        let mut response = stored.answer(&request.method, &request.headers, exchange.now);
-        self.done(exchange, &mut response, CacheUse::Stale, Said::Stale);
-        response
+    fn stale(&self, exchange: &mut Exchange, asks: &Asks, stored: &Stored) -> Response {
+        self.answer(exchange, asks, stored, CacheUse::Stale, Said::Stale)
+    }
+
+    fn answer(&self, exchange: &mut Exchange, asks: &Asks, stored: &Stored, used: CacheUse, said: Said) -> Response {
+        self.note(exchange, used, said);
+        let said = self.config.status.then_some(said);
+        stored.answer(asks, &exchange.request.headers, exchange.now, said)
     }
 
     /// The client wants what is kept or nothing.
@@ -264,10 +271,15 @@ impl Cache {
         status: Option<u16>,
         stored: bool,
     ) {
-        self.done(exchange, response, used, Said::Forwarded { why, status, stored });
+        let said = Said::Forwarded { why, status, stored };
+        self.note(exchange, used, said);
+        if self.config.status {
+            say(response.headers_mut(), said);
+        }
     }
 
-    fn done(&self, exchange: &mut Exchange, response: &mut Response, used: CacheUse, said: Said) {
+    /// Notes what the cache did.
+    fn note(&self, exchange: &mut Exchange, used: CacheUse, said: Said) {
         exchange.record.cache = Some(used);
         self.metrics.count(used);
         if let Some(explanation) = &exchange.record.explanation {
@@ -280,9 +292,6 @@ impl Cache {
                 ("outcome", Value::Text(used.as_str().to_owned())),
             ];
             explanation.note(direction, facts);
-        }
-        if self.config.status {
-            say(response.headers_mut(), said);
         }
     }
 }

@@ -28,7 +28,6 @@ impl Cache {
         refresh: Refresh,
     ) -> Response {
         let asked = exchange.request.headers.clone();
-        let method = exchange.request.method.clone();
         // What the configuration says the client may have fetched anew is not asked about, but fetched.
         let anew = refresh.is_asked() && matches!(self.config.freshness, CacheFreshness::Ttl(_));
         let validates = match &known {
@@ -59,7 +58,7 @@ impl Cache {
                     now.saturating_duration_since(sent),
                     now,
                 );
-                let mut answer = stored.answer(&method, &asked, now);
+                let mut answer = stored.answer(asks, &asked, now, None);
                 self.forwarded(exchange, &mut answer, CacheUse::Revalidated, why, Some(304), true);
                 refresh.warn(&mut answer);
                 return answer;
@@ -69,7 +68,7 @@ impl Cache {
                 // The client has its answer; what was wrong is counted where it happened.
                 let record = &mut exchange.record;
                 (record.problem, record.cause, record.answered_by) = (None, None, None);
-                let mut answer = stored.answer(&method, &asked, now);
+                let mut answer = stored.answer(asks, &asked, now, None);
                 self.forwarded(
                     exchange,
                     &mut answer,

@@ -5,9 +5,9 @@
 
 use std::ops::Range;
 
-use http::Method;
 use http::header::{self, HeaderMap, HeaderValue};
 
+use super::asked::{Asked, Asks};
 use super::freshness::parse_date;
 use super::stored::Stored;
 
@@ -25,18 +25,21 @@ pub(super) enum Wanted {
 }
 
 /// What a request wants.
-pub(super) fn wanted(stored: &Stored, method: &Method, asked: &HeaderMap) -> Wanted {
-    if !is_modified(stored, asked) {
+pub(super) fn wanted(stored: &Stored, asks: &Asks, asked: &HeaderMap) -> Wanted {
+    if asks.conditional && !is_modified(stored, asked) {
         return Wanted::NotModified;
     }
     // `Range` has no meaning in `HEAD` (RFC 9110, section 14.2).
+    if !asks.range || asks.method != Asked::Get {
+        return Wanted::Whole;
+    }
     match asked.get(header::RANGE) {
-        Some(value) if *method == Method::GET && is_for_this(stored, asked) => {
+        Some(value) if is_for_this(stored, asked) => {
             let several = asked.get_all(header::RANGE).iter().nth(1).is_some();
             if several {
                 Wanted::Whole
             } else {
-                range(value, stored.body.len())
+                part(value, stored.body.len())
             }
         }
         _ => Wanted::Whole,
@@ -106,7 +109,7 @@ fn is_for_this(stored: &Stored, asked: &HeaderMap) -> bool {
 }
 
 /// One range of bytes; the whole where it is anything else.
-fn range(value: &HeaderValue, length: usize) -> Wanted {
+fn part(value: &HeaderValue, length: usize) -> Wanted {
     let Some((first, last)) = value.to_str().ok().and_then(parse) else {
         return Wanted::Whole;
     };
@@ -152,7 +155,13 @@ mod tests {
         let fields = fields
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        wanted(&stored, &Method::GET, &fields.collect())
+        let asks = Asks {
+            method: Asked::Get,
+            conditional: true,
+            range: true,
+            ..Asks::default()
+        };
+        wanted(&stored, &asks, &fields.collect())
     }
 
     #[test]

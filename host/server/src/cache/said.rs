@@ -1,7 +1,6 @@
 //! What responses say of the cache: `Cache-Status` (RFC 9211).
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -9,12 +8,12 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// What the cache did for a response.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Said {
-    /// Answered from what is kept, fresh for so long.
-    Hit(Duration),
+    /// Answered from what is kept, fresh for so many seconds.
+    Hit(u64),
     /// Answered from what another request has just fetched.
-    Collapsed(Duration),
+    Collapsed(u64),
     /// Answered from what is kept though it is stale.
     Stale,
     /// Passed the request on.
@@ -33,8 +32,8 @@ pub(super) fn say(headers: &mut HeaderMap, said: Said) {
     let mut text = String::with_capacity(40);
     // Writing to a string cannot fail.
     let _ = match said {
-        Said::Hit(fresh) => write!(text, "gatewright; hit; ttl={}", fresh.as_secs()),
-        Said::Collapsed(fresh) => write!(text, "gatewright; hit; ttl={}; collapsed", fresh.as_secs()),
+        Said::Hit(fresh) => write!(text, "gatewright; hit; ttl={fresh}"),
+        Said::Collapsed(fresh) => write!(text, "gatewright; hit; ttl={fresh}; collapsed"),
         Said::Stale => write!(text, "gatewright; hit; detail=stale"),
         Said::Forwarded { why, status, stored } => {
             let _ = write!(text, "gatewright; fwd={why}");

@@ -1,19 +1,25 @@
 //! A response as it is kept.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use gatewright_core::{Body, Response};
+use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
+use super::asked::{Asked, Asks};
 use super::conditions::{self, Wanted};
 use super::directives::Directives;
 use super::freshness::{Times, parse_date};
+use super::said::{Said, say};
 
 /// What keeping one takes beside what is counted.
 const OVERHEAD: u64 = 512;
+/// What keeping a field takes beside its bytes: a place in what came, and one in what is answered.
+const FIELD: usize = 48 + 104;
 
 /// Fields that are between the gateway and the upstream, or that each answer has anew (RFC 9111, section 3.1).
 const NOT_KEPT: [HeaderName; 10] = [
@@ -47,6 +53,15 @@ pub(super) struct Stored {
     pub(super) head: Head,
     /// The body, whole.
     pub(super) body: Bytes,
+    answered: ArcSwapOption<Answered>,
+}
+
+/// The fields of an answer, for the others that have the same: those of one second.
+#[derive(Debug)]
+struct Answered {
+    age: u64,
+    said: Option<Said>,
+    headers: HeaderMap,
 }
 
 /// A head as a file has it. Times are in milliseconds.
@@ -211,7 +226,7 @@ impl Head {
         let headers = self
             .headers
             .iter()
-            .map(|(name, value)| name.as_str().len() + value.len() + 48);
+            .map(|(name, value)| name.as_str().len() + value.len() + FIELD);
         let vary = self
             .vary
             .iter()
@@ -249,7 +264,11 @@ impl Kept {
             tags: tags(&headers),
             headers,
         };
-        head.is_for_a_file(now).then_some(Stored { head, body })
+        head.is_for_a_file(now).then(|| Stored {
+            head,
+            body,
+            answered: ArcSwapOption::empty(),
+        })
     }
 }
 
@@ -271,7 +290,11 @@ impl Stored {
             // `HEAD` is answered from it too.
             head.headers.insert(header::CONTENT_LENGTH, body.len().into());
         }
-        Self { head, body }
+        Self {
+            head,
+            body,
+            answered: ArcSwapOption::empty(),
+        }
     }
 
     /// What it takes in memory.
@@ -279,19 +302,19 @@ impl Stored {
         self.head.bytes() + self.body.len() as u64
     }
 
-    /// The answer to a request with this method and these fields: the whole, a part, or that it has not changed.
-    pub(super) fn answer(&self, method: &Method, asked: &HeaderMap, now: Instant) -> Response {
+    /// The answer to a request with these fields: the whole, a part, or that it has not changed. It says what the cache did if
+    /// it is to.
+    pub(super) fn answer(&self, asks: &Asks, asked: &HeaderMap, now: Instant, said: Option<Said>) -> Response {
         let wanted = match self.head.status {
-            StatusCode::OK => conditions::wanted(self, method, asked),
+            StatusCode::OK => conditions::wanted(self, asks, asked),
             _ => Wanted::Whole,
         };
         let mut response = Response::new(Body::empty());
-        let mut headers = self.head.headers.clone();
-        headers.insert(header::AGE, self.head.age(now).as_secs().into());
+        let mut headers = self.fields(now, said);
         match wanted {
             Wanted::Whole => {
                 *response.status_mut() = self.head.status;
-                if method != Method::HEAD {
+                if asks.method != Asked::Head {
                     *response.body_mut() = Body::full(self.body.clone());
                 }
             }
@@ -326,6 +349,29 @@ impl Stored {
         }
         *response.headers_mut() = headers;
         response
+    }
+
+    /// Its fields, with its age and what the cache did.
+    fn fields(&self, now: Instant, said: Option<Said>) -> HeaderMap {
+        let age = self.head.age(now).as_secs();
+        let answered = self.answered.load();
+        if let Some(answered) = &*answered
+            && (answered.age, answered.said) == (age, said)
+        {
+            return answered.headers.clone();
+        }
+        let mut headers = self.head.headers.clone();
+        headers.insert(header::AGE, age.into());
+        if let Some(said) = said {
+            say(&mut headers, said);
+        }
+        let answered = Answered {
+            age,
+            said,
+            headers: headers.clone(),
+        };
+        self.answered.store(Some(Arc::new(answered)));
+        headers
     }
 
     /// When it was last changed, as far as it says.
