@@ -419,3 +419,39 @@ fn tags(headers: &HeaderMap) -> Vec<Box<str>> {
     tags.retain(|tag| !tag.is_empty());
     tags
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::tests::stored;
+
+    #[test]
+    fn answers_say_what_is_true_when_they_are_given() {
+        let stored = stored(&[("etag", "\"a\"")], "body");
+        let asks = Asks {
+            method: Asked::Get,
+            ..Asks::default()
+        };
+        let answered = |after: u64, said: Option<Said>| {
+            let now = stored.head.received + Duration::from_millis(after);
+            let answer = stored.answer(&asks, &HeaderMap::new(), now, said);
+            let field = |name| {
+                answer
+                    .headers()
+                    .get(name)
+                    .map(|value| value.to_str().unwrap().to_owned())
+            };
+            (field("age").unwrap(), field("cache-status"))
+        };
+        let hit = |ttl: u64| Some(format!("gatewright; hit; ttl={ttl}"));
+        for _ in 0..2 {
+            assert_eq!(answered(900, Some(Said::Hit(59))), ("0".to_owned(), hit(59)));
+            // The two change at different moments.
+            assert_eq!(answered(1_000, Some(Said::Hit(59))), ("1".to_owned(), hit(59)));
+            assert_eq!(answered(1_000, Some(Said::Hit(58))), ("1".to_owned(), hit(58)));
+            assert_eq!(answered(1_000, None), ("1".to_owned(), None));
+            let stale = Some("gatewright; hit; detail=stale".to_owned());
+            assert_eq!(answered(61_000, Some(Said::Stale)), ("61".to_owned(), stale));
+        }
+    }
+}
