@@ -35,6 +35,7 @@ pub mod listener;
 pub mod live;
 pub mod login;
 pub mod passwords;
+pub mod pieces;
 pub mod plan;
 pub mod process;
 pub mod reload;

@@ -3,7 +3,6 @@
 //! hyper reads and writes through this. What cannot be said from inside a request is said here: that a header section
 //! takes too long, that nothing has come for a while, that the client does not take what it asked for.
 
-use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,14 +16,7 @@ use tokio::time::Instant;
 
 use crate::alarm::Alarm;
 use crate::listener::framing::{Scanner, Side, Violation};
-
-/// Bytes that are copied so that they can be written in one piece: a head and a small body.
-const TOGETHER: usize = 4096;
-
-thread_local! {
-    /// Where they are put together.
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(TOGETHER));
-}
+use crate::pieces;
 
 /// What the connection's two sides know of each other: the bytes, and the requests made of them.
 #[derive(Debug)]
@@ -390,16 +382,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // The system call for one piece is the cheaper one, also where small pieces have to be put together for it.
-        if let [piece] = slices {
-            return self.poll_write(context, piece);
-        }
-        if slices.iter().map(|piece| piece.len()).sum::<usize>() <= TOGETHER {
-            return BUFFER.with_borrow_mut(|buffer| {
-                buffer.clear();
-                slices.iter().for_each(|piece| buffer.extend_from_slice(piece));
-                self.poll_write(context, buffer)
-            });
+        if let Some(result) = pieces::as_one(slices, |bytes| self.as_mut().poll_write(context, bytes)) {
+            return result;
         }
         let result = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.after_write(context, result)

@@ -11,6 +11,7 @@ use http::Method;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::listener::framing::{Scanner, Side};
+use crate::pieces;
 
 /// Counts the requests sent over a connection: whose response comes next.
 #[derive(Clone, Debug, Default)]
@@ -105,9 +106,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ResponseGuard<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // The system call for one piece is the cheaper one.
-        if let [piece] = slices {
-            return self.poll_write(context, piece);
+        if let Some(result) = pieces::as_one(slices, |bytes| self.as_mut().poll_write(context, bytes)) {
+            return result;
         }
         let length = slices.iter().map(|slice| slice.len()).sum();
         self.write(length, |stream| Pin::new(stream).poll_write_vectored(context, slices))
