@@ -17,6 +17,9 @@ const ZIG: Tool = Tool {
     install: |folder| pip(folder, &["ziglang==0.17.1"]),
 };
 
+/// Zig would give 16 MiB, which all belong to the initial memory: what a new instance costs depends on how much that is.
+const STACK: &str = "-Wl,-z,stack-size=131072";
+
 /// How the files of bindings are called.
 const BINDINGS: &str = "gatewright_plugin";
 
@@ -55,7 +58,7 @@ impl Toolchain for C {
             .arg(&bindings)
             .arg("plugin.c")
             .arg(bindings.join(format!("{BINDINGS}.c")));
-        build.args(["-Wl,--strip-all", "-o"]).arg(&module);
+        build.args([STACK, "-Wl,--strip-all", "-o"]).arg(&module);
         run(&mut build, "")?;
         let file = job.work.join("c/plugin.wasm");
         World::of(&job.folder)?.componentize(&module, &file)?;

@@ -38,6 +38,12 @@ fn kinds(language: &str, kinds: &[&str]) {
             format!("{name}/{name}.wasm")
         );
         succeeded(&own_test(language, &folder.path().join(&name)).output().unwrap());
+        if matches!(language, "c" | "rust") {
+            // As its `gateway.toml` says, the default limits are enough for it.
+            let mut inspect = gatewright(folder.path());
+            inspect.args(["plugin", "inspect", &format!("{name}/{name}.wasm")]);
+            succeeded(&inspect.output().unwrap());
+        }
         let gateway = in_folder(&folder.path().join(&name), &name);
         let get = |target: &str, headers: &[(&str, &str)]| http(gateway.addr("public"), "GET", target, headers, b"");
         let said = |word: &str| get("/", &[("authorization", &format!("Bearer {word}"))]).status;
