@@ -1,30 +1,30 @@
 //! Pieces that are written as one: the system call for several is dearer than the one for one by more than copying a head
 //! and a small body takes.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io::IoSlice;
 
 /// Bytes that are copied at most.
 const MOST: usize = 4096;
 
 thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(MOST));
+    /// Taken out while it is used.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Has all pieces written as one, if there is only one or they are small. None when they have to be written as they are.
-///
-/// `write` must not call this function.
 pub fn as_one<T>(pieces: &[IoSlice<'_>], write: impl FnOnce(&[u8]) -> T) -> Option<T> {
     if let [piece] = pieces {
         return Some(write(piece));
     }
     let length: usize = pieces.iter().map(|piece| piece.len()).sum();
     (length <= MOST).then(|| {
-        BUFFER.with_borrow_mut(|buffer| {
-            buffer.clear();
-            pieces.iter().for_each(|piece| buffer.extend_from_slice(piece));
-            write(buffer)
-        })
+        let mut buffer = BUFFER.take();
+        buffer.clear();
+        pieces.iter().for_each(|piece| buffer.extend_from_slice(piece));
+        let result = write(&buffer);
+        BUFFER.set(buffer);
+        result
     })
 }
 
