@@ -1,7 +1,7 @@
 //! P3, P4: a guest's memory and stack end at its limits, and the process is none the worse for it.
 
 use gatewright_tests::neighbour::Neighbour;
-use gatewright_tests::{RawClient, TestFiles, TestProcess};
+use gatewright_tests::{RawClient, TestFiles, TestProcess, http};
 
 use super::setup::{Crowd, HOOKS, Kinds, PATIENT, base, code, heavy, route};
 use crate::memory::{peak_bytes, resident_bytes};
@@ -28,6 +28,25 @@ fn p3_memory_ends_at_its_limit_in_every_hook() {
     let high_water = kinds.metric("memory_high_water_bytes", "route=\"integration-below\"") as usize;
     assert!((12 * MIB..=16 * MIB).contains(&high_water), "{high_water}");
     assert_eq!(kinds.metric("instances", ""), 0.0);
+}
+
+/// What a new instance costs depends on its memory.
+#[test]
+fn an_authorizer_in_rust_has_two_pages_and_an_ordinary_call_needs_no_more() {
+    const PAGE: f64 = 65_536.0;
+    let chain = "{ plugin = \"decides\" }";
+    let gateway = TestFiles::default().with_guests(&["decides"]).start(
+        &[
+            base(),
+            format!("[plugin.decides]\n{PATIENT}\n"),
+            route("asked", chain, "respond = 200"),
+        ]
+        .concat(),
+    );
+    let answer = http(gateway.addr("public"), "GET", "/asked", &[("x-key", "alice")], b"");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let most = "gatewright_plugin_memory_high_water_bytes{plugin=\"decides\",route=\"asked\"}";
+    assert_eq!(gateway.metric(most), 2.0 * PAGE);
 }
 
 #[test]
