@@ -79,19 +79,20 @@ pub(super) fn log_messages(filter: &str) {
 
 /// Waits for a signal, and then for the end.
 pub(super) fn serve(running: Running) -> ExitCode {
-    for (name, address) in &running.listeners {
-        tracing::info!(listener = name, %address, "listening");
-    }
-    if let Some(address) = running.admin {
-        tracing::info!(%address, "admin");
-    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().build() {
         Ok(runtime) => runtime,
         Err(error) => return failure(format_args!("cannot wait for signals: {error}")),
     };
     let running = Arc::new(running);
     let stopped = runtime.block_on(async {
+        // Before anybody is told that it runs: until then a signal ends the process at once.
         let mut signals = Signals::new()?;
+        for (name, address) in &running.listeners {
+            tracing::info!(listener = name, %address, "listening");
+        }
+        if let Some(address) = running.admin {
+            tracing::info!(%address, "admin");
+        }
         signals.wait_for_stop(&running).await;
         tracing::info!("stopping; a second signal stops at once");
         running.stop();
