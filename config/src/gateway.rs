@@ -324,6 +324,8 @@ pub enum PathSegment {
     Parameter(String),
     /// `{rest+}`: one or more segments; always the last.
     Greedy(String),
+    /// `{rest*}`: zero or more segments, with or without the slash before them; always the last.
+    Rest(String),
 }
 
 /// What a header field or query parameter must be.
@@ -425,6 +427,7 @@ impl std::fmt::Display for PathTemplate {
             PathSegment::Static(text) => write!(f, "/{text}"),
             PathSegment::Parameter(name) => write!(f, "/{{{name}}}"),
             PathSegment::Greedy(name) => write!(f, "/{{{name}+}}"),
+            PathSegment::Rest(name) => write!(f, "/{{{name}*}}"),
         })
     }
 }

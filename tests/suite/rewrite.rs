@@ -109,3 +109,24 @@ fn later_stages_see_the_new_path_and_the_route_keeps_its_parameters() {
         (&"/api/7".into(), &"xss at query:q".into())
     );
 }
+
+#[test]
+fn one_route_serves_a_prefix_and_everything_under_it_and_adds_no_slash() {
+    let asked = ["/api", "/api/", "/api/a/b/?q=1"];
+    assert_eq!(
+        targets("/api/{rest*}", "path = \"/v2/{rest}\"", &asked),
+        ["/v2", "/v2/", "/v2/a/b/?q=1"]
+    );
+    assert_eq!(
+        targets("/api/{rest*}", "path = \"/{rest}/x\"", &asked),
+        ["/x", "/x", "/a/b/x?q=1"]
+    );
+    assert_eq!(targets("/{rest*}", "path = \"/{rest}\"", &["/", "/a"]), ["/", "/a"]);
+    assert_eq!(
+        targets("/{id}/{rest*}", "path = \"/{rest}/{id}\"", &["/7", "/7/", "/7/a"]),
+        ["/7", "/7", "/a/7"]
+    );
+    let origin = Origin::saying("ok");
+    let gateway = gateway(&origin, "/api/{rest*}", "strip_prefix = \"/api\"");
+    assert_eq!(get(&gateway, "/apis").status, 404);
+}

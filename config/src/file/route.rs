@@ -25,7 +25,7 @@ pub struct Route {
     /// Unique name of 1 to 64 lower-case letters, digits, `-` and `_`. Required.
     #[schemars(required, regex(pattern = "^[a-z0-9_-]{1,64}$"))]
     pub name: Option<Located<String>>,
-    /// Path: `/users/{id}` captures a segment, `/files/{rest+}` all that follow. Required.
+    /// Path: `/users/{id}` captures a segment, `/files/{rest+}` all that follow, `/api/{rest*}` itself too. Required.
     #[schemars(required)]
     pub path: Option<Located<String>>,
     /// Hosts: `"api.example.com"`, `"*.example.com"`. Default `[]`: any.

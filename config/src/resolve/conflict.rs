@@ -133,6 +133,7 @@ fn shape(route: &RouteConfig) -> String {
             PathSegment::Static(text) => text,
             PathSegment::Parameter(_) => "{}",
             PathSegment::Greedy(_) => "{+}",
+            PathSegment::Rest(_) => "{*}",
         });
     }
     shape

@@ -7,8 +7,8 @@
 //! # Precedence
 //! 1. Host: exact, then the longest `*.suffix`, then any. A host without a matching route falls through
 //!    to the next, so a route for any host also serves what a named host leaves open.
-//! 2. Path: without `{rest+}` before with; then segment by segment static before `{parameter}` before
-//!    `{rest+}`, so that the longer fixed part wins.
+//! 2. Path: without `{rest+}` and `{rest*}` before with; then segment by segment static before `{parameter}` before
+//!    `{rest+}` before `{rest*}`, so that the longer fixed part wins.
 //! 3. Predicates on headers and query: more before fewer.
 //! 4. Method: named before any. `HEAD` is also served by a `GET` route (RFC 9110, 9.3.2); of routes with
 //!    the same template, one for `HEAD` comes first, then one for any method, then the one for `GET`.
@@ -146,7 +146,7 @@ pub struct RouterError {
 pub enum RouterErrorCause {
     /// A static segment that no request path can have.
     Segment(String, PathError),
-    /// `{rest+}` before the end of the path.
+    /// `{rest+}` or `{rest*}` before the end of the path.
     GreedyNotLast,
     /// More `{parameters}` than the path tree takes: 25.
     TooManyParameters,

@@ -16,7 +16,7 @@ use http::uri::{PathAndQuery, Uri};
 use hyper::body::{Body as _, Incoming};
 
 use crate::fields;
-use crate::integrations::template::render;
+use crate::integrations::template::{render, render_path};
 use crate::streams::{IncomingBody, Sender};
 use crate::upstream::health::Outcome;
 use crate::upstream::pool::Lease;
@@ -150,7 +150,7 @@ impl Http {
         let internal = |cause: &str| Problem::new(ProblemKind::InternalError).with_cause(cause);
         let path = match &self.path {
             Some(template) => {
-                let path = render(template, exchange).ok_or_else(|| internal("the path lacks a parameter"))?;
+                let path = render_path(template, exchange).ok_or_else(|| internal("the path lacks a parameter"))?;
                 // What is harmless in its place may not be in another: `/..{id}` with the id `;x`.
                 normalise(&path)
                     .map_err(|error| Problem::new(ProblemKind::BadRequest).with_detail(error.to_string()))?

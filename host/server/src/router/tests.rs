@@ -62,8 +62,11 @@ fn segment(text: &str) -> PathSegment {
     match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
         None => PathSegment::Static(text.to_owned()),
         Some(name) => match name.strip_suffix('+') {
-            None => PathSegment::Parameter(name.to_owned()),
             Some(name) => PathSegment::Greedy(name.to_owned()),
+            None => match name.strip_suffix('*') {
+                None => PathSegment::Parameter(name.to_owned()),
+                Some(name) => PathSegment::Rest(name.to_owned()),
+            },
         },
     }
 }
@@ -146,6 +149,9 @@ fn what_cannot_be_searched_for_is_refused() {
     );
     assert_eq!(cause(&["GET,GET h,h/x?x&x"]), None);
     assert_eq!(cause(&["GET /{rest+}/x"]), Some(RouterErrorCause::GreedyNotLast));
+    assert_eq!(cause(&["GET /{rest*}/x"]), Some(RouterErrorCause::GreedyNotLast));
+    assert_eq!(cause(&["GET /{a*}", "GET /{b*}"]), Some(RouterErrorCause::Conflict));
+    assert_eq!(cause(&["GET /a/{rest*}", "GET /a/{rest+}", "GET /a", "GET /a/"]), None);
     assert_eq!(cause(&["G@T /x"]), Some(RouterErrorCause::Method("G@T".to_owned())));
     assert_eq!(cause(&["* /x\nb@d"]), Some(RouterErrorCause::Header("b@d".to_owned())));
     assert!(matches!(cause(&["* /a%2fb"]), Some(RouterErrorCause::Segment(..))));

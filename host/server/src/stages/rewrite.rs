@@ -11,7 +11,7 @@ use gatewright_core::{Exchange, Flow, Problem, ProblemKind, Stage, Step};
 use http::uri::PathAndQuery;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::integrations::template::render;
+use crate::integrations::template::render_path;
 
 /// What stands for itself in a name or value (RFC 3986, section 2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -80,7 +80,7 @@ fn rewritten<'e>(edit: &PathEdit, exchange: &'e Exchange) -> Result<Cow<'e, str>
 /// A path made of a template, in normal form: what is harmless in its place may not be in another (`/..{id}` with the id
 /// `;x`).
 pub(super) fn path_of(template: &ValueTemplate, exchange: &Exchange) -> Result<String, Problem> {
-    let path = render(template, exchange).ok_or_else(|| {
+    let path = render_path(template, exchange).ok_or_else(|| {
         let cause = "the path lacks a parameter";
         Problem::new(ProblemKind::InternalError).with_cause(cause)
     })?;

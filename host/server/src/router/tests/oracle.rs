@@ -114,8 +114,10 @@ fn rank(index: usize, route: &RouteConfig, method: &str) -> Option<Rank> {
         PathSegment::Static(_) => 0,
         PathSegment::Parameter(_) => 1,
         PathSegment::Greedy(_) => 2,
+        PathSegment::Rest(_) => 3,
     });
-    let is_greedy = u8::from(matches!(route.path.0.last(), Some(PathSegment::Greedy(_))));
+    let greedy = |last: &PathSegment| matches!(last, PathSegment::Greedy(_) | PathSegment::Rest(_));
+    let is_greedy = u8::from(route.path.0.last().is_some_and(greedy));
     let predicates = (route.headers.len() + route.query.len()) as i32;
     Some((
         std::iter::once(is_greedy).chain(kinds).collect(),
@@ -129,6 +131,10 @@ fn parameters<'a>(route: &'a RouteConfig, path: &'a str) -> Option<Vec<(&'a str,
     let mut rest = Some(path.strip_prefix('/').unwrap());
     let mut parameters = Vec::new();
     for segment in &route.path.0 {
+        if let PathSegment::Rest(name) = segment {
+            parameters.push((name.as_str(), rest.unwrap_or_default()));
+            return Some(parameters);
+        }
         let (first, after) = rest?
             .split_once('/')
             .map_or((rest?, None), |(first, after)| (first, Some(after)));
@@ -170,7 +176,7 @@ impl Random {
         for _ in 0..self.below(4) {
             path.push_str(self.one(&["/a", "/a", "/ab", "/b", "/{x}", "/{y}"]));
         }
-        path.push_str(self.one(&["/a", "/b", "/{z}", "/{rest+}", "/{rest+}", "/"]));
+        path.push_str(self.one(&["/a", "/b", "/{z}", "/{rest+}", "/{rest*}", "/"]));
         let query = self.one(&["", "", "", "?v"]);
         let header = self.one(&["", "", "", "\nx: 1"]);
         route(&format!("{method} {host}{path}{query}{header}"))

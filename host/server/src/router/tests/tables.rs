@@ -49,6 +49,40 @@ fn a_whole_template_comes_before_a_greedy_one_that_begins_better() {
 }
 
 #[test]
+fn a_rest_of_zero_or_more_serves_the_prefix_itself_and_everything_under_it() {
+    check(
+        &[
+            "* /api/{rest*}",
+            "* /api/v1",
+            "* /api/{x}/{rest+}",
+            "* /{a}/b/{more*}",
+            "GET /{all*}",
+        ],
+        &[
+            ("GET h/api", "* /api/{rest*} rest="),
+            ("GET h/api/", "* /api/{rest*} rest="),
+            ("GET h/api/v2", "* /api/{rest*} rest=v2"),
+            ("GET h/api/v2/", "* /api/{rest*} rest=v2/"),
+            ("GET h/api/v1", "* /api/v1"),
+            ("GET h/api/v1/x/y", "* /api/{x}/{rest+} x=v1 rest=x/y"),
+            ("GET h/apis", "GET /{all*} all=apis"),
+            ("GET h/z/b", "* /{a}/b/{more*} a=z more="),
+            ("GET h/z/b/c", "* /{a}/b/{more*} a=z more=c"),
+            ("GET h/", "GET /{all*} all="),
+            ("POST h/", "405 GET, HEAD"),
+        ],
+    );
+    check(
+        &["* /a/{one+}", "* /a/{zero*}"],
+        &[
+            ("GET h/a", "* /a/{zero*} zero="),
+            ("GET h/a/", "* /a/{zero*} zero="),
+            ("GET h/a/b", "* /a/{one+} one=b"),
+        ],
+    );
+}
+
+#[test]
 fn parameters_of_other_names_share_a_place() {
     check(
         &["* /users/{id}/a", "* /users/{name}/b", "* /{a}/{b}/{c}/{d}/{e}"],
