@@ -84,6 +84,44 @@ fn in_detect_mode_everything_passes_as_it_came_and_is_noted() {
 }
 
 #[test]
+fn a_session_is_not_locked_out_by_what_its_id_happens_to_look_like() {
+    let origin = Origin::saying("ok");
+    let gateway = gateway(&origin, "");
+    // Each of them has a shape that libinjection takes for SQL.
+    for id in [
+        "7-DVTwd-8--avh_e8fyK9",
+        "9-c--G5Y-rgaUzGGB52NX",
+        "4g7Qf/0~`y'>S,#",
+        "12345||12345||12345",
+        "p*@jQ#fDwG@0y-5n",
+    ] {
+        let cookie = format!("sid={id}");
+        let fields = [("cookie", cookie.as_str())];
+        assert_eq!(get(&gateway, "/a", &fields).status, 200, "{id}");
+    }
+    let login = br#"{"user":"ann","password":"abc!@#","note":"TEST 0001 - (09/07/2025)"}"#;
+    assert_eq!(post(&gateway, "application/json", login).status, 200);
+}
+
+#[test]
+fn a_body_that_is_decoded_twice_or_declares_another_charset_hides_nothing() {
+    let origin = Origin::saying("ok");
+    let gateway = gateway(&origin, "");
+    for attack in ["%3Cimg+src+onerror=alert(1)%3E", "%3Cimg%20src%20onerror=alert(1)%3E"] {
+        let body = format!("{{\"a\":\"{attack}\"}}");
+        assert_eq!(
+            post(&gateway, "application/json", body.as_bytes()).status,
+            403,
+            "{attack}"
+        );
+    }
+    let xml = b"<?xml version=\"1.0\" encoding=\"UTF-7\"?><a>+ADw-script+AD4-alert(1)+ADw-/script+AD4-</a>";
+    let refused = post(&gateway, "application/xml", xml);
+    assert_eq!((refused.status, refused.error()), (415, Some("UNSUPPORTED_MEDIA_TYPE")));
+    assert_eq!(origin.hits(), 0);
+}
+
+#[test]
 fn bodies_are_inspected_up_to_a_size_and_forwarded_unchanged() {
     let origin = Origin::saying("ok");
     let gateway = gateway(&origin, ", body = \"1KiB\"");
@@ -245,5 +283,5 @@ fn attacks_that_others_collected_are_blocked_and_hardly_anything_harmless_is() {
     let (sqli, xss, benign) = (share("sqli.txt"), share("xss.txt"), share("benign.txt"));
     assert!(sqli >= 0.99, "{sqli}");
     assert!(xss >= 0.98, "{xss}");
-    assert!(benign <= 0.05, "{benign}");
+    assert!(benign <= 0.02, "{benign}");
 }

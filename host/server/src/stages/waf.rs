@@ -5,9 +5,13 @@
 //! and the place, and never the value.
 
 mod body;
+mod charset;
 mod inspection;
 mod json;
+mod markup;
 mod multipart;
+mod readings;
+mod sql;
 mod urlencoded;
 mod xml;
 
@@ -19,7 +23,7 @@ use gatewright_core::{Exchange, Flow, Problem, ProblemKind, Stage, Step, Value};
 use http::header::{self, HeaderName};
 
 use self::body::Kind;
-use self::inspection::{Finding, Inspection};
+use self::inspection::{Counts, Finding, Inspection};
 use super::decompress::ACCEPTED;
 use crate::aside::aside;
 use crate::body_start::{self, Start};
@@ -44,13 +48,13 @@ impl Stage for Waf {
     fn on_request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Problem>> {
         let mut inspection = Inspection::new(&self.config, exchange.request.path());
         self.inspect_head(&mut inspection, exchange);
-        let (findings, parameters) = inspection.end();
+        let (findings, counts) = inspection.end();
         let is_over = self.config.mode == WafMode::Block && !findings.is_empty();
         if is_over || exchange.body.is_empty() || self.config.body_bytes.0 == 0 {
             return Step::ready(self.judge(exchange, &findings));
         }
         match Kind::of(&exchange.request.headers) {
-            Some(kind) => Step::waiting(self.inspect_body(exchange, kind, findings, parameters)),
+            Some(kind) => Step::waiting(self.inspect_body(exchange, kind, findings, counts)),
             None => Step::ready(self.judge(exchange, &findings)),
         }
     }
@@ -90,7 +94,7 @@ impl Waf {
         exchange: &mut Exchange,
         kind: Kind,
         mut findings: Vec<Finding>,
-        parameters: usize,
+        counts: Counts,
     ) -> Result<Flow, Problem> {
         let limit = self.config.body_bytes.0;
         let refuses = self.config.mode == WafMode::Block && self.config.larger == WafLarger::Refuse;
@@ -107,7 +111,7 @@ impl Waf {
             coded: coded(&exchange.request.headers),
         };
         let path = exchange.request.path().to_owned();
-        findings.extend(self.inspect_piece(path, kind, piece, parameters).await?);
+        findings.extend(self.inspect_piece(path, kind, piece, counts).await?);
         self.judge(exchange, &findings)
     }
 
@@ -116,13 +120,13 @@ impl Waf {
         path: String,
         kind: Kind,
         piece: body::Piece,
-        parameters: usize,
+        counts: Counts,
     ) -> Result<Vec<Finding>, Problem> {
         let config = Arc::clone(&self.config);
         let is_short = piece.coded == Coded::Plain && piece.bytes.len() <= AT_ONCE_BYTES;
         let inspect = move || {
             let mut inspection = Inspection::new(&config, &path);
-            inspection.parameters = parameters;
+            inspection.counts = counts;
             body::inspect(&mut inspection, &kind, piece);
             inspection.end().0
         };

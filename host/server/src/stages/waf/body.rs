@@ -4,7 +4,8 @@ use bytes::Bytes;
 use gatewright_config::{WafLarger, WafPart, WafRule};
 use http::header::{self, HeaderMap};
 
-use super::inspection::Inspection;
+use super::charset::{self, Charset};
+use super::inspection::{Inspection, split_at};
 use super::{json, multipart, xml};
 use crate::codings::Coded;
 
@@ -29,7 +30,7 @@ pub(super) enum Kind {
     Xml,
     /// It says nothing about itself.
     Unsaid,
-    /// It is text that cannot be read: a charset that is not ASCII's, or two content types.
+    /// It is text that cannot be read: a charset that is not ASCII's, two of them, or two content types.
     Unreadable,
 }
 
@@ -43,18 +44,14 @@ impl Kind {
         if values.next().is_some() {
             return Some(Self::Unreadable);
         }
-        let text = String::from_utf8_lossy(value.as_bytes());
-        let mut parts = text.split(';');
-        let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
-        let parameter = |name: &str| {
-            let mut parameters = text
-                .split(';')
-                .skip(1)
-                .filter_map(|parameter| parameter.split_once('='));
-            let value = parameters.find(|(known, _)| known.trim().eq_ignore_ascii_case(name));
-            value.map(|(_, value)| value.trim().trim_matches('"').to_owned())
+        let essence = split_at(value.as_bytes(), b';').0.trim_ascii().to_ascii_lowercase();
+        let parameters = multipart::parameters(value.as_bytes());
+        let boundary = || {
+            let mut parameters = parameters.iter().flatten();
+            let (_, value) = parameters.find(|(name, _)| name == b"boundary")?;
+            String::from_utf8(value.clone()).ok()
         };
-        let kind = match essence.as_str() {
+        let kind = match std::str::from_utf8(&essence).unwrap_or_default() {
             "" => Self::Unsaid,
             "application/x-www-form-urlencoded" => Self::Form,
             "application/x-ndjson" | "application/jsonl" | "application/json-seq" => Self::JsonLines,
@@ -63,16 +60,13 @@ impl Kind {
             "application/graphql" => Self::Text,
             other if other.ends_with("+json") => Self::Json,
             other if other.ends_with("+xml") => Self::Xml,
-            other if other.starts_with("multipart/") => Self::Multipart(parameter("boundary")),
+            other if other.starts_with("multipart/") => Self::Multipart(boundary()),
             other if other.starts_with("text/") => Self::Text,
             _ => return None,
         };
-        let readable = ["utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1"];
-        match parameter("charset") {
-            Some(charset) if !readable.iter().any(|known| known.eq_ignore_ascii_case(&charset)) => {
-                Some(Self::Unreadable)
-            }
-            _ => Some(kind),
+        match charset::of_content_type(value.as_bytes()) {
+            Charset::Unreadable => Some(Self::Unreadable),
+            Charset::Readable | Charset::Unsaid => Some(kind),
         }
     }
 }
@@ -109,12 +103,20 @@ pub(super) fn inspect(inspection: &mut Inspection<'_>, kind: &Kind, piece: Piece
             }
         }
         Kind::Multipart(boundary) => multipart::inspect(inspection, boundary.as_deref(), &bytes, complete),
-        Kind::Text => inspection.text(WafPart::Body, b"", &bytes),
+        Kind::Text => text(inspection, &bytes),
         Kind::Xml => xml::inspect(inspection, &bytes, complete),
         Kind::Unsaid if looks_like_json(&bytes) => json::inspect(inspection, &bytes, complete),
-        Kind::Unsaid => inspection.text(WafPart::Body, b"", &bytes),
+        Kind::Unsaid => text(inspection, &bytes),
         Kind::Unreadable => inspection.found(WafRule::BodyEncoding, WafPart::Body, b""),
     }
+}
+
+/// Text that may be XML all the same.
+fn text(inspection: &mut Inspection<'_>, text: &[u8]) {
+    if !charset::of_xml(text).is_readable() {
+        inspection.found(WafRule::BodyEncoding, WafPart::Body, b"");
+    }
+    inspection.text(WafPart::Body, b"", text);
 }
 
 fn looks_like_json(bytes: &[u8]) -> bool {

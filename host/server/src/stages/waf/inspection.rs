@@ -6,23 +6,29 @@ use std::fmt;
 use gatewright_config::{WafConfig, WafMode, WafPart, WafRule};
 use percent_encoding::percent_decode;
 
+use super::charset::Charset;
+use super::{markup, readings, sql};
+
 /// Findings that are kept where one does not end it.
 const MOST_FINDINGS: usize = 8;
 /// Bytes of a name that are kept.
 const NAME_BYTES: usize = 64;
-/// How often a value is decoded again to see what it means to somebody behind the gateway who does so.
-const LAYERS: usize = 2;
-/// What libinjection takes for SQL and only means something where a value could be a name or a statement of its own: a
-/// word with a comment (`x/*`, `page--`), and a sentence with `select … from` that nothing leads to.
-const WEAK: [&str; 2] = ["nc", "Enknk"];
-
 /// The inspection of one request.
 pub(super) struct Inspection<'c> {
     config: &'c WafConfig,
     path: &'c str,
-    /// Parameters so far.
-    pub(super) parameters: usize,
+    /// What has been counted so far.
+    pub(super) counts: Counts,
     findings: Vec<Finding>,
+}
+
+/// What head and body of a request count together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    /// Parameters.
+    parameters: usize,
+    /// Values that look like SQL, and not enough to say so of each alone.
+    suspicious: u8,
 }
 
 /// A rule, and where it has found something.
@@ -78,7 +84,7 @@ impl<'c> Inspection<'c> {
         Self {
             config,
             path,
-            parameters: 0,
+            counts: Counts::default(),
             findings: Vec::new(),
         }
     }
@@ -95,8 +101,8 @@ impl<'c> Inspection<'c> {
         }
     }
 
-    pub(super) fn end(self) -> (Vec<Finding>, usize) {
-        (self.findings, self.parameters)
+    pub(super) fn end(self) -> (Vec<Finding>, Counts) {
+        (self.findings, self.counts)
     }
 
     pub(super) fn found(&mut self, rule: WafRule, part: WafPart, name: &[u8]) {
@@ -143,9 +149,13 @@ impl<'c> Inspection<'c> {
 
     /// A parameter of the query or of a form: its name can be used for an attack too.
     pub(super) fn parameter(&mut self, part: WafPart, name: &[u8], value: &[u8]) {
-        self.parameters += 1;
-        if self.parameters > self.config.parameters {
+        self.counts.parameters += 1;
+        if self.counts.parameters > self.config.parameters {
             self.found(WafRule::ParameterCount, part, b"");
+        }
+        // The field of forms that names their charset (WHATWG HTML, section 4.10.18.5).
+        if name.eq_ignore_ascii_case(b"_charset_") && !value.is_empty() && !Charset::named(value).is_readable() {
+            self.found(WafRule::BodyEncoding, part, name);
         }
         self.value(part, name, name);
         self.value(part, name, value);
@@ -174,36 +184,38 @@ impl<'c> Inspection<'c> {
         self.injections(part, name, text);
     }
 
-    /// What is injected into SQL or HTML, as it stands and as others may decode it.
+    /// What is injected into SQL or HTML, in each way in which somebody may read the value.
     fn injections(&mut self, part: WafPart, name: &[u8], value: &[u8]) {
-        let mut layer = Cow::Borrowed(value);
-        for _ in 0..=LAYERS {
-            if self.is_over() {
-                return;
-            }
-            self.injection(part, name, &layer);
-            match decoded_again(&layer) {
-                Some(next) => layer = Cow::Owned(next),
-                None => return,
-            }
+        if self.is_over() {
+            return;
         }
-    }
-
-    fn injection(&mut self, part: WafPart, name: &[u8], value: &[u8]) {
-        let sql = libinjectionrs::detect_sqli(value);
-        if sql.is_injection() {
-            let fingerprint = sql.fingerprint.map(|fingerprint| fingerprint.to_string());
-            if !fingerprint
-                .as_deref()
-                .is_some_and(|fingerprint| WEAK.contains(&fingerprint))
-            {
-                self.add(WafRule::Sqli, part, name, fingerprint);
-            }
+        let readings = readings::of(value);
+        let sqli = readings.iter().filter_map(|reading| sqli(part, name, reading));
+        if let Some((points, fingerprint)) = sqli.reduce(|best, next| if next.0 > best.0 { next } else { best }) {
+            self.sqli(part, name, points, fingerprint);
         }
-        if libinjectionrs::detect_xss(value).is_injection() {
+        if readings.iter().any(|reading| markup::is_injection(reading)) {
             self.found(WafRule::Xss, part, name);
         }
     }
+
+    /// A value with the shape of SQL: it is an injection by what speaks for it, and by how many of them there are.
+    fn sqli(&mut self, part: WafPart, name: &[u8], points: u8, fingerprint: String) {
+        if points + self.counts.suspicious >= sql::VERDICT && points >= sql::SUSPICIOUS {
+            self.add(WafRule::Sqli, part, name, Some(fingerprint));
+        }
+        if points >= sql::SUSPICIOUS {
+            self.counts.suspicious = self.counts.suspicious.saturating_add(1).min(sql::MOST_SUSPICIOUS);
+        }
+    }
+}
+
+/// The points of a reading that has a shape of SQL injection, and the shape.
+fn sqli(part: WafPart, name: &[u8], reading: &[u8]) -> Option<(u8, String)> {
+    let sql = libinjectionrs::detect_sqli(reading);
+    let is_injection = sql.is_injection();
+    let fingerprint = sql.fingerprint.filter(|_| is_injection)?.to_string();
+    Some((sql::points(&fingerprint, part, name, reading), fingerprint))
 }
 
 /// A value of letters, digits and what no rule is about: most are, and they are not looked at again.
@@ -221,56 +233,4 @@ pub(super) fn split_at(text: &[u8], byte: u8) -> (&[u8], &[u8]) {
         ),
         None => (text, b""),
     }
-}
-
-/// The value as somebody takes it who decodes it once more: percent-encoding, or else references of HTML.
-fn decoded_again(value: &[u8]) -> Option<Vec<u8>> {
-    let decoded: Cow<'_, [u8]> = percent_decode(value).into();
-    match decoded {
-        Cow::Owned(decoded) => Some(decoded),
-        Cow::Borrowed(_) if memchr::memchr(b'&', value).is_some() => references(value),
-        Cow::Borrowed(_) => None,
-    }
-}
-
-/// Character references of HTML for ASCII: by number, and those that end values and tags.
-fn references(value: &[u8]) -> Option<Vec<u8>> {
-    const NAMED: [(&str, u8); 5] = [
-        ("lt", b'<'),
-        ("gt", b'>'),
-        ("quot", b'"'),
-        ("apos", b'\''),
-        ("amp", b'&'),
-    ];
-    let mut decoded = Vec::with_capacity(value.len());
-    let mut rest = value;
-    let mut changed = false;
-    while let Some(at) = memchr::memchr(b'&', rest) {
-        let (before, after) = rest.split_at_checked(at)?;
-        decoded.extend_from_slice(before);
-        let name = after.get(1..).unwrap_or_default();
-        let length = name.iter().take(8).position(|byte| *byte == b';');
-        let text = length.and_then(|length| std::str::from_utf8(name.get(..length)?).ok());
-        let character = text.and_then(|text| match text.strip_prefix('#') {
-            Some(number) => match number.strip_prefix(['x', 'X']) {
-                Some(hexadecimal) => u8::from_str_radix(hexadecimal, 16).ok(),
-                None => number.parse().ok(),
-            },
-            None => NAMED.iter().find(|(known, _)| *known == text).map(|(_, byte)| *byte),
-        });
-        let skipped = match (character, length) {
-            (Some(character), Some(length)) => {
-                decoded.push(character);
-                changed = true;
-                length + 2
-            }
-            _ => {
-                decoded.push(b'&');
-                1
-            }
-        };
-        rest = after.get(skipped..).unwrap_or_default();
-    }
-    decoded.extend_from_slice(rest);
-    changed.then_some(decoded)
 }

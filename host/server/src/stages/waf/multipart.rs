@@ -6,6 +6,7 @@
 use gatewright_config::{WafPart, WafRule};
 use memchr::memmem;
 
+use super::charset;
 use super::inspection::{Inspection, split_at};
 
 /// Longer ones are not allowed (RFC 2046, section 5.1.1).
@@ -67,32 +68,58 @@ fn part(inspection: &mut Inspection<'_>, part: &[u8]) -> Option<()> {
         return None;
     }
     let (headers, content) = (part.get(..end)?, part.get(end + 4..).unwrap_or_default());
-    let mut name = None;
-    let mut is_file = false;
+    let mut disposition = None;
     for line in headers.split(|byte| *byte == b'\n') {
-        let (field, value) = split_at(line.strip_suffix(b"\r").unwrap_or(line), b':');
-        if !field.eq_ignore_ascii_case(b"content-disposition") {
-            continue;
-        }
-        // Two of them are two answers.
-        if name.is_some() {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        // A line that goes on is read by some and not by others.
+        if line.first().is_some_and(u8::is_ascii_whitespace) {
             return None;
         }
-        name = Some(parameter(value, b"name").unwrap_or_default());
-        if let Some(file) = parameter(value, b"filename").or_else(|| parameter(value, b"filename*")) {
-            is_file = true;
-            inspection.value(WafPart::Body, &name.clone().unwrap_or_default(), &file);
+        let (field, value) = split_at(line, b':');
+        if field.eq_ignore_ascii_case(b"content-disposition") {
+            // Two of them are two answers.
+            if disposition.replace(value).is_some() {
+                return None;
+            }
+        } else if !is_as_it_stands(field, value) {
+            inspection.found(WafRule::BodyEncoding, WafPart::Body, b"");
         }
     }
-    let name = name?;
-    inspection.parameter(WafPart::Body, &name, if is_file { b"" } else { content });
+    let parameters = parameters(disposition?)?;
+    let of = |name: &[u8]| {
+        parameters
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_slice())
+    };
+    // Names in pieces or encoded (RFC 2231) are not for forms (RFC 7578, section 4.2).
+    if parameters.iter().any(|(name, _)| name.starts_with(b"name*")) {
+        return None;
+    }
+    let name = of(b"name").unwrap_or_default();
+    let mut is_file = false;
+    for file in [of(b"filename"), of(b"filename*")].into_iter().flatten() {
+        is_file = true;
+        inspection.value(WafPart::Body, name, file);
+    }
+    inspection.parameter(WafPart::Body, name, if is_file { b"" } else { content });
     Some(())
 }
 
-/// A parameter of `Content-Disposition`, quoted or not.
-fn parameter(value: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+/// Whether a header field of a part leaves its content as it is, and in a charset that can be read.
+fn is_as_it_stands(field: &[u8], value: &[u8]) -> bool {
+    if field.eq_ignore_ascii_case(b"content-transfer-encoding") {
+        let known: [&[u8]; 3] = [b"7bit", b"8bit", b"binary"];
+        return known.iter().any(|known| value.trim_ascii().eq_ignore_ascii_case(known));
+    }
+    !field.eq_ignore_ascii_case(b"content-type") || charset::of_content_type(value).is_readable()
+}
+
+/// Parameters behind the first `;` of a field's value, quoted or not, with names in lower case; none when one is there twice.
+pub(super) fn parameters(value: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut parameters: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
     let mut rest = split_at(value, b';').1;
-    while !rest.is_empty() {
+    while !rest.trim_ascii().is_empty() {
         let (key, after) = split_at(rest, b'=');
         let (text, next) = match after.trim_ascii_start().strip_prefix(b"\"") {
             Some(quoted) => unquoted(quoted),
@@ -101,12 +128,14 @@ fn parameter(value: &[u8], name: &[u8]) -> Option<Vec<u8>> {
                 (text.trim_ascii().to_vec(), next)
             }
         };
-        if key.trim_ascii().eq_ignore_ascii_case(name) {
-            return Some(text);
+        let key = key.trim_ascii().to_ascii_lowercase();
+        if parameters.iter().any(|(known, _)| *known == key) {
+            return None;
         }
+        parameters.push((key, text));
         rest = next;
     }
-    None
+    Some(parameters)
 }
 
 /// What is between quotes, and what follows the next `;`.

@@ -6,10 +6,15 @@ use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
+use super::charset;
 use super::inspection::Inspection;
 
 /// Inspects a document, or the start of one.
 pub(super) fn inspect(inspection: &mut Inspection<'_>, document: &[u8], complete: bool) {
+    // UTF-16 without a byte order mark is UTF-8 with NULs.
+    if !charset::of_xml(document).is_readable() || memchr::memchr(0, document).is_some() {
+        return inspection.found(WafRule::BodyEncoding, WafPart::Body, b"");
+    }
     let text = match std::str::from_utf8(document) {
         Ok(text) => text,
         Err(error) if !complete && error.error_len().is_none() => {
