@@ -56,7 +56,8 @@ def main():
     presigned = SigV4QueryAuth(key, "execute-api", region, expires=60)
     ask("presigned", presigned, "GET", base + "/items?b=2&a=1")
     ask("presigned temporary", SigV4QueryAuth(temporary, "execute-api", region, expires=60), "GET", base + "/items")
-    ask("s3 put", S3SigV4Auth(key, "s3", region), "PUT", s3 + "/items/a%20b/c//d", b"content")
+    ask("s3 put", S3SigV4Auth(key, "s3", region), "PUT", s3 + "/items/a%20b/c/d", b"content")
+    ask("s3 empty segment", S3SigV4Auth(key, "s3", region), "PUT", s3 + "/items/a%20b/c//d", b"content")
     ask("s3 presigned", S3SigV4QueryAuth(key, "s3", region, expires=60), "GET", s3 + "/items/a%20b")
     ask("s3 presigned put", S3SigV4QueryAuth(key, "s3", region, expires=60), "PUT", s3 + "/items/a", sent=b"any")
 

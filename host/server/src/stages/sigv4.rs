@@ -1,8 +1,8 @@
 //! `sigv4`: who the client is, by the signature over its request (AWS Signature Version 4, AWS General Reference, "Signing AWS
 //! API requests").
 //!
-//! What was signed is the request as it was sent, so that is what is compared: method and target from the access record. Nothing
-//! is decided by that path but whether it is the one that was signed; the path in normal form follows from it.
+//! What was signed is the request as it was sent, so that is what is compared: method and target from the access record. The
+//! path in normal form must name the same resource: a request whose signed path would be forwarded as another one is refused.
 
 mod canonical;
 mod claim;
@@ -128,8 +128,8 @@ impl SigV4 {
         claim.covers(&exchange.request.headers, &self.signed_headers)?;
         let payload = claim.payload(self.path)?;
         let hash = match (&payload, body) {
-            (Payload::Unsigned, _) if self.unsigned_payload => "UNSIGNED-PAYLOAD",
-            (Payload::Unsigned, _) => return Err(invalid("The payload must be signed, and is not")),
+            (Payload::Unsigned(name), _) if self.unsigned_payload => *name,
+            (Payload::Unsigned(_), _) => return Err(invalid("The payload must be signed, and is not")),
             (Payload::Sha256(signed), Some(body)) if signed != body => {
                 let detail = "The provided 'x-amz-content-sha256' does not match what was computed";
                 return Err(invalid(detail));
@@ -160,10 +160,26 @@ impl SigV4 {
                  and signing method",
             ));
         }
+        self.check_forwarded(exchange)?;
         Ok(match (payload, body) {
             (Payload::Sha256(_), None) => None,
             _ => Some(claim),
         })
+    }
+
+    /// Compares what is forwarded with what was verified. They differ where the service takes `a//b` for another resource than
+    /// the gateway does, and where a stage before this one has changed the target.
+    fn check_forwarded(&self, exchange: &Exchange) -> Result<(), Problem> {
+        let Some(signed) = &exchange.record.target else {
+            return Ok(());
+        };
+        let forwarded = &exchange.request.target;
+        if self.path.names_the_same(signed.path(), forwarded.path()) && signed.query() == forwarded.query() {
+            return Ok(());
+        }
+        Err(Problem::new(ProblemKind::BadRequest)
+            .with_detail("What was signed is another resource than what would be forwarded: its path has an empty, '.' or '..' segment")
+            .with_cause(format!("stage `sigv4`: `{signed}` was signed, and `{forwarded}` would be forwarded")))
     }
 
     fn key(&self, claim: &Claim) -> Result<&Key, Problem> {

@@ -50,12 +50,20 @@ impl PathRule {
         !self.twice
     }
 
-    fn apply(self, path: &str) -> String {
-        let segments: Vec<&str> = match self.normal {
+    /// Whether the resource that the service finds at `signed` is the one at `forwarded`, which is in the gateway's normal form.
+    pub(super) fn names_the_same(self, signed: &str, forwarded: &str) -> bool {
+        signed == forwarded || percent_decode_str(&self.segments(signed).join("/")).eq(percent_decode_str(forwarded))
+    }
+
+    fn segments(self, path: &str) -> Vec<&str> {
+        match self.normal {
             true => normal_segments(path),
             false => path.split('/').collect(),
-        };
-        let encoded = segments.into_iter().map(|segment| match self.twice {
+        }
+    }
+
+    fn apply(self, path: &str) -> String {
+        let encoded = self.segments(path).into_iter().map(|segment| match self.twice {
             true => percent_encode(segment.as_bytes(), RESERVED).to_string(),
             // A signer may have left more of it as it is than AWS does.
             false => percent_encode(&Cow::from(percent_decode_str(segment)), RESERVED).to_string(),

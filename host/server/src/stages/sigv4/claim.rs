@@ -46,9 +46,14 @@ pub(super) enum Payload {
     Sha256(String),
     /// The body that there is.
     OfBody,
-    /// Nothing.
-    Unsigned,
+    /// Nothing, which the signature calls by this name.
+    Unsigned(&'static str),
 }
+
+const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+/// A body in chunks of `aws-chunked` with a checksum behind them: what SDKs send to S3 over TLS ("Signature calculations:
+/// Using unsigned trailers", Amazon S3 API Reference). Neither chunks nor trailer are signed, so it is forwarded as it came.
+const UNSIGNED_CHUNKS: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 
 /// The parameters of either form.
 struct Parts<'a> {
@@ -209,9 +214,10 @@ impl Claim {
     /// When that cannot be compared.
     pub(super) fn payload(&self, rule: PathRule) -> Result<Payload, Problem> {
         match self.content_sha256.as_deref() {
-            None if rule.is_s3() && self.form != Form::Header => Ok(Payload::Unsigned),
+            None if rule.is_s3() && self.form != Form::Header => Ok(Payload::Unsigned(UNSIGNED)),
             None => Ok(Payload::OfBody),
-            Some("UNSIGNED-PAYLOAD") => Ok(Payload::Unsigned),
+            Some(UNSIGNED) => Ok(Payload::Unsigned(UNSIGNED)),
+            Some(UNSIGNED_CHUNKS) if rule.is_s3() => Ok(Payload::Unsigned(UNSIGNED_CHUNKS)),
             Some(text) if text.starts_with("STREAMING-") => Err(Problem::new(ProblemKind::NotImplemented).with_detail(
                 format!("Bodies signed in chunks ({text}) are not verified here; sign the whole body"),
             )),
