@@ -54,8 +54,8 @@ pub use self::validate::{ParameterRule, SchemaSource, ValidateConfig};
 pub use self::waf::{WafConfig, WafExclusion, WafPart, WafPlace};
 pub use crate::file::{
     AcceptIds, AuthorizerEvent, CandidateMode, CandidateShare, ClientAuthentication, CompressCoding, CompressLevel,
-    ForwardedToken, GenerateIds, LockPolicy, LockUse, Period, PrincipalField, Priority, RecordOn, Unauthenticated,
-    WafLarger, WafMode, WafRule,
+    ForwardedToken, GenerateIds, LockPolicy, LockUse, Period, PrincipalField, Priority, RecordOn, SessionsIn,
+    Unauthenticated, WafLarger, WafMode, WafRule,
 };
 use crate::place::{FileReference, Place};
 use crate::units::ByteSize;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{FetchedKeysConfig, OauthClient, OauthSecret, TokenRules};
-use crate::file::{ForwardedToken, Unauthenticated};
+use super::{FetchedKeysConfig, OauthClient, OauthSecret, Scope, TokenRules};
+use crate::file::{ForwardedToken, SessionsIn, Unauthenticated};
+use crate::units::ByteSize;
 
 /// `{ use = "oidc-login", … }`
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,6 +49,12 @@ pub struct LoginConfig {
     pub cookie: LoginCookie,
     /// How long one login is good for.
     pub session: Duration,
+    /// Who keeps sessions.
+    pub sessions: SessionsIn,
+    /// Bytes of sessions that the state engine keeps.
+    pub session_bytes: ByteSize,
+    /// Which gateways renew a session once, and know the sessions that the state engine keeps.
+    pub scope: Scope,
 }
 
 /// Where a session is kept.

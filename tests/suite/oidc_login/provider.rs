@@ -152,10 +152,9 @@ impl Login {
         assert_eq!(response.status, 302, "{response:?}");
         let location = response.header("location").unwrap();
         let (_, query) = location.split_once('?').unwrap();
-        let cookie = response.header("set-cookie").unwrap();
         Self {
             query: pairs(query),
-            cookie: cookie.split(';').next().unwrap().to_owned(),
+            cookie: super::session(response),
         }
     }
 

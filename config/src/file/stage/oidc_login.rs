@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ClientAuthentication;
-use crate::file::{Delay, Located, Settings};
+use crate::file::{Delay, Located, Scope, Settings};
+use crate::units::ByteSize;
 
 /// Logs people in with a browser at an OpenID provider, and lets them pass with the session that they get.
 ///
@@ -55,6 +56,13 @@ pub struct OidcLoginStage {
     pub userinfo: bool,
     /// How long one login is good for, at most 30 days. Default `"8h"`.
     pub session: Located<Delay>,
+    /// Who keeps sessions: `"cookie"` (default), browsers; `"state"`, the state engine, and browsers a name.
+    pub sessions: SessionsIn,
+    /// With `sessions = "state"`: bytes that all sessions may take together. Default `"64MiB"`.
+    pub session_bytes: Located<ByteSize>,
+    /// Who renews a session once, and knows those that the state engine keeps: `"instance"` (default), this gateway;
+    /// `"cluster"`, all gateways with the same `[redis]`.
+    pub scope: Located<Scope>,
     /// What becomes of a request without a session: `"login"` (default) sends browsers to the provider and refuses others, `"deny"`
     /// refuses all, `"allow"` lets them pass as nobody.
     pub on_unauthenticated: Unauthenticated,
@@ -89,6 +97,9 @@ impl Default for OidcLoginStage {
             parameters: Located::default(),
             userinfo: false,
             session: seconds(8 * 3600),
+            sessions: SessionsIn::default(),
+            session_bytes: ByteSize(64 << 20).into(),
+            scope: Located::default(),
             on_unauthenticated: Unauthenticated::default(),
             claims: Located::default(),
             principal: text("sub"),
@@ -109,6 +120,17 @@ pub enum Unauthenticated {
     Deny,
     /// It passes as nobody's.
     Allow,
+}
+
+/// Who keeps sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionsIn {
+    /// Browsers, in cookies that only a gateway with the secret can read.
+    #[default]
+    Cookie,
+    /// The state engine; browsers keep a name.
+    State,
 }
 
 /// What the upstream gets in `authorization`.

@@ -1,11 +1,12 @@
 //! `{ use = "oidc-login", … }`
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gatewright_core::path;
 
 use super::token::{Client, Rules};
-use crate::file::{ForwardedToken, Located, OidcLoginStage};
+use crate::file::{ForwardedToken, Located, OidcLoginStage, SessionsIn};
 use crate::gateway::{Callback, FetchedKeysConfig, KeyOrigin, LoginConfig, LoginCookie, OidcLoginConfig, TokenRules};
 use crate::report::Span;
 use crate::resolve::Resolver;
@@ -48,6 +49,9 @@ impl Resolver<'_> {
             parameters,
             userinfo,
             session,
+            sessions,
+            session_bytes,
+            scope,
             on_unauthenticated,
             claims,
             principal,
@@ -80,19 +84,21 @@ impl Resolver<'_> {
         let mut all = vec!["openid".to_owned()];
         all.extend(scopes.iter().filter_map(|scope| self.scope_token(scope)));
         all.dedup();
-        if let Some(name) = parameters
-            .value
-            .keys()
-            .find(|name| OWN_PARAMETERS.contains(&name.as_str()))
-        {
-            let message = format!("the gateway itself says `{name}` when it asks for a login");
-            self.error(&parameters.span, message, "remove it");
-        }
+        self.login_parameters(parameters);
         if session.value.0 > LONGEST_SESSION || session.value.0.is_zero() {
             let hint = "write a time up to 30 days, such as \"8h\"";
             self.error(&session.span, "sessions would be over at once, or never", hint);
         }
         let cookie = self.login_cookie(span, cookie, cookie_domain.as_ref(), cookie_secrets.as_ref());
+        if session_bytes.value != OidcLoginStage::default().session_bytes.value && *sessions == SessionsIn::Cookie {
+            let hint = "add `sessions = \"state\"`, or remove it";
+            self.error(
+                &session_bytes.span,
+                "browsers keep the sessions, in no memory of the gateway's",
+                hint,
+            );
+        }
+        let scope = self.store_scope(scope, None);
         let callback = self.callback(callback);
         let logout = logout.as_ref().map(|logout| self.own_path(logout));
         if let (Some(Some(logout)), Some(callback)) = (&logout, &callback)
@@ -127,6 +133,9 @@ impl Resolver<'_> {
                 keep_access_token: *forward == ForwardedToken::AccessToken,
                 cookie: cookie?,
                 session: session.value.0,
+                sessions: *sessions,
+                session_bytes: session_bytes.value,
+                scope,
             },
             rules,
             callback: callback?,
@@ -138,6 +147,23 @@ impl Resolver<'_> {
             on_unauthenticated: *on_unauthenticated,
             forward: *forward,
         })
+    }
+
+    fn login_parameters(&mut self, parameters: &Located<BTreeMap<String, String>>) {
+        for (name, value) in &parameters.value {
+            if OWN_PARAMETERS.contains(&name.as_str()) {
+                let message = format!("the gateway itself says `{name}` when it asks for a login");
+                self.error(&parameters.span, message, "remove it");
+            }
+            // A form comes from the provider's site, and browsers send no `SameSite=Lax` cookie with it: the login that it is the
+            // answer to would be unknown. A fragment never reaches a server.
+            if name == "response_mode" && value != "query" {
+                let message =
+                    format!("with `response_mode = \"{value}\"` no answer of the provider reaches this stage");
+                let hint = "remove it: the provider then answers in the query of the callback";
+                self.error(&parameters.span, message, hint);
+            }
+        }
     }
 
     fn login_cookie(

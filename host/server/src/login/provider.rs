@@ -42,6 +42,8 @@ pub struct Provider {
 pub enum Failure {
     /// What the browser brought along is not good, or not any more.
     Refused(String),
+    /// The provider wants to ask the person first, and may say yes then (OpenID Connect Core 1.0, section 3.1.2.6).
+    Interaction(String),
     /// Nobody can say. What is wrong is not the browser's fault.
     Unavailable(String),
 }
@@ -128,7 +130,11 @@ impl Provider {
             ("code_challenge", challenge),
             ("code_challenge_method", "S256"),
         ];
-        fields.extend(self.config.parameters.iter().map(|(name, value)| (&**name, &**value)));
+        let parameters = self.config.parameters.iter();
+        // A login that ended because the person had to be asked is not to end so again.
+        let silent = |(name, value): &&(String, String)| begun.interactive && name == "prompt" && value == "none";
+        let parameters = parameters.filter(|parameter| !silent(parameter));
+        fields.extend(parameters.map(|(name, value)| (&**name, &**value)));
         Ok(with_query(url.as_str(), &oauth::form(&fields)))
     }
 
@@ -230,17 +236,19 @@ impl Provider {
         let ask = oauth::post(&url, client, secret, fields, deadline).map_err(Failure::Unavailable)?;
         let (status, body) = self.ask(ask).await?;
         let answer = json::object(&body);
-        match (status, answer) {
-            (StatusCode::OK, Ok(answer)) => Ok(answer),
-            (StatusCode::BAD_REQUEST, Ok(answer)) if text(&answer, "error") == Some("invalid_grant") => Err(
-                Failure::Refused("the provider says that it is not good any more (`invalid_grant`)".to_owned()),
-            ),
-            (status, answer) => {
-                // Quoted and cut: it comes from outside.
-                let error = answer.ok().and_then(|answer| text(&answer, "error").map(str::to_owned));
-                let error: String = error.unwrap_or_default().chars().take(100).collect();
-                Err(self.unavailable(format!("{url}: status {status}, error {error:?}")))
-            }
+        if let (StatusCode::OK, Ok(answer)) = (status, &answer) {
+            return Ok(answer.clone());
+        }
+        let error = answer.ok().and_then(|answer| text(&answer, "error").map(str::to_owned));
+        let error = error.unwrap_or_default();
+        // Quoted and cut: it comes from outside.
+        let quoted: String = error.chars().take(100).collect();
+        let reason = format!("{url}: status {status}, error {quoted:?}");
+        // Providers differ in the status: 400 is what RFC 6749, section 5.2, wants, and 401 and 403 are what some send.
+        match (status.is_client_error(), Verdict::of(&error)) {
+            (true, Verdict::Over) => Err(Failure::Refused(reason)),
+            (true, Verdict::Ask) => Err(Failure::Interaction(reason)),
+            _ => Err(self.unavailable(reason)),
         }
     }
 
@@ -258,6 +266,8 @@ impl Provider {
         match (status, json::object(&body)) {
             (StatusCode::OK, Ok(userinfo)) if text(&userinfo, "sub") == claims.text("sub") => Ok(userinfo),
             (StatusCode::OK, Ok(_)) => Err(self.unavailable(format!("{url}: it is about somebody else (`sub`)"))),
+            // The access token is over or revoked (RFC 6750, section 3.1).
+            (StatusCode::UNAUTHORIZED, _) => Err(Failure::Refused(format!("{url}: status 401"))),
             (status, _) => Err(self.unavailable(format!("{url}: status {status}, or an answer that is not JSON"))),
         }
     }
@@ -307,6 +317,35 @@ impl Provider {
     fn unavailable(&self, reason: String) -> Failure {
         tracing::warn!(issuer = self.issuer().as_str(), "cannot log in: {reason}");
         Failure::Unavailable(reason)
+    }
+}
+
+/// What an OAuth error is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The grant or the person: the login is over.
+    Over,
+    /// The person, who has to be asked.
+    Ask,
+    /// Something that no person can mend.
+    Other,
+}
+
+impl Verdict {
+    /// Of the codes of RFC 6749 (sections 4.1.2.1 and 5.2), OpenID Connect Core 1.0 (section 3.1.2.6), OpenID Connect Core Error Code
+    /// `unmet_authentication_requirements` 1.0, and of Auth0 (`mfa_required`).
+    #[must_use]
+    pub fn of(error: &str) -> Self {
+        match error {
+            "invalid_grant" | "access_denied" => Self::Over,
+            "interaction_required"
+            | "login_required"
+            | "consent_required"
+            | "account_selection_required"
+            | "unmet_authentication_requirements"
+            | "mfa_required" => Self::Ask,
+            _ => Self::Other,
+        }
     }
 }
 

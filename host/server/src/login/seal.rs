@@ -29,7 +29,7 @@ impl Seal {
     /// Seals with the first of these secrets, and opens with any.
     #[must_use]
     pub fn new(secrets: &[String], scope: &[&str]) -> Self {
-        let mut bytes = b"gatewright oidc-login 1".to_vec();
+        let mut bytes = b"gatewright oidc-login 2".to_vec();
         for part in scope {
             // No two scopes are the same bytes.
             bytes.push(0);

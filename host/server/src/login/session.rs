@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::packed;
 use super::seal::Seal;
 use crate::token::claims::Claims;
 use crate::token::json;
@@ -33,19 +34,22 @@ pub struct Begun {
     /// When it is over, in seconds since 1970.
     #[serde(rename = "e")]
     pub ends: f64,
+    /// The provider has refused to answer without the person being asked, so that this login has them asked.
+    #[serde(rename = "a", default, skip_serializing_if = "std::ops::Not::not")]
+    pub interactive: bool,
 }
 
 impl Begun {
     /// Sealed, for a cookie.
     #[must_use]
     pub fn seal(&self, seal: &Seal) -> Option<String> {
-        seal.seal(LOGIN, &serde_json::to_vec(self).ok()?)
+        seal.seal(LOGIN, &packed::pack(&serde_json::to_vec(self).ok()?)?)
     }
 
     /// What was sealed.
     #[must_use]
     pub fn open(seal: &Seal, sealed: &str) -> Option<Self> {
-        serde_json::from_slice(&seal.open(LOGIN, sealed)?).ok()
+        serde_json::from_slice(&packed::unpack(&seal.open(LOGIN, sealed)?)?).ok()
     }
 }
 
@@ -63,16 +67,26 @@ pub struct Session {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Kept {
     /// The ID token, as it came.
-    #[serde(rename = "i")]
+    #[serde(rename = "i", with = "packed::token")]
     pub id_token: String,
     /// What the provider says of the person besides.
     #[serde(rename = "u", default, skip_serializing_if = "Map::is_empty")]
     pub userinfo: Map<String, Value>,
     /// The access token, where the upstream gets it.
-    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "a",
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "packed::optional_token"
+    )]
     pub access_token: Option<String>,
     /// What a new access token is had with.
-    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "r",
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "packed::optional_token"
+    )]
     pub refresh_token: Option<String>,
     /// When that is to be done, in seconds since 1970.
     #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
@@ -105,13 +119,13 @@ impl Session {
     /// Sealed, for cookies.
     #[must_use]
     pub fn seal(&self, seal: &Seal) -> Option<String> {
-        seal.seal(SESSION, &serde_json::to_vec(&self.kept).ok()?)
+        seal.seal(SESSION, &packed::pack(&serde_json::to_vec(&self.kept).ok()?)?)
     }
 
     /// What was sealed.
     #[must_use]
     pub fn open(seal: &Seal, sealed: &str) -> Option<Self> {
-        let kept = serde_json::from_slice(&seal.open(SESSION, sealed)?).ok()?;
+        let kept = serde_json::from_slice(&packed::unpack(&seal.open(SESSION, sealed)?)?).ok()?;
         Self::new(kept).ok()
     }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gatewright_config::{AccessLogOutput, GatewayConfig};
+use gatewright_core::State;
 use gatewright_wasm::{CompileLimits, Compiler, HostSettings, PluginHost};
 use prometheus_client::registry::Registry;
 
@@ -67,6 +68,8 @@ pub(super) fn foundation(
     let disk = disk.map(|disk| Disk::open(disk, metrics.cache()).map_err(|error| StartError::disk(file, &error)));
     let disk = disk.transpose()?;
     let via = via::own();
+    let shared: Arc<dyn State> = Arc::clone(&state) as _;
+    let issuers = Issuers::new(Arc::clone(metrics), via.clone(), workers, shared);
     Ok(Foundation {
         plugins: PluginHost::new(settings.clone())?,
         probations: Probations::default(),
@@ -79,7 +82,7 @@ pub(super) fn foundation(
         telemetry: Telemetry::new(Arc::clone(metrics), access_log),
         metrics: Arc::clone(metrics),
         resolver: Arc::new(SystemResolver::default()),
-        issuers: Issuers::new(Arc::clone(metrics), via.clone(), workers),
+        issuers,
         via,
         explaining: None,
         workers,

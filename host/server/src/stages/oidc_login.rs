@@ -6,19 +6,20 @@
 //! no session goes on whose time is over.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gatewright_config::{ForwardedToken, OidcLoginConfig, RouteConfig, Unauthenticated};
+use gatewright_core::state::StateError;
 use gatewright_core::{Body, Exchange, Flow, Problem, ProblemKind, Request, Response, Stage, Step, Value};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 
-use crate::login::provider::Failure;
+use crate::login::provider::{Failure, Verdict};
 use crate::login::session::{Begun, Session};
-use crate::login::{Found, Login};
+use crate::login::{Found, Login, NotKept};
 use crate::token::exposed::Exposed;
 use crate::token::gate::unavailable;
 use crate::token::key_set::{Digest, sha256};
@@ -30,8 +31,6 @@ const NAME: &str = "oidc-login";
 const RENEWED: &str = "oidc-login.renewed";
 /// How long a person may take at the provider, in seconds.
 const LOGIN_TIME: u32 = 600;
-/// The longest path and query that a browser gets back to.
-const LONGEST_TARGET: usize = 1024;
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// Lets people pass who have logged in.
@@ -56,9 +55,12 @@ impl Stage for OidcLogin {
             return Step::waiting(self.log_out(exchange));
         }
         match self.login.session(&exchange.request, self.is_secure(&exchange.request)) {
-            Some(found) if found.session.is_due(claims::now()) => Step::waiting(self.renew(exchange, found)),
-            Some(found) => Step::ready(self.admit(exchange, &found.session)),
-            None => self.nobody(exchange),
+            Step::Ready(Some(found)) => self.decide(exchange, found),
+            looking => Step::waiting(async move {
+                let found = looking.await;
+                exchange.look_at_clock();
+                self.decide(exchange, found).await
+            }),
         }
     }
 
@@ -67,11 +69,11 @@ impl Stage for OidcLogin {
         exchange: &'a mut Exchange,
         response: &'a mut Response,
     ) -> Step<'a, Result<(), Problem>> {
+        let secure = self.is_secure(&exchange.request);
+        // A browser that does not get it comes again with the old one, for which the new one is known a while longer.
         if let Some(digest) = renewed(exchange)
-            && let Some(session) = self.login.renewed(&digest)
+            && let Some(cookies) = self.login.renewed(&exchange.request, secure, &digest)
         {
-            // A browser that does not get it comes again with the old one, for which the new one is known a while longer.
-            let cookies = self.keep(&exchange.request, &session).unwrap_or_default();
             for cookie in cookies {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
             }
@@ -96,6 +98,19 @@ impl OidcLogin {
             login,
             rules: Rules::new(&config.rules, true),
             exposed: Exposed::in_route(route),
+        }
+    }
+
+    fn decide<'a>(
+        &'a self,
+        exchange: &'a mut Exchange,
+        found: Result<Option<Found>, StateError>,
+    ) -> Step<'a, Result<Flow, Problem>> {
+        match found {
+            Ok(Some(found)) if found.session.is_due(claims::now()) => Step::waiting(self.renew(exchange, found)),
+            Ok(Some(found)) => Step::ready(self.admit(exchange, &found.session)),
+            Ok(None) => self.nobody(exchange),
+            Err(error) => Step::ready(Err(state_unavailable(&error))),
         }
     }
 
@@ -142,7 +157,7 @@ impl OidcLogin {
                 exchange.attributes.set(RENEWED, Value::Text(encoded(&found.digest)));
                 self.admit(exchange, &session)
             }
-            Some(Err(Failure::Refused(_))) => self.nobody(exchange).await,
+            Some(Err(Failure::Refused(_) | Failure::Interaction(_))) => self.nobody(exchange).await,
             Some(Err(Failure::Unavailable(reason))) => Err(unavailable(&reason)),
             None => Err(unavailable(
                 "the provider has not answered whether the session is still good",
@@ -157,7 +172,10 @@ impl OidcLogin {
                 self.settle(&mut exchange.request);
                 Step::ready(Ok(Flow::Proceed))
             }
-            Unauthenticated::Login if is_page(&exchange.request) => Step::waiting(self.begin(exchange)),
+            Unauthenticated::Login if is_page(&exchange.request) => {
+                let target = exchange.request.target.as_str().to_owned();
+                Step::waiting(self.begin(exchange, target, false))
+            }
             Unauthenticated::Login | Unauthenticated::Deny => Step::ready(Err(Problem::new(ProblemKind::Unauthorized)
                 .with_header(
                     header::WWW_AUTHENTICATE,
@@ -167,11 +185,10 @@ impl OidcLogin {
         }
     }
 
-    /// Sends a browser to the provider.
-    async fn begin(&self, exchange: &mut Exchange) -> Result<Flow, Problem> {
+    /// Sends a browser to the provider, from where it gets back to `target`. `interactive` when the provider has to ask the person.
+    async fn begin(&self, exchange: &mut Exchange, target: String, interactive: bool) -> Result<Flow, Problem> {
         let request = &exchange.request;
-        let target = request.target.as_str();
-        let begun = Begun {
+        let mut begun = Begun {
             state: random()?,
             nonce: random()?,
             verifier: random()?,
@@ -181,11 +198,12 @@ impl OidcLogin {
                 &self.config.callback.path,
             )?,
             // A browser would take what begins with two slashes for a host.
-            target: match target.len() > LONGEST_TARGET || target.starts_with("//") {
+            target: match target.starts_with("//") {
                 true => "/".to_owned(),
-                false => target.to_owned(),
+                false => target,
             },
             ends: claims::now() + f64::from(LOGIN_TIME),
+            interactive,
         };
         let challenge = URL_SAFE_NO_PAD.encode(sha256(begun.verifier.as_bytes()));
         let location = self
@@ -194,16 +212,25 @@ impl OidcLogin {
             .authorization(&begun, &challenge, exchange.deadline)
             .await;
         let location = location.map_err(problem)?;
-        let sealed = begun
-            .seal(self.login.seal())
-            .ok_or_else(|| failed("the login cannot be sealed"))?;
-        let secure = self.is_secure(request);
-        let cookie = self
-            .login
-            .cookies
-            .keep_login(secure, &begun.state, &sealed, LOGIN_TIME.into());
+        let cookies = match self.keep_login(request, &begun)? {
+            Some(cookies) => cookies,
+            // What no cookie holds, a browser cannot be led back to.
+            None => {
+                begun.target = "/".to_owned();
+                let cookies = self.keep_login(request, &begun)?;
+                cookies.ok_or_else(|| failed("the login is longer than browsers keep"))?
+            }
+        };
         exchange.look_at_clock();
-        lead(&location, cookie)
+        lead(&location, cookies)
+    }
+
+    /// The fields that make a browser keep a login under way; none when it is too long.
+    fn keep_login(&self, request: &Request, begun: &Begun) -> Result<Option<Vec<HeaderValue>>, Problem> {
+        let sealed = begun.seal(self.login.seal());
+        let sealed = sealed.ok_or_else(|| failed("the login cannot be sealed"))?;
+        let (cookies, secure) = (&self.login.cookies, self.is_secure(request));
+        Ok(cookies.keep_login(request, secure, &begun.state, &sealed, LOGIN_TIME.into()))
     }
 
     /// A browser that the provider has sent back (RFC 6749, section 4.1.2).
@@ -212,53 +239,85 @@ impl OidcLogin {
         let state = parameter(&exchange.request, "state").unwrap_or_default();
         let Some(begun) = self.begun(&exchange.request, secure, &state) else {
             // Somebody who came back twice is there already.
-            return match self.login.session(&exchange.request, secure) {
-                Some(_) => lead("/", None),
-                None => Err(login_failed("no login with this `state` is under way in this browser")),
+            return match self.login.session(&exchange.request, secure).await {
+                Ok(Some(_)) => lead("/", None),
+                Ok(None) => Err(login_failed("no login with this `state` is under way in this browser")),
+                Err(error) => Err(state_unavailable(&error)),
             };
         };
-        let forget = self.login.cookies.keep_login(secure, &begun.state, "", 0);
         let done = self.finish(&exchange.request, exchange.deadline, &begun).await;
         exchange.look_at_clock();
+        let cookies = &self.login.cookies;
         match done {
-            Ok(cookies) => lead(&begun.target, cookies.into_iter().chain(forget)),
-            Err(problem) => Err(forget.into_iter().fold(problem, |problem, cookie| {
-                problem.with_header(header::SET_COOKIE, cookie)
-            })),
+            Ok(session) => {
+                let over = cookies.forget_logins(&exchange.request, secure);
+                lead(&begun.target, session.into_iter().chain(over))
+            }
+            Err(Unfinished::Interaction) => {
+                let over = cookies.forget_this_login(&exchange.request, secure, &begun.state);
+                let flow = self.begin(exchange, begun.target, true).await?;
+                Ok(with_cookies(flow, over))
+            }
+            Err(Unfinished::Problem(problem)) => {
+                let over = cookies.forget_this_login(&exchange.request, secure, &begun.state);
+                Err(over.into_iter().fold(problem, |problem, cookie| {
+                    problem.with_header(header::SET_COOKIE, cookie)
+                }))
+            }
         }
     }
 
     fn begun(&self, request: &Request, secure: bool, state: &str) -> Option<Begun> {
         let sealed = self.login.cookies.login(request, secure, state)?;
-        let begun = Begun::open(self.login.seal(), sealed)?;
+        let begun = Begun::open(self.login.seal(), &sealed)?;
         (begun.state == state && claims::now() < begun.ends).then_some(begun)
     }
 
     /// The cookies of the session that a browser has come back for.
-    async fn finish(&self, request: &Request, deadline: Instant, begun: &Begun) -> Result<Vec<HeaderValue>, Problem> {
+    async fn finish(
+        &self,
+        request: &Request,
+        deadline: Instant,
+        begun: &Begun,
+    ) -> Result<Vec<HeaderValue>, Unfinished> {
         // Another provider's answer would be taken there (RFC 9207).
         if parameter(request, "iss").is_some_and(|issuer| issuer != self.login.provider.issuer().as_str()) {
-            return Err(login_failed("the answer is another provider's (`iss`)"));
+            return Err(login_failed("the answer is another provider's (`iss`)").into());
         }
         if let Some(error) = parameter(request, "error") {
-            // Quoted and cut: it comes from outside.
-            let error: String = error.chars().take(100).collect();
-            return Err(match error == "access_denied" {
-                true => Problem::new(ProblemKind::AccessDenied).with_cause("the person, or the provider, has said no"),
-                false => login_failed(&format!("the provider says {error:?}")),
-            });
+            return Err(self.refused(&error, begun));
         }
         let code = parameter(request, "code").ok_or_else(|| login_failed("the provider's answer has no `code`"))?;
         let redeemed = tokio::time::timeout_at(deadline.into(), self.login.provider.redeem(begun, &code)).await;
-        let session = redeemed
-            .map_err(|_| unavailable("the provider has not answered"))?
-            .map_err(problem)?;
+        let session = match redeemed.map_err(|_| unavailable("the provider has not answered"))? {
+            Err(Failure::Interaction(_)) if !begun.interactive => return Err(Unfinished::Interaction),
+            redeemed => redeemed.map_err(problem)?,
+        };
         self.rules
             .check_content(&session.claims)
             .map_err(|refusal| denied(&refusal))?;
-        self.keep(request, &session).ok_or_else(|| {
-            failed("the session is longer than browsers keep: ask for less (`scopes`, `userinfo`, `forward`)")
+        let kept = self.login.keep(request, self.is_secure(request), &session).await;
+        kept.map_err(|error| match error {
+            NotKept::State(error) => state_unavailable(&error).into(),
+            NotKept::TooLong => Problem::new(ProblemKind::ApiConfigurationError)
+                .with_cause(error)
+                .into(),
+            NotKept::NoRandomNumbers => failed(&error.to_string()).into(),
         })
+    }
+
+    /// What the provider's refusal comes to (RFC 6749, section 4.1.2.1).
+    fn refused(&self, error: &str, begun: &Begun) -> Unfinished {
+        if Verdict::of(error) == Verdict::Ask && !begun.interactive {
+            return Unfinished::Interaction;
+        }
+        // Quoted and cut: it comes from outside.
+        let quoted: String = error.chars().take(100).collect();
+        let problem = match error == "access_denied" {
+            true => Problem::new(ProblemKind::AccessDenied).with_cause("the person, or the provider, has said no"),
+            false => login_failed(&format!("the provider says {quoted:?}")),
+        };
+        problem.into()
     }
 
     /// Ends a session, here and at the provider.
@@ -273,9 +332,12 @@ impl OidcLogin {
             )?,
             None => self.config.after_logout.clone(),
         };
-        let cookies = self.login.cookies.forget_session(request, secure);
+        let found = self.login.session(request, secure).await;
+        let found = found.map_err(|error| state_unavailable(&error))?;
+        let cookies = self.login.end(request, secure).await;
+        let cookies = cookies.map_err(|error| state_unavailable(&error))?;
         let mut location = None;
-        if let Some(found) = self.login.session(request, secure) {
+        if let Some(found) = found {
             location = self
                 .login
                 .provider
@@ -284,16 +346,6 @@ impl OidcLogin {
         }
         exchange.look_at_clock();
         lead(&location.unwrap_or(after), cookies)
-    }
-
-    fn keep(&self, request: &Request, session: &Session) -> Option<Vec<HeaderValue>> {
-        let sealed = session.seal(self.login.seal())?;
-        let left = (session.ends - claims::now()).max(0.0);
-        // Whole seconds: what is cut off is nothing to anybody.
-        let seconds = Duration::try_from_secs_f64(left).ok()?.as_secs();
-        self.login
-            .cookies
-            .keep_session(request, self.is_secure(request), &sealed, seconds)
     }
 
     /// Whether browsers speak TLS to where they come back to.
@@ -313,6 +365,20 @@ impl OidcLogin {
             .to_str()
             .map_err(|_| Problem::from(ProblemKind::BadRequest))?;
         Ok(format!("{}://{authority}{path}", request.scheme()))
+    }
+}
+
+/// Why a login has not led to a session.
+enum Unfinished {
+    /// The provider has to ask the person, and was told not to.
+    Interaction,
+    /// It cannot be finished.
+    Problem(Problem),
+}
+
+impl From<Problem> for Unfinished {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
     }
 }
 
@@ -355,6 +421,15 @@ fn lead(location: &str, cookies: impl IntoIterator<Item = HeaderValue>) -> Resul
     Ok(Flow::Answer(Box::new(response)))
 }
 
+/// The same answer, with more cookies.
+fn with_cookies(flow: Flow, cookies: impl IntoIterator<Item = HeaderValue>) -> Flow {
+    let Flow::Answer(mut response) = flow else { return flow };
+    for cookie in cookies {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Flow::Answer(response)
+}
+
 /// 256 random bits, in base64url: as a verifier should have (RFC 7636, section 4.1).
 fn random() -> Result<String, Problem> {
     let mut bytes = [0; 32];
@@ -383,9 +458,14 @@ fn login_failed(cause: &str) -> Problem {
 
 fn problem(failure: Failure) -> Problem {
     match failure {
-        Failure::Refused(reason) => login_failed(&reason),
+        Failure::Refused(reason) | Failure::Interaction(reason) => login_failed(&reason),
         Failure::Unavailable(reason) => unavailable(&reason),
     }
+}
+
+/// The state server, which keeps the session, cannot say what it is.
+fn state_unavailable(error: &StateError) -> Problem {
+    Problem::new(ProblemKind::StateUnavailable).with_cause(format_args!("the session: {error}"))
 }
 
 fn failed(cause: &str) -> Problem {

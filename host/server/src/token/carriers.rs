@@ -169,8 +169,8 @@ fn pieces(request: &Request) -> impl Iterator<Item = (Option<&str>, &[u8])> {
         })
 }
 
-/// The cookies of a request, by name and value.
-fn cookies(request: &Request) -> impl Iterator<Item = (&str, &str)> {
+/// The cookies of a request, by name and value, in the order in which they were sent.
+pub fn cookies(request: &Request) -> impl Iterator<Item = (&str, &str)> {
     pieces(request).filter_map(|(name, piece)| {
         let name = name?;
         let value = piece.get(name.len() + 1..)?;

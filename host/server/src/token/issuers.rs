@@ -7,6 +7,7 @@ use std::time::Instant;
 use gatewright_config::{
     FetchedKeysConfig, FileReference, IntrospectorConfig, KeySourceConfig, LoginConfig, OauthSecret, Place,
 };
+use gatewright_core::State;
 use http::HeaderValue;
 
 use super::introspector::Introspector;
@@ -32,6 +33,7 @@ pub struct Issuers {
     metrics: Arc<Metrics>,
     via: HeaderValue,
     workers: usize,
+    state: Arc<dyn State>,
     known: Mutex<Known>,
 }
 
@@ -81,12 +83,13 @@ pub enum KeysError {
 }
 
 impl Issuers {
-    /// None yet. `via` is what this process calls itself.
-    pub fn new(metrics: Arc<Metrics>, via: HeaderValue, workers: usize) -> Self {
+    /// None yet. `via` is what this process calls itself; `state` keeps what gateways share of logins.
+    pub fn new(metrics: Arc<Metrics>, via: HeaderValue, workers: usize, state: Arc<dyn State>) -> Self {
         Self {
             metrics,
             via,
             workers,
+            state,
             known: Mutex::default(),
         }
     }
@@ -165,7 +168,7 @@ impl Issuers {
         let client = client.map_err(|error| KeysError::Setup(Box::new(error)))?;
         let metrics = self.metrics.issuer(url.as_str(), "login");
         let provider = Provider::new(config, client_secret, client, keys, metrics);
-        let login = Arc::new(Login::new(config, secrets, &cookie_secrets, provider));
+        let login = Arc::new(Login::new(config, secrets, &cookie_secrets, provider, &self.state));
         known.logins.push(Arc::downgrade(&login));
         Ok(login)
     }

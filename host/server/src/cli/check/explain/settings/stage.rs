@@ -186,6 +186,7 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
                 ("logout", stage.logout.clone().unwrap_or_else(|| "none".to_owned())),
                 ("cookie", login.cookie.name.clone()),
                 ("session", format!("{:?}", login.session)),
+                ("sessions", word(&login.sessions)),
                 ("on_unauthenticated", word(&stage.on_unauthenticated)),
                 ("scopes", list(login.scopes.iter().cloned())),
                 ("claims", list(stage.rules.claims.iter().map(|(name, _)| name.clone()))),
