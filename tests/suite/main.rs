@@ -19,6 +19,7 @@ mod authority;
 mod basic;
 mod body;
 mod cache;
+mod claims;
 mod cli;
 mod compress;
 mod concurrency;

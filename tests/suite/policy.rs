@@ -5,7 +5,8 @@ use gatewright_tests::{RawResponse, TestFiles, TestGateway, http};
 /// `printf %s alpha | sha256sum`
 const ALPHA: &str = "8ed3f6ad685b959ead7022518e1af76cd816f8e8ec7ccdda1ed4018e8f2223f8";
 
-fn gateway(policy: &str) -> TestGateway {
+/// Routes whose clients have proved who they are, and who have not: with this policy, and with that one.
+fn gateways(known: &str, open: &str) -> TestGateway {
     TestFiles::default()
         .with(
             "keys.toml",
@@ -19,16 +20,25 @@ fn gateway(policy: &str) -> TestGateway {
             [[route]]
             name = "known"
             path = "/known/{{rest+}}"
-            chain = [{{ use = "api-key", keys = "keys.toml" }}, {{ use = "policy", {policy} }}]
+            chain = [{{ use = "api-key", keys = "keys.toml" }}, {{ use = "policy", {known} }}]
             integration = {{ respond = 200 }}
 
             [[route]]
             name = "open"
             path = "/open/{{rest+}}"
-            chain = [{{ use = "policy", {policy} }}]
+            chain = [{{ use = "policy", {open} }}]
             integration = {{ respond = 200 }}
             "#
         ))
+}
+
+fn gateway(policy: &str) -> TestGateway {
+    gateways(policy, policy)
+}
+
+/// A policy that asks for what only the first route finds out.
+fn gateway_of_known(policy: &str) -> TestGateway {
+    gateways(policy, "statements = [{ effect = \"allow\" }]")
 }
 
 fn ask(gateway: &TestGateway, method: &str, path: &str, fields: &[(&str, &str)]) -> RawResponse {
@@ -70,18 +80,12 @@ fn a_deny_wins_then_an_allow_and_silence_is_no() {
 #[test]
 fn a_principal_is_who_has_proved_it() {
     let policy = "statements = [{ effect = \"allow\", principals = [\"partner-*\"], paths = [\"*/orders\"] }]";
-    let gateway = gateway(policy);
+    let gateway = gateway_of_known(policy);
     assert_eq!(ask(&gateway, "GET", "/known/orders", &[]).status, 200);
     assert_eq!(ask(&gateway, "GET", "/known/other", &[]).status, 403);
-    assert_eq!(
-        ask(&gateway, "GET", "/open/orders", &[]).status,
-        403,
-        "nobody has looked at the key"
-    );
     let denied =
-        self::gateway("otherwise = \"allow\", statements = [{ effect = \"deny\", principals = [\"partner-a\"] }]");
+        gateway_of_known("otherwise = \"allow\", statements = [{ effect = \"deny\", principals = [\"partner-a\"] }]");
     assert_eq!(ask(&denied, "GET", "/known/orders", &[]).status, 403);
-    assert_eq!(ask(&denied, "GET", "/open/orders", &[]).status, 200);
 }
 
 #[test]
@@ -180,10 +184,16 @@ fn conditions_are_those_of_aws() {
             200,
         ),
         (
-            "StringEquals = { \"auth:authorizer\" = [\"api-key\"] }",
-            "/open/a",
+            "StringEquals = { \"path:rest\" = [\"a@b c\"] }",
+            "/open/a%40b%20c",
             &[],
-            403,
+            200,
+        ),
+        (
+            "StringEquals = { \"query:q\" = [\"a b\"] }",
+            "/open/a?q=a%20b",
+            &[],
+            200,
         ),
         ("Null = { \"header:x-tenant\" = [\"true\"] }", "/open/a", &[], 200),
         (
@@ -193,9 +203,11 @@ fn conditions_are_those_of_aws() {
             403,
         ),
     ] {
-        let gateway = gateway(&format!(
-            "statements = [{{ effect = \"allow\", conditions = {{ {conditions} }} }}]"
-        ));
+        let policy = format!("statements = [{{ effect = \"allow\", conditions = {{ {conditions} }} }}]");
+        let gateway = match conditions.contains("auth:") {
+            true => gateway_of_known(&policy),
+            false => gateway(&policy),
+        };
         assert_eq!(
             ask(&gateway, "GET", path, fields).status,
             expected,
@@ -218,4 +230,48 @@ fn a_field_that_is_there_twice_does_not_allow_by_one_value_and_act_by_the_other(
         "statements = [{ effect = \"allow\", conditions = { \"ForAnyValue:StringEquals\" = { \"header:x-tenant\" = [\"red\"] } } }]",
     );
     assert_eq!(ask(&any, "GET", "/open/a", &twice).status, 200);
+}
+
+#[test]
+fn what_is_denied_is_denied_however_its_path_is_encoded() {
+    let gateway = gateway(
+        "otherwise = \"allow\", statements = [{ effect = \"deny\", paths = [\"/open/@me*\", \"/open/café\", \"/open/%21*\"] }]",
+    );
+    for (path, expected) in [
+        ("/open/@me", 403),
+        ("/open/%40me", 403),
+        ("/open/%40%6De/x", 403),
+        ("/open/caf%C3%A9", 403),
+        ("/open/!a", 403),
+        ("/open/%21a", 403),
+        ("/open/me", 200),
+        ("/open/cafe", 200),
+    ] {
+        assert_eq!(ask(&gateway, "GET", path, &[]).status, expected, "{path}");
+    }
+}
+
+#[test]
+fn an_anonymous_visitor_is_anybody_that_a_statement_denies() {
+    let files = TestFiles::default().with("secret", "a secret of the tests, which is long enough");
+    let gateway = files.start(
+        r#"
+        [listener.public]
+        address = "127.0.0.1:0"
+
+        [[route]]
+        name = "pages"
+        path = "/{rest+}"
+        chain = [
+            { use = "oidc-login", issuer = "http://127.0.0.1:1", client_id = "a", client_secret = "file:secret", cookie_secrets = ["file:secret"], on_unauthenticated = "allow" },
+            { use = "policy", otherwise = "allow", statements = [{ effect = "deny", paths = ["/known/*"], principals = ["mallory"] }] },
+        ]
+        integration = { respond = 200 }
+        "#,
+    );
+    assert_eq!(ask(&gateway, "GET", "/known/a", &[]).status, 403);
+    assert_eq!(ask(&gateway, "GET", "/open/a", &[]).status, 200);
+    let records = gateway.wait_for_records(1);
+    let cause = records[0]["cause"].as_str().unwrap();
+    assert!(cause.contains("has not proved"), "{cause}");
 }

@@ -132,6 +132,75 @@ impl StageKind {
     }
 }
 
+impl StageKind {
+    /// Whether the stage may set the attribute of that name for what comes after it. What asks for an attribute that no stage
+    /// before it may set asks for nothing.
+    #[must_use]
+    pub fn may_set(&self, name: &str) -> bool {
+        let is_client = matches!(name, "auth.principal" | "auth.authorizer");
+        let is_of_token = || {
+            let claim = name.strip_prefix("auth.claims.");
+            is_client || name == "auth.scopes" || claim.is_some_and(|claim| !claim.is_empty())
+        };
+        // An authorizer chooses the names of what it says.
+        let is_of_authorizer = || {
+            let name = name.strip_prefix("auth.");
+            name.is_some_and(|name| !name.is_empty())
+        };
+        match self {
+            Self::ApiKey(_) => is_client || matches!(name, "auth.api_key" | "auth.usage_plans"),
+            Self::Basic(_) => is_client,
+            Self::ForwardAuth(stage) => is_client && stage.principal.is_some(),
+            Self::Jwt(_) | Self::Oauth2Introspection(_) | Self::OidcLogin(_) => is_of_token(),
+            Self::LambdaAuthorizer(_) => is_of_authorizer(),
+            Self::Mtls(_) => {
+                is_client
+                    || matches!(
+                        name.strip_prefix("auth.certificate."),
+                        Some(
+                            "subject"
+                                | "issuer"
+                                | "serial"
+                                | "fingerprint"
+                                | "not_before"
+                                | "not_after"
+                                | "san"
+                                | "der"
+                                | "cn"
+                        )
+                    )
+            }
+            Self::SigV4(_) => is_client || matches!(name, "auth.access_key_id" | "auth.region" | "auth.service"),
+            // Whether it is an authorizer is not known here.
+            Self::Plugin(stage) => {
+                let own = name
+                    .strip_prefix("plugin.")
+                    .and_then(|name| name.strip_prefix(&*stage.plugin));
+                is_of_authorizer() || own.is_some_and(|name| name.starts_with('.'))
+            }
+            Self::CorrelationId(_) => name == "correlation.id",
+            Self::Waf(_) => name == "waf.rule",
+            Self::Body(_)
+            | Self::Cache(_)
+            | Self::Compress(_)
+            | Self::Concurrency(_)
+            | Self::Cors(_)
+            | Self::Decompress(_)
+            | Self::Headers(_)
+            | Self::Ip(_)
+            | Self::Policy(_)
+            | Self::Quota(_)
+            | Self::Redirect(_)
+            | Self::RequestSize(_)
+            | Self::Rewrite(_)
+            | Self::Shed(_)
+            | Self::Throttle(_)
+            | Self::UsagePlan(_)
+            | Self::Validate(_) => false,
+        }
+    }
+}
+
 impl std::fmt::Display for StageKind {
     /// What `use` says, with the upstream that is asked where there is one, or `plugin:NAME`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -24,7 +24,31 @@ const NOT_SETTABLE: [&str; 12] = [
     "http2-settings",
 ];
 
+/// Fields of a request that are gone before any stage runs: they belong to the connection.
+const NOT_READABLE: [&str; 6] = [
+    "connection",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+];
+
 impl Resolver<'_> {
+    /// The name of a header field by which a stage decides, in lower case.
+    pub(super) fn readable_header(&mut self, name: &str, span: &Span) -> Option<String> {
+        let name = self.header_name(name, span)?;
+        if !NOT_READABLE.contains(&&*name) {
+            return Some(name);
+        }
+        let hint = match &*name {
+            "host" => "give routes `hosts`: the host of a request is settled before its stages run",
+            _ => "use another field",
+        };
+        self.error(span, format!("no stage sees the header field `{name}`"), hint);
+        None
+    }
+
     /// The name of a header field, in lower case.
     pub(super) fn header_name(&mut self, name: &str, span: &Span) -> Option<String> {
         match HeaderName::from_bytes(name.as_bytes()) {

@@ -7,8 +7,8 @@ use super::conflict::Conflicts;
 use super::path::{matches, parameters};
 use crate::file::{ClientAuth, Listener, Located, Predicate, Route, Section};
 use crate::gateway::{
-    CacheKeyPart, IdentitySource, OidcLoginConfig, PathTemplate, RouteConfig, StageConfig, StageKind, ValuePredicate,
-    ValueTemplate,
+    CacheKeyPart, ConcurrencyConfig, IdentitySource, LimitKey, OidcLoginConfig, PathTemplate, PolicyConfig,
+    QuotaConfig, RouteConfig, StageConfig, StageKind, ThrottleConfig, ValuePredicate, ValueTemplate,
 };
 use crate::report::Span;
 
@@ -201,7 +201,17 @@ impl<'f> Resolver<'f> {
                 let hint = "what the cache has would be served to everybody: put this stage before `cache`";
                 self.error(span, "a stage that keeps clients out comes after `cache`", hint);
             }
+            let before = stages.iter().take(position).map(|(_, stage)| &stage.kind);
             match &stage.kind {
+                StageKind::Policy(policy) => self.answerable(policy, path, &before, span),
+                StageKind::Concurrency(ConcurrencyConfig { by, .. })
+                | StageKind::Quota(QuotaConfig { by, .. })
+                | StageKind::Throttle(ThrottleConfig { by, .. }) => {
+                    if let LimitKey::Attribute(name) = by {
+                        let what = format!("stage `{}` counts by the attribute `{name}`", stage.kind);
+                        self.need_attribute(span, before, name, &what);
+                    }
+                }
                 StageKind::Plugin(plugin) => {
                     self.need_plugin_directory(span);
                     for source in &plugin.identity {
@@ -254,9 +264,15 @@ impl<'f> Resolver<'f> {
                 }
                 StageKind::Cache(cache) => {
                     for part in cache.key.iter().flatten() {
-                        if let CacheKeyPart::Path(name) = part {
-                            let what = format!("stage `cache` has the key `path:{name}`");
-                            self.need_parameter(span, path, name, &what);
+                        let what = |part: &str| format!("stage `cache` has the key `{part}`");
+                        match part {
+                            CacheKeyPart::Path(name) => {
+                                self.need_parameter(span, path, name, &what(&format!("path:{name}")));
+                            }
+                            CacheKeyPart::Attribute(name) => {
+                                self.need_attribute(span, before.clone(), name, &what(&format!("attribute:{name}")));
+                            }
+                            CacheKeyPart::Query(_) | CacheKeyPart::Header(_) => {}
                         }
                     }
                 }
@@ -264,7 +280,6 @@ impl<'f> Resolver<'f> {
                 | StageKind::Basic(_)
                 | StageKind::Body(_)
                 | StageKind::Compress(_)
-                | StageKind::Concurrency(_)
                 | StageKind::CorrelationId(_)
                 | StageKind::Cors(_)
                 | StageKind::Decompress(_)
@@ -273,14 +288,11 @@ impl<'f> Resolver<'f> {
                 | StageKind::Jwt(_)
                 | StageKind::Oauth2Introspection(_)
                 | StageKind::OidcLogin(_)
-                | StageKind::Quota(_)
-                | StageKind::Policy(_)
                 | StageKind::RequestSize(_)
                 | StageKind::SigV4(_)
                 | StageKind::Shed(_)
-                | StageKind::Throttle(_)
-                | StageKind::UsagePlan(_) => {}
-                StageKind::Waf(_) => {}
+                | StageKind::UsagePlan(_)
+                | StageKind::Waf(_) => {}
             }
         }
         stages.into_iter().map(|(_, stage)| stage).collect()
@@ -296,6 +308,58 @@ impl<'f> Resolver<'f> {
             let hint = "add `client_auth = \"required\"` and `client_ca = \"clients.pem\"` to the `tls` of a listener";
             self.error(span, "no listener asks clients for certificates", hint);
         }
+    }
+
+    /// Checks that a policy asks for nothing that it cannot be told: a condition on it would hold for nobody, and a statement that
+    /// denies by it would let everybody pass.
+    fn answerable<'s>(
+        &mut self,
+        policy: &PolicyConfig,
+        path: Option<&PathTemplate>,
+        before: &(impl Iterator<Item = &'s StageKind> + Clone),
+        span: &Span,
+    ) {
+        for (index, statement) in policy.statements.iter().enumerate() {
+            let number = index + 1;
+            if statement.principals.is_some() {
+                let what = format!("statement {number} of stage `policy` names principals");
+                self.need_attribute(span, before.clone(), "auth.principal", &what);
+            }
+            for condition in &statement.conditions {
+                let what = format!(
+                    "statement {number} of stage `policy` has a condition on `{}`",
+                    condition.key
+                );
+                match condition.key.split_once(':') {
+                    Some(("auth", name)) => self.need_attribute(span, before.clone(), &format!("auth.{name}"), &what),
+                    Some(("path", name)) => self.need_parameter(span, path, name, &what),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Checks that a stage before may set an attribute.
+    fn need_attribute<'s>(
+        &mut self,
+        span: &Span,
+        mut before: impl Iterator<Item = &'s StageKind>,
+        name: &str,
+        what: &str,
+    ) {
+        if before.any(|stage| stage.may_set(name)) {
+            return;
+        }
+        let hint = match name.split_once('.') {
+            Some(("auth", "api_key" | "usage_plans")) => "put `api-key` before it".to_owned(),
+            Some(("auth", rest)) if rest.starts_with("claims.") || rest == "scopes" => {
+                "put `jwt`, `oauth2-introspection` or `oidc-login` before it, or an authorizer that says so".to_owned()
+            }
+            Some(("auth", rest)) if rest.starts_with("certificate.") => "put `mtls` before it".to_owned(),
+            Some(("auth", _)) => "put a stage before it that proves who the client is, and check the name".to_owned(),
+            _ => "put the stage before it that sets it, and check the name".to_owned(),
+        };
+        self.error(span, format!("{what}: no stage before it sets `{name}`"), hint);
     }
 
     fn need_parameter(&mut self, span: &Span, path: Option<&PathTemplate>, name: &str, what: &str) {

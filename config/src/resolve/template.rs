@@ -104,7 +104,7 @@ fn header_parts(text: &str) -> Result<Vec<TemplatePart>, Fault> {
         Piece::Text(text) => Ok(TemplatePart::Text(text)),
         Piece::Reference(name) => match name.split_once('.') {
             Some(("path", parameter)) if is_parameter_name(parameter) => Ok(TemplatePart::Path(parameter.to_owned())),
-            Some(_) if name.split('.').all(is_parameter_name) => Ok(TemplatePart::Attribute(name)),
+            Some(_) if name.split('.').all(is_parameter_name) || is_claim(&name) => Ok(TemplatePart::Attribute(name)),
             _ => {
                 let message = format!("`{{{name}}}` is neither a parameter nor an attribute");
                 let hint =
@@ -117,6 +117,12 @@ fn header_parts(text: &str) -> Result<Vec<TemplatePart>, Fault> {
         },
     });
     pieces.collect()
+}
+
+/// Claims have whatever names their issuer gives them: `cognito:groups`, `https://example.com/roles`.
+fn is_claim(name: &str) -> bool {
+    let claim = name.strip_prefix("auth.claims.");
+    claim.is_some_and(|claim| !claim.is_empty() && !claim.contains(char::is_control))
 }
 
 enum Piece {
@@ -210,5 +216,15 @@ mod tests {
             [text("{"), attribute, text("} "), TemplatePart::Path("id".to_owned())]
         );
         assert!(header_parts("{id}").is_err());
+        for name in ["cognito:groups", "https://example.com/roles", "a b", "$x"] {
+            let name = format!("auth.claims.{name}");
+            assert_eq!(
+                header_parts(&format!("{{{name}}}")).unwrap(),
+                [TemplatePart::Attribute(name)]
+            );
+        }
+        for wrong in ["{auth.claims.}", "{auth.cognito:groups}", "{auth.claims.a\nb}"] {
+            assert!(header_parts(wrong).is_err(), "{wrong}");
+        }
     }
 }

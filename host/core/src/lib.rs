@@ -23,7 +23,7 @@ pub mod step;
 pub mod wildcard;
 pub mod worker;
 
-pub use attribute::{Attributes, Value};
+pub use attribute::{Attributes, Claims, Value};
 pub use body::{Body, BodyError};
 pub use certificate::ClientCertificate;
 pub use client::{Client, ClientAddress};

@@ -5,12 +5,10 @@
 //! - `key_set`, `key_source`, `introspector`, `issuers`: keys, how they are fetched, who vouches for tokens otherwise, and who
 //!   shares all that
 //! - `oauth`: what the gateway sends to an authorization server
-//! - `carriers`, `claims`, `rules`, `exposed`, `gate`: where a token is, what it says, what it must say, who is told, and all of that
-//!   together
+//! - `carriers`, `claims`, `rules`, `gate`: where a token is, what it says, what it must say, and all of that together
 
 pub mod carriers;
 pub mod claims;
-pub mod exposed;
 pub mod gate;
 pub mod introspector;
 pub mod issuers;

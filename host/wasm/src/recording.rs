@@ -223,7 +223,7 @@ impl Recorder {
                 .collect(),
             attributes: attributes
                 .iter()
-                .map(|(name, value)| (name.to_owned(), self.attribute(name, value)))
+                .map(|(name, value)| (name.to_string(), self.attribute(&name, &value)))
                 .collect(),
             body: self.body(inputs.body),
         }

@@ -116,7 +116,7 @@ impl Resolver<'_> {
         let span = &part.span;
         match part.value.split_once(':') {
             Some(("query", name)) => self.query_name(name, span).map(CacheKeyPart::Query),
-            Some(("header", name)) => self.header_name(name, span).map(CacheKeyPart::Header),
+            Some(("header", name)) => self.readable_header(name, span).map(CacheKeyPart::Header),
             // Whether there is such a parameter depends on the route.
             Some(("path", name)) if !name.is_empty() => Some(CacheKeyPart::Path(name.to_owned())),
             Some(("attribute", name)) if !name.is_empty() => Some(CacheKeyPart::Attribute(name.to_owned())),

@@ -13,7 +13,7 @@ impl Resolver<'_> {
             "principal" => Some(LimitKey::Principal),
             other => {
                 if let Some(name) = other.strip_prefix("header:") {
-                    return self.header_name(name, &by.span).map(LimitKey::Header);
+                    return self.readable_header(name, &by.span).map(LimitKey::Header);
                 }
                 if let Some(name) = other.strip_prefix("attribute:").filter(|name| !name.is_empty()) {
                     return Some(LimitKey::Attribute(name.to_owned()));

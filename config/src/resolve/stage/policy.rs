@@ -7,6 +7,7 @@ use crate::file::{Located, PolicyStage, PolicyStatement, StatementEffect as Effe
 use crate::gateway::{PolicyConfig, StatementConfig};
 use crate::report::{Span, suggestion};
 use crate::resolve::Resolver;
+use crate::resolve::path::normal_text;
 
 /// Keys that are there whatever the request is.
 const KEYS: [&str; 6] = [
@@ -53,17 +54,28 @@ impl Resolver<'_> {
             .required(effect.as_ref(), &statement.span, "effect", "\"allow\"")
             .copied();
         let conditions = self.conditions(conditions);
-        for path in paths.iter().flatten() {
-            if !path.starts_with(['/', '*', '?']) {
-                let message = format!("`{path}` is the beginning of no path");
-                self.error(&statement.span, message, "paths begin with `/`, such as \"/orders/*\"");
+        let paths = paths.as_ref().map(|paths| {
+            let paths: Vec<_> = paths
+                .iter()
+                .map(|path| self.path_pattern(path, &statement.span))
+                .collect();
+            paths.into_iter().collect::<Option<Vec<_>>>()
+        });
+        for method in methods.iter().flatten() {
+            if method.bytes().any(|byte| byte.is_ascii_lowercase()) {
+                let message = format!("no method is `{method}`: methods are in upper case");
+                let hint = format!("write \"{}\"", method.to_ascii_uppercase());
+                self.error(&statement.span, message, hint);
             }
         }
         Some(StatementConfig {
             allow: effect? == Effect::Allow,
             principals: principals.clone(),
             methods: methods.clone(),
-            paths: paths.clone(),
+            paths: match paths {
+                Some(paths) => Some(paths?),
+                None => None,
+            },
             conditions: conditions?,
         })
     }
@@ -91,7 +103,41 @@ impl Resolver<'_> {
         good.then_some(conditions)
     }
 
+    /// A pattern in the form that paths have when they are compared with it. Others would match no path.
+    fn path_pattern(&mut self, pattern: &str, span: &Span) -> Option<String> {
+        if !pattern.starts_with(['/', '*', '?']) {
+            let message = format!("`{pattern}` is the beginning of no path");
+            self.error(span, message, "paths begin with `/`, such as \"/orders/*\"");
+            return None;
+        }
+        let mut normal = String::with_capacity(pattern.len());
+        for piece in pattern.split_inclusive(['*', '?']) {
+            let (text, wildcard) = match piece.strip_suffix(['*', '?']) {
+                Some(text) => (text, piece.get(text.len()..).unwrap_or_default()),
+                None => (piece, ""),
+            };
+            match normal_text(text) {
+                Ok(text) if !text.contains("//") => normal.push_str(&text),
+                // `/.*` is about names that begin with a dot.
+                Err(_) if !wildcard.is_empty() && text.ends_with('.') => normal.push_str(text),
+                Ok(_) | Err(_) => {
+                    let message = format!("`{pattern}` is no path in normal form, so that no path matches it");
+                    let hint = "write it without `//`, `..`, backslashes and encoded slashes";
+                    self.error(span, message, hint);
+                    return None;
+                }
+            }
+            normal.push_str(wildcard);
+        }
+        Some(normal)
+    }
+
     fn condition_key(&mut self, key: &str, span: &Span) {
+        if let Some(name) = key.strip_prefix("header:").filter(|name| !name.is_empty()) {
+            // Its own messages say what is wrong with it.
+            let _ = self.readable_header(name, span);
+            return;
+        }
         let known = KEYS.iter().any(|known| known.eq_ignore_ascii_case(key))
             || matches!(key.split_once(':'), Some(("header" | "query" | "path" | "auth", name)) if !name.is_empty());
         if !known {

@@ -138,7 +138,7 @@ impl RouteAssembly<'_> {
             StageKind::Jwt(config) => {
                 let keys = self.foundation.issuers.keys(&config.keys, self.is_online());
                 let keys = keys.map_err(|source| self.no_issuer(line, source))?;
-                Arc::new(Jwt::new(config, keys, self.route))
+                Arc::new(Jwt::new(config, keys))
             }
             StageKind::Redirect(config) => Arc::new(Redirect::new(config)),
             StageKind::RequestSize(config) => Arc::new(RequestSize::new(config)),
@@ -157,12 +157,12 @@ impl RouteAssembly<'_> {
                 let introspector = self.foundation.issuers.introspector(&config.introspector);
                 let introspector = introspector.map_err(|source| self.no_issuer(line, source))?;
                 let introspector = self.is_online().then_some(introspector);
-                Arc::new(Oauth2Introspection::new(config, introspector, self.route))
+                Arc::new(Oauth2Introspection::new(config, introspector))
             }
             StageKind::OidcLogin(config) => {
                 let login = self.foundation.issuers.login(&config.login, self.is_online());
                 let login = login.map_err(|source| self.no_issuer(line, source))?;
-                Arc::new(OidcLogin::new(config, login, self.route))
+                Arc::new(OidcLogin::new(config, login))
             }
             StageKind::Policy(config) => Arc::new(Policy::new(config)),
             StageKind::SigV4(config) => Arc::new(self.sigv4(config, line)?),

@@ -173,7 +173,7 @@ impl Part {
             Self::Header(name) => values(key, &exchange.request.headers, name, true),
             Self::Path(name) => option(key, exchange.parameters.get(name).map(str::as_bytes)),
             Self::Attribute(name) => {
-                let value = exchange.attributes.get(name).map(ToString::to_string);
+                let value = exchange.attributes.get(name).map(|value| value.to_string());
                 option(key, value.as_deref().map(str::as_bytes));
             }
         }

@@ -79,7 +79,7 @@ fn may(refresh: &CacheRefresh, exchange: &Exchange) -> bool {
         CacheRefresh::Nobody => false,
         CacheRefresh::Everybody => true,
         CacheRefresh::Principal => exchange.principal().is_some(),
-        CacheRefresh::Scope(scope) => match exchange.attributes.get("auth.scopes") {
+        CacheRefresh::Scope(scope) => match exchange.attributes.get("auth.scopes").as_deref() {
             Some(Value::Text(scopes)) => scopes.split_ascii_whitespace().any(|known| known == scope),
             _ => false,
         },

@@ -1,6 +1,7 @@
 //! A candidate that is asked beside the version that serves. Nobody waits for it, and nobody sees what it answers: it gets
 //! a copy of the exchange, without the body, after the version that serves has answered.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use gatewright_core::{
@@ -108,12 +109,12 @@ impl Answered {
         let attributes = |attributes: &Attributes| {
             let mut known: Vec<(String, Value)> = attributes
                 .iter()
-                .map(|(name, value)| (name.to_owned(), value.clone()))
+                .map(|(name, value)| (name.into_owned(), value.into_owned()))
                 .collect();
             known.sort_by(|(one, _), (other, _)| one.cmp(other));
             known
         };
-        let principal = |answered: &Self| answered.attributes.get("auth.principal").cloned();
+        let principal = |answered: &Self| answered.attributes.get("auth.principal").map(Cow::into_owned);
         if self.decision != other.decision || principal(self) != principal(other) {
             Compared::OtherDecision
         } else if head(&self.request) != head(&other.request)

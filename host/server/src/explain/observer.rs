@@ -184,8 +184,8 @@ pub fn fields(headers: &HeaderMap, redaction: &Redaction) -> Json {
 
 fn attributes(exchange: &Exchange, redaction: &Redaction) -> Json {
     let shown = exchange.attributes.iter().map(|(name, value)| {
-        let value = redaction.value(name, value.to_string().as_bytes());
-        (name.to_owned(), Json::from(value))
+        let value = redaction.value(&name, value.to_string().as_bytes());
+        (name.into_owned(), Json::from(value))
     });
     Json::Object(shown.collect())
 }

@@ -188,7 +188,7 @@ impl Provider {
         // Where there is a new ID token it is about the same person (OpenID Connect Core 1.0, section 12.2).
         let (id_token, claims) = match text(&answer, "id_token") {
             Some(id_token) => (id_token, self.verified(id_token).await?),
-            None => (&*kept.id_token, session.claims.clone()),
+            None => (&*kept.id_token, Arc::clone(&session.claims)),
         };
         if claims.text("sub") != session.claims.text("sub") {
             return Err(Failure::Refused(
@@ -282,7 +282,7 @@ impl Provider {
     }
 
     /// What a token says that the provider has signed for this client.
-    async fn verified(&self, id_token: &str) -> Result<Claims, Failure> {
+    async fn verified(&self, id_token: &str) -> Result<Arc<Claims>, Failure> {
         let unknown = || Failure::Unavailable("the provider's keys are not known; the log says why".to_owned());
         let keys = self.keys.as_ref().ok_or_else(unknown)?;
         let verify = || {
@@ -308,7 +308,7 @@ impl Provider {
             return Err(self.unavailable("the ID token is for another client (`azp`)".to_owned()));
         }
         match self.rules.check(claims, claims::now()) {
-            Ok(_) => Ok(claims.clone()),
+            Ok(_) => Ok(Arc::clone(claims)),
             Err(refusal) => Err(self.unavailable(format!("the ID token: {refusal}"))),
         }
     }

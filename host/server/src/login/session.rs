@@ -1,5 +1,7 @@
 //! What a browser keeps for the gateway, before anybody reads it: logins under way, and sessions.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -58,7 +60,7 @@ impl Begun {
 pub struct Session {
     kept: Kept,
     /// What the provider says of the person.
-    pub claims: Claims,
+    pub claims: Arc<Claims>,
     /// When it is over, in seconds since 1970.
     pub ends: f64,
 }
@@ -111,7 +113,7 @@ impl Session {
         }
         Ok(Self {
             ends: kept.ends,
-            claims: Claims::new(all)?,
+            claims: Arc::new(Claims::new(all)?),
             kept,
         })
     }

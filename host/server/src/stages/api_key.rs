@@ -175,11 +175,11 @@ impl Source {
     }
 
     /// The key that the request has here.
-    fn read<'r>(&self, request: &'r Request, attributes: &'r Attributes) -> Option<Cow<'r, [u8]>> {
+    fn read<'r>(&self, request: &'r Request, attributes: &Attributes) -> Option<Cow<'r, [u8]>> {
         match self {
             Self::Request(carrier) => carrier.read(request),
-            Self::Authorizer => match attributes.get(USAGE_KEY)? {
-                Value::Text(key) if !key.is_empty() => Some(Cow::Borrowed(key.as_bytes())),
+            Self::Authorizer => match attributes.get(USAGE_KEY)?.into_owned() {
+                Value::Text(key) if !key.is_empty() => Some(Cow::Owned(key.into_bytes())),
                 _ => None,
             },
         }

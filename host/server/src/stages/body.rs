@@ -166,16 +166,16 @@ impl NewBody {
             .filter_map(|(name, _)| Some((name.to_owned(), exchange.parameters.decoded(name)?.into())))
             .collect();
         let mut attributes = Map::new();
-        for (name, value) in exchange.attributes.iter() {
-            let value = match value {
-                gatewright_core::Value::Text(text) => Value::String(text.clone()),
-                gatewright_core::Value::Number(number) => (*number).into(),
-                gatewright_core::Value::Integer(integer) => (*integer).into(),
-                gatewright_core::Value::Truth(truth) => (*truth).into(),
-                gatewright_core::Value::Json(text) => serde_json::from_str(text).unwrap_or_default(),
-                bytes @ gatewright_core::Value::Bytes(_) => Value::String(bytes.to_string()),
-            };
-            nest(&mut attributes, name, value);
+        for (name, value) in exchange.attributes.iter_set() {
+            nest(&mut attributes, name, attribute(value));
+        }
+        if let Some(claims) = exchange.attributes.claims()
+            && let Some(within) = within(&mut attributes, &["auth", "claims"])
+        {
+            // By their own names, which may have dots in them.
+            for (name, value) in claims.all() {
+                within.entry(name).or_insert_with(|| attribute(&value));
+            }
         }
         let request = json!({
             "id": exchange.id.to_string(),
@@ -261,17 +261,32 @@ fn content_type(headers: &HeaderMap) -> String {
     value.unwrap_or_default().to_ascii_lowercase()
 }
 
-/// `auth.principal` as `principal` within `auth`.
-fn nest(values: &mut Map<String, Value>, name: &str, value: Value) {
-    match name.split_once('.') {
-        None => {
-            values.insert(name.to_owned(), value);
-        }
-        Some((first, rest)) => {
-            let within = values.entry(first).or_insert_with(|| Value::Object(Map::new()));
-            if let Value::Object(within) = within {
-                nest(within, rest, value);
-            }
-        }
+fn attribute(value: &gatewright_core::Value) -> Value {
+    match value {
+        gatewright_core::Value::Text(text) => Value::String(text.clone()),
+        gatewright_core::Value::Number(number) => (*number).into(),
+        gatewright_core::Value::Integer(integer) => (*integer).into(),
+        gatewright_core::Value::Truth(truth) => (*truth).into(),
+        gatewright_core::Value::Json(text) => serde_json::from_str(text).unwrap_or_default(),
+        bytes @ gatewright_core::Value::Bytes(_) => Value::String(bytes.to_string()),
     }
+}
+
+/// `auth.principal` as `principal` within `auth`. What was set last counts.
+fn nest(values: &mut Map<String, Value>, name: &str, value: Value) {
+    let path: Vec<_> = name.split('.').collect();
+    if let Some((name, path)) = path.split_last()
+        && let Some(within) = within(values, path)
+    {
+        within.insert((*name).to_owned(), value);
+    }
+}
+
+/// What is at the end of a path; none where a value is in the way that has no others within it.
+fn within<'v>(values: &'v mut Map<String, Value>, path: &[&str]) -> Option<&'v mut Map<String, Value>> {
+    let Some((first, rest)) = path.split_first() else {
+        return Some(values);
+    };
+    let next = values.entry(*first).or_insert_with(|| Value::Object(Map::new()));
+    within(next.as_object_mut()?, rest)
 }

@@ -40,7 +40,7 @@ impl Stage for Compress {
             return Step::ready(Ok(()));
         }
         vary(response.headers_mut());
-        let coding = match exchange.attributes.get(CODING) {
+        let coding = match exchange.attributes.get(CODING).as_deref() {
             Some(Value::Text(name)) => Coding::named(name),
             _ => None,
         };

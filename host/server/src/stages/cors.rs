@@ -71,7 +71,7 @@ impl Stage for Cors {
         for name in SAID {
             headers.remove(name);
         }
-        if let Some(Value::Text(origin)) = exchange.attributes.get(ORIGIN) {
+        if let Some(Value::Text(origin)) = exchange.attributes.get(ORIGIN).as_deref() {
             self.tell(headers, origin);
             if !self.expose.is_empty() {
                 headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, self.expose.clone());

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use gatewright_config::{Algorithm, JwtConfig, RouteConfig};
+use gatewright_config::{Algorithm, JwtConfig};
 use gatewright_core::{Exchange, Flow, Problem, Stage, Step};
 
 use crate::token::gate::{Gate, unavailable};
@@ -53,13 +53,13 @@ impl Stage for Jwt {
 }
 
 impl Jwt {
-    /// A stage of this route, with these keys.
+    /// A stage with these keys.
     #[must_use]
-    pub fn new(config: &JwtConfig, keys: Keys, route: &RouteConfig) -> Self {
+    pub fn new(config: &JwtConfig, keys: Keys) -> Self {
         Self {
             keys,
             algorithms: config.algorithms.clone(),
-            gate: Gate::new("jwt", &config.carriers, &config.rules, true, route),
+            gate: Gate::new("jwt", &config.carriers, &config.rules, true),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use gatewright_config::{Oauth2IntrospectionConfig, RouteConfig};
+use gatewright_config::Oauth2IntrospectionConfig;
 use gatewright_core::{Exchange, Flow, Problem, Stage, Step};
 
 use crate::token::gate::{Gate, unavailable};
@@ -45,16 +45,12 @@ impl Stage for Oauth2Introspection {
 }
 
 impl Oauth2Introspection {
-    /// A stage of this route that asks this authorization server.
+    /// A stage that asks this authorization server.
     #[must_use]
-    pub fn new(
-        config: &Oauth2IntrospectionConfig,
-        introspector: Option<Arc<Introspector>>,
-        route: &RouteConfig,
-    ) -> Self {
+    pub fn new(config: &Oauth2IntrospectionConfig, introspector: Option<Arc<Introspector>>) -> Self {
         Self {
             introspector,
-            gate: Gate::new("oauth2-introspection", &config.carriers, &config.rules, false, route),
+            gate: Gate::new("oauth2-introspection", &config.carriers, &config.rules, false),
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use gatewright_config::{ForwardedToken, OidcLoginConfig, RouteConfig, Unauthenticated};
+use gatewright_config::{ForwardedToken, OidcLoginConfig, Unauthenticated};
 use gatewright_core::state::StateError;
 use gatewright_core::{Body, Exchange, Flow, Problem, ProblemKind, Request, Response, Stage, Step, Value};
 use http::header::{self, HeaderName, HeaderValue};
@@ -20,8 +20,7 @@ use http::{Method, StatusCode};
 use crate::login::provider::{Failure, Verdict};
 use crate::login::session::{Begun, Session};
 use crate::login::{Found, Login, NotKept};
-use crate::token::exposed::Exposed;
-use crate::token::gate::unavailable;
+use crate::token::gate::{attach, unavailable};
 use crate::token::key_set::{Digest, sha256};
 use crate::token::rules::{Refusal, Rules};
 use crate::token::{carriers, claims};
@@ -38,7 +37,6 @@ pub struct OidcLogin {
     config: OidcLoginConfig,
     login: Arc<Login>,
     rules: Rules,
-    exposed: Exposed,
 }
 
 impl Stage for OidcLogin {
@@ -90,14 +88,13 @@ impl Stage for OidcLogin {
 }
 
 impl OidcLogin {
-    /// A stage of this route, with these logins.
+    /// A stage with these logins.
     #[must_use]
-    pub fn new(config: &OidcLoginConfig, login: Arc<Login>, route: &RouteConfig) -> Self {
+    pub fn new(config: &OidcLoginConfig, login: Arc<Login>) -> Self {
         Self {
             config: config.clone(),
             login,
             rules: Rules::new(&config.rules, true),
-            exposed: Exposed::in_route(route),
         }
     }
 
@@ -131,7 +128,7 @@ impl OidcLogin {
             .transpose()
             .map_err(|_| failed("the token cannot be sent to the upstream"))?;
         exchange.authenticate(NAME, &principal);
-        self.exposed.set(&session.claims, &mut exchange.attributes);
+        attach(&session.claims, &mut exchange.attributes);
         self.settle(&mut exchange.request);
         if let Some(mut token) = token {
             token.set_sensitive(true);
@@ -438,7 +435,8 @@ fn random() -> Result<String, Problem> {
 }
 
 fn renewed(exchange: &Exchange) -> Option<Digest> {
-    let Some(Value::Text(text)) = exchange.attributes.get(RENEWED) else {
+    let attribute = exchange.attributes.get(RENEWED);
+    let Some(Value::Text(text)) = attribute.as_deref() else {
         return None;
     };
     URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()

@@ -90,7 +90,7 @@ impl UsagePlan {
 
     /// The plan that the request is held to.
     fn terms(&self, exchange: &Exchange) -> Option<&Terms> {
-        let named = exchange.attributes.get(USAGE_PLANS).map(ToString::to_string);
+        let named = exchange.attributes.get(USAGE_PLANS).map(|value| value.to_string());
         let own = named.as_deref().unwrap_or_default().split(' ');
         let mut own = own.filter_map(|name| self.plans.iter().find(|terms| terms.plan.name == name));
         own.next().or(self.default.as_ref())

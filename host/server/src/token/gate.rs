@@ -1,14 +1,14 @@
 //! What stages that ask for a token have in common, whoever vouches for it: where it is, what it must say, and what becomes of
 //! an exchange that has a good one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use gatewright_config::{RouteConfig, TokenCarriers, TokenRules};
-use gatewright_core::{Exchange, Flow, Problem, ProblemKind, Value};
+use gatewright_config::{TokenCarriers, TokenRules};
+use gatewright_core::{Attributes, Exchange, Flow, Problem, ProblemKind, Value};
 
 use super::carriers::Carriers;
 use super::claims::{self, Claims};
-use super::exposed::Exposed;
 use super::rules::{Refusal, Rules};
 
 /// Lets exchanges with good tokens pass.
@@ -17,24 +17,16 @@ pub struct Gate {
     /// Where tokens are.
     pub carriers: Carriers,
     rules: Rules,
-    exposed: Exposed,
 }
 
 impl Gate {
-    /// The gate of that stage in that route. `says_all` is whether nobody but the token says who issued it, and when it expires.
+    /// The gate of that stage. `says_all` is whether nobody but the token says who issued it, and when it expires.
     #[must_use]
-    pub fn new(
-        stage: &'static str,
-        carriers: &TokenCarriers,
-        rules: &TokenRules,
-        says_all: bool,
-        route: &RouteConfig,
-    ) -> Self {
+    pub fn new(stage: &'static str, carriers: &TokenCarriers, rules: &TokenRules, says_all: bool) -> Self {
         Self {
             stage,
             carriers: Carriers::new(carriers),
             rules: Rules::new(rules, says_all),
-            exposed: Exposed::in_route(route),
         }
     }
 
@@ -42,7 +34,7 @@ impl Gate {
     ///
     /// # Errors
     /// Why it is not.
-    pub fn admit(&self, exchange: &mut Exchange, claims: &Claims, proof: &str) -> Result<Flow, Problem> {
+    pub fn admit(&self, exchange: &mut Exchange, claims: &Arc<Claims>, proof: &str) -> Result<Flow, Problem> {
         let checked = self.rules.check(claims, claims::now());
         if let Some(explanation) = &exchange.record.explanation {
             let text = |name: &str| Value::Text(claims.text(name).unwrap_or_default().to_owned());
@@ -56,7 +48,7 @@ impl Gate {
         }
         let principal = checked.map_err(|refusal| self.refuse(&refusal))?;
         exchange.authenticate(self.stage, &principal);
-        self.exposed.set(claims, &mut exchange.attributes);
+        attach(claims, &mut exchange.attributes);
         self.carriers.settle(&mut exchange.request);
         Ok(Flow::Proceed)
     }
@@ -66,6 +58,15 @@ impl Gate {
     pub fn refuse(&self, refusal: &Refusal) -> Problem {
         self.rules.problem(refusal)
     }
+}
+
+/// Makes what a token says known to everything after the stage: `auth.scopes` and `auth.claims.NAME`, of this token only.
+pub fn attach(claims: &Arc<Claims>, attributes: &mut Attributes) {
+    match claims.scopes() {
+        Some(scopes) => attributes.set("auth.scopes", Value::Text(scopes.into_owned())),
+        None => attributes.remove("auth.scopes"),
+    }
+    attributes.set_claims(Arc::clone(claims) as _);
 }
 
 /// What a client gets while nobody can say whether its token is good.

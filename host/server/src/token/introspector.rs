@@ -38,7 +38,7 @@ const KNOWN_ANSWER_BYTES: usize = 512;
 #[derive(Debug)]
 pub enum Said {
     /// It is good, and this is what it stands for.
-    Active(Claims),
+    Active(Arc<Claims>),
     /// It is not good.
     Inactive,
 }
@@ -249,7 +249,10 @@ fn said(body: &[u8]) -> Result<Said, String> {
     let answer = json::object(body).map_err(|error| format!("it is not an answer about a token: {error}"))?;
     match answer.get("active") {
         Some(Value::Bool(false)) => Ok(Said::Inactive),
-        Some(Value::Bool(true)) => Claims::new(answer).map(Said::Active).map_err(str::to_owned),
+        Some(Value::Bool(true)) => match Claims::new(answer) {
+            Ok(claims) => Ok(Said::Active(Arc::new(claims))),
+            Err(reason) => Err(reason.to_owned()),
+        },
         _ => Err("it does not say whether the token is active".to_owned()),
     }
 }

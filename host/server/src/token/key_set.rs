@@ -43,7 +43,7 @@ pub struct Verified {
     /// What it was signed with.
     pub algorithm: Algorithm,
     /// What it says.
-    pub claims: Claims,
+    pub claims: Arc<Claims>,
     bytes: usize,
 }
 
@@ -122,7 +122,7 @@ impl KeySet {
         let claims = json::object(&payload).map_err(|_| "its claims are not a JSON object with every name once")?;
         let verified = Arc::new(Verified {
             algorithm,
-            claims: Claims::new(claims)?,
+            claims: Arc::new(Claims::new(claims)?),
             // A parsed object takes a few times what its text does.
             bytes: payload.len() * 4,
         });

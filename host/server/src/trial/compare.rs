@@ -108,7 +108,7 @@ impl Differences {
             let got = format!("{}: {}", name(observed.decision), summary(observed));
             return self.add("decision", name(expect.decision), got);
         }
-        let attribute = |name: &str| observed.attributes.get(name).map(json);
+        let attribute = |name: &str| observed.attributes.get(name).map(|value| json(&value));
         for (key, expected) in [("principal", &expect.principal), ("usage_key", &expect.usage_key)] {
             if let Some(expected) = expected {
                 let got = attribute(&format!("auth.{key}"));
@@ -276,7 +276,7 @@ impl Differences {
 
     fn attributes(&mut self, expect: &Expectation, got: &Attributes) {
         for (name, expected) in &expect.attributes {
-            let value = got.get(name).map(json);
+            let value = got.get(name).map(|value| json(&value));
             self.value(&format!("attributes.{name}"), expected, value.as_ref());
         }
     }

@@ -98,7 +98,7 @@ impl Observed {
         let denied = exchange.record.problem.is_some();
         let authorizer = plugin.summary().kinds.contains(&PluginKind::Authorizer);
         let let_pass = matches!(
-            exchange.attributes.get("auth.authorizer"),
+            exchange.attributes.get("auth.authorizer").as_deref(),
             Some(Value::Text(name)) if *name == plugin.summary().name
         );
         let decision = match (authorizer, denied, let_pass) {

@@ -9,7 +9,7 @@ use super::attributes;
 use super::bindings::exports::gatewright::plugin::authorizer as wit;
 use super::fields::{self, Message};
 use super::function;
-use super::lowering::{Lowered, Shown, Texts, View};
+use super::lowering::{Lowered, Made, Shown, View};
 use super::types::Fault;
 use super::{Hook, Needs};
 use crate::decision::{Decision, Denial, Grant, Policy, Statement};
@@ -43,8 +43,8 @@ impl Hook for Authorize<'_> {
     type Output = Arc<Decision>;
 
     async fn call(&self, instance: &mut Instance, budget: Duration) -> Result<Arc<Decision>, Failure> {
-        let texts = Texts::of(&self.view, self.needs);
-        let lowered = Lowered::of(self.view, self.shown, &texts, self.needs);
+        let made = Made::of(&self.view, self.needs);
+        let lowered = Lowered::of(self.view, self.shown, &made, self.needs);
         let authorize = instance.function(|exports| exports.authorizer.as_ref())?;
         let input = wit::AuthorizeInput {
             exchange: lowered.exchange(budget),
@@ -139,13 +139,13 @@ fn scopes(scopes: &[String], allowance: &mut Allowance) -> Result<String, Output
 }
 
 fn policy(policy: Vec<wit::Statement>, allowance: &mut Allowance) -> Result<Policy, OutputError> {
-    let texts = || {
+    let made = || {
         policy
             .iter()
             .flat_map(|statement| statement.methods.iter().chain(&statement.paths))
     };
-    let bytes: usize = texts().map(String::len).sum();
-    if policy.len() > STATEMENTS || texts().count() > POLICY_BYTES || bytes > POLICY_BYTES {
+    let bytes: usize = made().map(String::len).sum();
+    if policy.len() > STATEMENTS || made().count() > POLICY_BYTES || bytes > POLICY_BYTES {
         return Err(OutputError::too_large(format!(
             "`policy` has more than {STATEMENTS} statements or {POLICY_BYTES} bytes"
         )));

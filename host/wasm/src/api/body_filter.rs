@@ -9,7 +9,7 @@ use wasmtime::component::{InstancePre, ResourceAny};
 use super::allowance::Allowance;
 use super::bindings::exports::gatewright::plugin::body_filter as wit;
 use super::function::Function;
-use super::lowering::{self, Lowered, Shown, Texts, View};
+use super::lowering::{self, Lowered, Made, Shown, View};
 use super::types::Fault;
 use super::{Hook, Needs};
 use crate::failure::Failure;
@@ -56,8 +56,8 @@ impl Hook for OpenFilter<'_> {
     type Output = Option<FilterHandle>;
 
     async fn call(&self, instance: &mut Instance, budget: Duration) -> Result<Option<FilterHandle>, Failure> {
-        let texts = Texts::of(&self.view, self.needs);
-        let lowered = Lowered::of(self.view, Shown::All, &texts, self.needs);
+        let made = Made::of(&self.view, self.needs);
+        let lowered = Lowered::of(self.view, Shown::All, &made, self.needs);
         let response = self.response.map(|(status, headers)| {
             let fields = lowering::fields(headers, &self.needs.response_fields);
             (status.as_u16(), fields)

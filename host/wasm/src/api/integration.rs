@@ -6,7 +6,7 @@ use super::allowance::Allowance;
 use super::answer::{self, Answer};
 use super::bindings::exports::gatewright::plugin::integration as wit;
 use super::function;
-use super::lowering::{Lowered, Shown, Texts, View};
+use super::lowering::{Lowered, Made, Shown, View};
 use super::types::{Fault, FullResponse};
 use super::{Hook, Needs};
 use crate::failure::Failure;
@@ -30,8 +30,8 @@ impl Hook for Handle<'_> {
     type Output = Answer;
 
     async fn call(&self, instance: &mut Instance, budget: Duration) -> Result<Answer, Failure> {
-        let texts = Texts::of(&self.view, self.needs);
-        let lowered = Lowered::of(self.view, Shown::All, &texts, self.needs);
+        let made = Made::of(&self.view, self.needs);
+        let lowered = Lowered::of(self.view, Shown::All, &made, self.needs);
         let handle = instance.function(|exports| exports.integration.as_ref())?;
         let input = wit::IntegrationInput {
             exchange: lowered.exchange(budget),

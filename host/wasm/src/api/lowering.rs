@@ -4,9 +4,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatewright_core::{
-    Attributes, Client, ClientAddress, ClientCertificate, Exchange, ExchangeId, Parameters, Request,
+    Attributes, Client, ClientAddress, ClientCertificate, Exchange, ExchangeId, Parameters, Request, Value,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use std::borrow::Cow;
 
 use super::attributes::lowered;
 use super::lifecycle::{Needs, Selection};
@@ -50,19 +51,24 @@ pub(crate) enum Shown {
     Key,
 }
 
-/// A text that exists nowhere and has to be made; the rest borrows.
-pub(super) struct Texts {
+/// What exists nowhere as the plugin gets it and has to be made; the rest borrows.
+pub(super) struct Made<'a> {
     address: Option<String>,
+    attributes: Option<Vec<(Cow<'a, str>, Cow<'a, Value>)>>,
 }
 
-impl Texts {
-    pub(super) fn of(view: &View<'_>, needs: &Needs) -> Self {
+impl<'a> Made<'a> {
+    pub(super) fn of(view: &View<'a>, needs: &Needs) -> Self {
         let address = || match view.client.address {
             Some(address) => address.to_string(),
             None => String::new(),
         };
         Self {
             address: needs.parts.has(Part::Peer).then(address),
+            attributes: needs
+                .parts
+                .has(Part::Attributes)
+                .then(|| view.attributes.iter().collect()),
         }
     }
 }
@@ -71,7 +77,7 @@ impl Texts {
 pub(super) struct Lowered<'a> {
     view: View<'a>,
     shown: Shown,
-    texts: &'a Texts,
+    made: &'a Made<'a>,
     needs: &'a Needs,
     fields: Vec<types::FieldParam<'a>>,
     parameters: Option<Vec<(&'a str, &'a str)>>,
@@ -86,20 +92,20 @@ struct Names<'a> {
 }
 
 impl<'a> Lowered<'a> {
-    pub(super) fn of(view: View<'a>, shown: Shown, texts: &'a Texts, needs: &'a Needs) -> Self {
+    pub(super) fn of(view: View<'a>, shown: Shown, made: &'a Made<'a>, needs: &'a Needs) -> Self {
         let parameters = || view.parameters.iter().collect();
-        let attributes = || {
-            let attributes = view.attributes.iter();
-            attributes.map(|(name, value)| (name, lowered(value))).collect()
-        };
+        let attributes = made.attributes.as_ref().map(|attributes| {
+            let attributes = attributes.iter();
+            attributes.map(|(name, value)| (&**name, lowered(value))).collect()
+        });
         Self {
             view,
             shown,
-            texts,
+            made,
             needs,
             fields: fields(&view.request.headers, &needs.request_fields),
             parameters: needs.parts.has(Part::Parameters).then(parameters),
-            attributes: needs.parts.has(Part::Attributes).then(attributes),
+            attributes,
             names: view
                 .client
                 .certificate
@@ -151,7 +157,7 @@ impl<'a> Lowered<'a> {
             received_unix_ms: millis(received.duration_since(UNIX_EPOCH).unwrap_or_default()),
             budget: u32::try_from(millis(budget)).unwrap_or(u32::MAX),
             attempt: 1,
-            peer: self.texts.address.as_deref().map(|address| self.peer(address)),
+            peer: self.made.address.as_deref().map(|address| self.peer(address)),
             attributes: self.attributes.as_deref(),
         }
     }

@@ -13,7 +13,7 @@ use super::attributes;
 use super::bindings::exports::gatewright::plugin::request_transform as wit;
 use super::fields::{self, Edit, Message};
 use super::function;
-use super::lowering::{Lowered, Shown, Texts, View};
+use super::lowering::{Lowered, Made, Shown, View};
 use super::types::Fault;
 use super::{Hook, Needs};
 use crate::failure::{Failure, OutputError};
@@ -62,8 +62,8 @@ impl Hook for TransformRequest<'_> {
     type Output = RequestOutcome;
 
     async fn call(&self, instance: &mut Instance, budget: Duration) -> Result<RequestOutcome, Failure> {
-        let texts = Texts::of(&self.view, self.needs);
-        let lowered = Lowered::of(self.view, Shown::All, &texts, self.needs);
+        let made = Made::of(&self.view, self.needs);
+        let lowered = Lowered::of(self.view, Shown::All, &made, self.needs);
         let transform = instance.function(|exports| exports.request_transform.as_ref())?;
         let input = wit::RequestInput {
             exchange: lowered.exchange(budget),

@@ -12,7 +12,7 @@ use super::attributes;
 use super::bindings::exports::gatewright::plugin::response_transform as wit;
 use super::fields::{self, Edit, Message};
 use super::function;
-use super::lowering::{self, Lowered, Shown, Texts, View};
+use super::lowering::{self, Lowered, Made, Shown, View};
 use super::request_transform::body;
 use super::types::Fault;
 use super::{Hook, Needs};
@@ -57,8 +57,8 @@ impl Hook for TransformResponse<'_> {
     type Output = ResponseOutcome;
 
     async fn call(&self, instance: &mut Instance, budget: Duration) -> Result<ResponseOutcome, Failure> {
-        let texts = Texts::of(&self.view, self.needs);
-        let lowered = Lowered::of(self.view, Shown::All, &texts, self.needs);
+        let made = Made::of(&self.view, self.needs);
+        let lowered = Lowered::of(self.view, Shown::All, &made, self.needs);
         let fields = lowering::fields(self.headers, &self.needs.response_fields);
         let transform = instance.function(|exports| exports.response_transform.as_ref())?;
         let input = wit::ResponseInput {

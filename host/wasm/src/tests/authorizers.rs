@@ -42,7 +42,11 @@ fn calls(plugin: &Plugin) -> u64 {
 }
 
 fn attribute(attributes: &Attributes, name: &str) -> String {
-    attributes.get(name).map(ToString::to_string).unwrap_or_default()
+    attributes
+        .get(name)
+        .as_deref()
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 fn key(key: &str) -> Exchange {
