@@ -4,8 +4,10 @@
 use std::io::{Read as _, Write as _};
 
 use bytes::Bytes;
-use gatewright_tests::{Origin, RawClient, RawResponse, TestGateway, channel, full, http, with_trailers};
-use http::{HeaderMap, Response};
+use gatewright_tests::{
+    Certificates, H2Client, Origin, RawClient, RawResponse, TestGateway, channel, empty, full, http, with_trailers,
+};
+use http::{HeaderMap, Request, Response};
 
 use crate::setup::routed;
 
@@ -307,5 +309,67 @@ fn a_response_is_decoded_and_encoded_anew_and_breaks_off_when_it_becomes_too_muc
     assert_eq!(
         (&record["outcome"], &record["error"]),
         (&"failed".into(), &"INTEGRATION_FAILURE".into())
+    );
+}
+
+#[test]
+fn a_response_that_was_compressed_and_came_whole_is_answered_in_log_and_metrics() {
+    let certificates = Certificates::new();
+    let origin = Origin::start(|request| async move {
+        let body = match request.uri().path() {
+            "/sized" => full(text()),
+            "/trailers" => with_trailers(text(), HeaderMap::from_iter([("x-sum".parse().unwrap(), "1".parse().unwrap())])),
+            _ => {
+                let (sender, body) = channel();
+                let _ = sender.send(Ok(Bytes::from(text())));
+                body
+            }
+        };
+        let response = Response::builder().header("content-type", "text/plain");
+        response.header("cache-control", "max-age=60").body(body).unwrap()
+    });
+    let routes = ["sized", "chunked", "trailers"].map(|name| {
+        format!(
+            "[[route]]\nname = \"{name}\"\npath = \"/{name}\"\n\
+             chain = [{{ use = \"compress\" }}, {{ use = \"cache\" }}]\nintegration = {{ http = \"app\" }}\n"
+        )
+    });
+    let tls = format!(
+        "[listener.tls]\naddress = \"127.0.0.1:0\"\ntls = {{ certificate = \"{}\", key = \"{}\" }}\n",
+        certificates.path("server.pem"),
+        certificates.path("server.key")
+    );
+    let gateway = TestGateway::start(&(tls + &routed(&origin.url(), &routes.concat())));
+    let mut asked = 0;
+    for coding in ["gzip", "br", "zstd"] {
+        for path in ["/sized", "/chunked", "/trailers"] {
+            let fields = [("accept-encoding", coding), ("te", "trailers")];
+            let response = http(gateway.addr("public"), "GET", path, &fields, b"");
+            assert_eq!(decoded(&response), text().as_bytes(), "{coding} {path}");
+            let mut tls = RawClient::connect_tls(gateway.addr("tls"), certificates.client(&["http/1.1"])).unwrap();
+            assert_eq!(tls.request("GET", path, &fields, b"").status, 200);
+            let request = || {
+                let request = Request::get(format!("http://localhost{path}")).header("accept-encoding", coding);
+                request.body(empty()).unwrap()
+            };
+            let mut http2 = H2Client::connect(gateway.addr("public"));
+            assert_eq!(http2.send(request()).unwrap().status, 200);
+            let mut both = H2Client::connect_tls(gateway.addr("tls"), certificates.client(&["h2"])).unwrap();
+            assert_eq!(both.send(request()).unwrap().status, 200);
+            asked += 4;
+        }
+    }
+    let records = gateway.wait_for_records(asked);
+    assert!(records.iter().any(|record| record["cache"] == "hit"));
+    for record in records {
+        assert_eq!(
+            (&record["status"], &record["outcome"]),
+            (&200.into(), &"answered".into()),
+            "{record}"
+        );
+    }
+    assert_eq!(
+        gateway.metric("gatewright_requests_total{outcome=\"answered\"}"),
+        f64::from(asked as u32)
     );
 }

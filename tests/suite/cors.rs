@@ -93,6 +93,13 @@ fn c32_a_preflight_request_is_answered_before_anybody_asks_who_it_is() {
         ["GET"]
     );
     assert_eq!(origin.hits(), 0);
+    for record in gateway.wait_for_records(2) {
+        assert_eq!(
+            (&record["outcome"], &record["answered_by"], &record["status"]),
+            (&"answered".into(), &"cors".into(), &204.into()),
+            "nothing was refused: {record}"
+        );
+    }
 }
 
 #[test]

@@ -10,14 +10,19 @@ use http::{HeaderValue, Method, Version};
 use crate::exchange::{ExchangeId, RouteName};
 use crate::{Client, Explanation, Lease, Problem, ProblemKind};
 
+/// The cause of an exchange that the end of the process has ended.
+const CUT_OFF: &str = "the gateway stopped before the exchange was over";
+
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// The integration's response reached the client whole.
+    /// A response reached the client whole: the integration's, or one that a stage gave instead and that is no error, such as
+    /// a redirect.
     Answered,
-    /// A stage or the gateway itself answered: no route, no right, too many.
+    /// A stage or the gateway itself refused the request: no route, no right, too many.
     Refused,
-    /// A fault of the gateway, a plugin or the upstream; also a response that broke off half-way.
+    /// A fault of the gateway, a plugin or the upstream; also a response that broke off half-way, or that the end of the
+    /// process cut off.
     Failed,
     /// The client left before it had the whole response.
     ClientGone,
@@ -70,12 +75,18 @@ impl CacheUse {
 pub trait Recorder: Send + Sync {
     /// Called once for every exchange, on the thread that served it. Must not block.
     fn record(&self, record: &AccessRecord);
+
+    /// Whether the gateway itself ends what is still under way: an exchange that is dropped half-way then was cut off, and
+    /// its client has not left. Asked only about exchanges that were dropped so.
+    fn cuts_off(&self) -> bool {
+        false
+    }
 }
 
 /// What became of an exchange.
 ///
 /// Made before anything can fail. Until somebody says otherwise the client left: that is what it means when an
-/// exchange is dropped half-way.
+/// exchange is dropped half-way, unless a panic or the end of the process has dropped it.
 pub struct AccessRecord(Box<Fields>);
 
 /// The fields of an [`AccessRecord`].
@@ -231,6 +242,11 @@ impl Drop for AccessRecord {
                 // Dropped by a panic and not because the client left.
                 self.problem.get_or_insert(ProblemKind::InternalError);
                 self.status.get_or_insert(ProblemKind::InternalError.status().as_u16());
+                self.outcome = Outcome::Failed;
+            } else if self.outcome == Outcome::ClientGone && self.problem.is_none() && recorder.cuts_off() {
+                self.note(&Problem::new(ProblemKind::ServiceUnavailable).with_cause(CUT_OFF));
+                self.status
+                    .get_or_insert(ProblemKind::ServiceUnavailable.status().as_u16());
                 self.outcome = Outcome::Failed;
             }
             recorder.record(self);

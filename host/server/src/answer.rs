@@ -58,7 +58,8 @@ pub fn outcome(record: &AccessRecord) -> Outcome {
         Some(ProblemKind::ClientClosed) => Outcome::ClientGone,
         Some(kind) if kind.fault() != gatewright_core::Fault::Client => Outcome::Failed,
         Some(_) => Outcome::Refused,
-        None if record.answered_by.is_some() => Outcome::Refused,
+        // A stage that answers well gives what was asked for: a redirect, or what a preflight request may know.
+        None if record.answered_by.is_some() && record.status.is_some_and(|status| status >= 400) => Outcome::Refused,
         None => Outcome::Answered,
     }
 }
@@ -68,7 +69,7 @@ pin_project_lite::pin_project! {
     pub struct AnswerBody {
         #[pin]
         body: Body,
-        // What is still to come, where that is known: hyper does not ask for the end of a body that is complete.
+        // What is still to come, where that is known.
         left: Option<u64>,
         record: AccessRecord,
         in_flight: Option<InFlight>,
@@ -93,7 +94,7 @@ impl AnswerBody {
     /// has, as with `HEAD`.
     pub fn new(body: Body, mut record: AccessRecord, in_flight: InFlight, expects_body: bool) -> Self {
         let left = body.size_hint().exact();
-        if !expects_body || left == Some(0) {
+        if !expects_body || left == Some(0) || body.is_end_stream() {
             record.outcome = outcome(&record);
         }
         Self {
@@ -111,11 +112,11 @@ impl HttpBody for AnswerBody {
     type Error = BodyError;
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = self.project();
+        let mut this = self.project();
         if let Some(error) = this.broken.take() {
             return Poll::Ready(Some(Err(error)));
         }
-        let polled = this.body.poll_frame(context);
+        let polled = this.body.as_mut().poll_frame(context);
         match polled {
             Poll::Pending => {}
             Poll::Ready(None) => this.record.outcome = outcome(this.record),
@@ -141,8 +142,9 @@ impl HttpBody for AnswerBody {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
                 this.record.response_bytes += length;
                 *this.left = this.left.map(|left| left.saturating_sub(length));
-                // Nothing is asked for after trailers, either.
-                if *this.left == Some(0) || frame.is_trailers() {
+                // hyper asks for nothing more after trailers, after as many bytes as the body said to have, and where
+                // it says now that this was all, as a body does that something has transformed.
+                if *this.left == Some(0) || frame.is_trailers() || this.body.is_end_stream() {
                     this.record.outcome = outcome(this.record);
                 }
             }

@@ -6,6 +6,7 @@ mod issuers;
 mod state;
 mod waf;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -397,7 +398,7 @@ impl RouteNumbers {
         }
         if let Some(bytes) = &record.request_bytes {
             self.request_bytes
-                .inc_by(bytes.load(std::sync::atomic::Ordering::Relaxed));
+                .inc_by(bytes.load(Ordering::Relaxed));
         }
         self.response_bytes.inc_by(record.response_bytes);
         if let Some(problem) = record.problem {
@@ -491,6 +492,7 @@ pub struct Telemetry {
     metrics: Arc<Metrics>,
     access_log: Option<AccessLog>,
     unrouted: RouteNumbers,
+    cuts_off: AtomicBool,
 }
 
 impl Telemetry {
@@ -501,6 +503,7 @@ impl Telemetry {
             metrics,
             access_log,
             unrouted,
+            cuts_off: AtomicBool::new(false),
         })
     }
 
@@ -510,6 +513,11 @@ impl Telemetry {
             numbers: self.metrics.route(Some(route), upstream),
             telemetry: Arc::clone(self),
         })
+    }
+
+    /// From now on the process ends what is under way.
+    pub fn cut_off(&self) {
+        self.cuts_off.store(true, Ordering::Release);
     }
 
     fn log(&self, record: &AccessRecord) {
@@ -524,6 +532,10 @@ impl Recorder for Telemetry {
         self.unrouted.count(record);
         self.log(record);
     }
+
+    fn cuts_off(&self) -> bool {
+        self.cuts_off.load(Ordering::Acquire)
+    }
 }
 
 /// Where the access records of one route go.
@@ -536,5 +548,9 @@ impl Recorder for RouteTelemetry {
     fn record(&self, record: &AccessRecord) {
         self.numbers.count(record);
         self.telemetry.log(record);
+    }
+
+    fn cuts_off(&self) -> bool {
+        self.telemetry.cuts_off()
     }
 }

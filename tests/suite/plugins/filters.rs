@@ -83,6 +83,10 @@ fn p14_bodies_are_filtered_both_ways_and_lose_their_length() {
     assert_eq!(origin.requests()[1].headers["content-length"], "5");
     assert_eq!(ask("/collect").text(), "hello");
     assert_eq!(ask("/swallow").text(), "");
+    // Whether the last bytes came with the last chunk, at the end, or never.
+    for path in ["/plain", "/bypass", "/collect", "/swallow"] {
+        assert_eq!(record(&gateway, path)["outcome"], "answered", "{path}");
+    }
     // Each call is one: open, push and finish, of the request and of the response.
     let calls = "gatewright_plugin_calls_total{plugin=\"filters-body\",hook=\"body-filter\",outcome=\"ok\"}";
     assert_eq!(gateway.metric(calls), 6.0 + 2.0 + 6.0 + 3.0);

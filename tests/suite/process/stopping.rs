@@ -182,6 +182,13 @@ fn x1_what_does_not_end_in_time_is_cut_off() {
     assert!(process.stderr().contains("cut off"), "{}", process.stderr());
     let log = std::fs::read_to_string(process.dir().join("access.log")).unwrap();
     assert_eq!(log.lines().count(), 1, "even then there is a record: {log}");
+    let record: serde_json::Value = serde_json::from_str(&log).unwrap();
+    let said = |field: &str| record[field].as_str().unwrap_or_default().to_owned();
+    assert_eq!(
+        (said("outcome"), said("error"), record["status"].as_u64()),
+        ("failed".to_owned(), "SERVICE_UNAVAILABLE".to_owned(), Some(503)),
+        "the client has not left: {record}"
+    );
 }
 
 #[test]

@@ -206,6 +206,7 @@ impl Control {
             workers,
             generation,
             admin,
+            foundation,
             ..
         } = self;
         if tokio::time::timeout(generation.config.server.drain_timeout, listeners.ended())
@@ -214,6 +215,7 @@ impl Control {
         {
             tracing::warn!("some exchanges did not end in time and are cut off");
         }
+        foundation.telemetry.cut_off();
         workers.stop();
         drop(admin);
     }
