@@ -3,6 +3,8 @@
 use gatewright_tests::{Origin, RawResponse, TestFiles, TestGateway, full, http};
 use http::Response;
 
+use crate::setup::routed;
+
 const APP: &str = "https://app.example.com";
 
 fn gateway(origin: &Origin, cors: &str) -> TestGateway {
@@ -173,4 +175,113 @@ fn options_that_are_no_preflight_are_a_method_like_any_other() {
     for method in ["PATCH", "POST", "a b"] {
         assert_eq!(preflight(&gateway, APP, method, "").status, 405, "{method}");
     }
+}
+
+/// Routes for `/NAME`, in this order, the chain, and what more they have.
+fn routes(origin: &Origin, routes: &[(&str, &str, &str)]) -> TestGateway {
+    let routes: Vec<_> = routes
+        .iter()
+        .enumerate()
+        .map(|(index, (path, chain, more))| {
+            format!(
+                "[[route]]\nname = \"r{index}\"\npath = \"{path}\"\nchain = [{chain}]\n{more}\nintegration = {{ http = \"app\" }}\n"
+            )
+        })
+        .collect();
+    TestGateway::start(&routed(&origin.url(), &routes.concat()))
+}
+
+fn ask(gateway: &TestGateway, path: &str, method: &str, headers: &str) -> RawResponse {
+    let mut fields = vec![("origin", APP), ("access-control-request-method", method), ("accept", "*/*")];
+    if !headers.is_empty() {
+        fields.push(("access-control-request-headers", headers));
+    }
+    http(gateway.addr("public"), "OPTIONS", path, &fields, b"")
+}
+
+#[test]
+fn a_preflight_belongs_to_the_route_of_the_request_that_it_asks_about() {
+    let origin = saying_much();
+    let cors = "{ use = \"cors\", origins = [\"https://app.example.com\"], headers = [\"x-version\"] }";
+    let all = "{ use = \"cors\", origins = [\"*\"] }";
+    let gateway = routes(
+        &origin,
+        &[
+            ("/items", cors, "methods = [\"GET\"]"),
+            ("/shared", "", ""),
+            ("/shared", cors, "methods = [\"PUT\"]"),
+            ("/versions", cors, "headers = { x-version = \"2\" }"),
+            ("/versions", "", ""),
+            ("/typed", cors, "headers = { accept = \"application/vnd.two+json\" }"),
+            ("/typed", "", ""),
+            ("/own", "", "methods = [\"OPTIONS\"]"),
+            ("/own", cors, "methods = [\"GET\"]"),
+            ("/closed", "", "methods = [\"PUT\"]"),
+            ("/under/{rest+}", all, ""),
+            ("/under/closed", "", "methods = [\"PUT\"]"),
+            ("/{rest+}", "", ""),
+        ],
+    );
+    let answered = |path: &str, method: &str, headers: &str| {
+        let hits = origin.hits();
+        let response = ask(&gateway, path, method, headers);
+        assert_eq!((response.status, origin.hits()), (204, hits), "{method} {path} {headers}");
+        assert_eq!(values(&response, "access-control-allow-origin"), [APP], "{path}");
+    };
+    // Beside a route for everything, a sibling for other methods, and a route for `OPTIONS`.
+    answered("/items", "GET", "");
+    answered("/items", "HEAD", "");
+    answered("/shared", "PUT", "");
+    answered("/own", "GET", "");
+    // A preflight names the fields of the request and has no values.
+    answered("/versions", "GET", "x-other, X-Version");
+    answered("/typed", "GET", "");
+    let passed_on = |path: &str, method: &str, headers: &str| {
+        let hits = origin.hits();
+        let response = ask(&gateway, path, method, headers);
+        assert_eq!((response.status, origin.hits()), (200, hits + 1), "{method} {path} {headers}");
+    };
+    passed_on("/versions", "GET", "x-other");
+    passed_on("/shared", "GET", "");
+    passed_on("/items", "PUT", "");
+    passed_on("/closed", "PUT", "");
+    // No route says yes to what another one gets.
+    let hits = origin.hits();
+    let closed = ask(&gateway, "/under/closed", "PUT", "");
+    assert_eq!((closed.status, origin.hits()), (405, hits));
+    assert_eq!(values(&closed, "access-control-allow-origin"), [""; 0]);
+    assert_eq!(values(&ask(&gateway, "/under/closed", "GET", ""), "access-control-allow-origin"), ["*"]);
+}
+
+#[test]
+fn answers_before_the_chain_can_be_read_where_the_route_says_so() {
+    let origin = saying_much();
+    let cors = "{ use = \"cors\", origins = [\"https://app.example.com\"], expose = [\"x-request-id\"] }";
+    let gateway = routes(
+        &origin,
+        &[
+            ("/items", cors, "methods = [\"POST\"]\nbody = \"10B\""),
+            ("/versions", cors, "headers = { x-version = \"2\" }"),
+            ("/plain", "", "methods = [\"GET\"]"),
+        ],
+    );
+    let refused = |method: &str, path: &str, status: u16, readable: bool| {
+        let fields = [("origin", APP)];
+        let response = http(gateway.addr("public"), method, path, &fields, b"more than ten bytes");
+        assert_eq!(response.status, status, "{method} {path}");
+        let allowed: &[&str] = if readable { &[APP] } else { &[] };
+        assert_eq!(values(&response, "access-control-allow-origin"), allowed, "{method} {path}");
+        assert_eq!(values(&response, "vary").contains(&"origin"), readable, "{method} {path}");
+        let exposed: &[&str] = if readable { &["x-request-id"] } else { &[] };
+        assert_eq!(values(&response, "access-control-expose-headers"), exposed);
+        let fields = [("origin", "https://evil.test")];
+        let other = http(gateway.addr("public"), method, path, &fields, b"more than ten bytes");
+        assert_eq!(values(&other, "access-control-allow-origin"), [""; 0], "{method} {path}");
+    };
+    refused("POST", "/items", 413, true);
+    refused("GET", "/items", 405, true);
+    refused("GET", "/versions", 404, true);
+    refused("PUT", "/plain", 405, false);
+    refused("GET", "/nothing", 404, false);
+    assert_eq!(origin.hits(), 0);
 }

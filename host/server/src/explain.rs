@@ -28,6 +28,7 @@ use crate::admin::AdminError;
 use crate::router::RouteRequest;
 use crate::router::probe::Probe;
 use crate::secret;
+use crate::stages::cors::asked_about;
 
 /// Names the explanation in the response; it is the exchange's id.
 const ANSWER: HeaderName = HeaderName::from_static("x-gatewright-explanation");
@@ -147,12 +148,10 @@ impl Explainer {
     /// The routes of the listener that are nearest to the request, nearest first.
     fn routing(&self, listener: &str, exchange: &Exchange) -> Json {
         let request = &exchange.request;
+        let about = asked_about(&request.method, &request.headers);
         let asked = RouteRequest {
-            host: &request.host,
-            method: &request.method,
-            path: request.path(),
-            query: request.query(),
-            headers: &request.headers,
+            preflight: about.is_some(),
+            ..RouteRequest::new(request, about.as_ref().unwrap_or(&request.method))
         };
         let probes = self.probes.get(listener).map_or(&[][..], Vec::as_slice);
         let mut verdicts: Vec<_> = probes.iter().map(|probe| (probe.route, probe.ask(&asked))).collect();

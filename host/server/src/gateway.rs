@@ -22,8 +22,8 @@ use crate::fields;
 use crate::listener::connection::Connection;
 use crate::listener::framing::Violation;
 use crate::listener::guard::InFlight;
-use crate::router::{RouteMatch, RouteRequest, Router};
-use crate::stages::cors::is_preflight;
+use crate::router::{PreflightMatch, RouteMatch, RouteRequest, Router};
+use crate::stages::cors::{Cors, asked_about};
 use crate::streams::{IncomingBody, Sender};
 
 /// What goes back to hyper.
@@ -71,8 +71,9 @@ pub struct Route {
     pub body_bytes: Option<u64>,
     /// Takes its access records.
     pub recorder: Arc<dyn Recorder>,
-    /// Its chain answers preflight requests, whatever methods it is for.
-    pub answers_preflight: bool,
+    /// The stage of its chain that answers preflight requests, whatever methods the route is for, and says who may read
+    /// answers that are given before the chain.
+    pub cors: Option<Cors>,
 }
 
 impl Gateway {
@@ -83,7 +84,7 @@ impl Gateway {
         let (mut exchange, uri, body) = self.begin(connection, id, request);
         let mut response = match self.admit(connection, &mut exchange, &uri, violation, body) {
             Ok(route) => route.chain.serve(&mut exchange).await,
-            Err(problem) => answer::problem(&mut exchange.record, &problem),
+            Err(refusal) => refusal.answer(&mut exchange),
         };
         if let Some(explainer) = &self.explainer {
             explainer.end(&mut exchange, &mut response);
@@ -142,10 +143,10 @@ impl Gateway {
         uri: &Uri,
         violation: Option<Violation>,
         body: Incoming,
-    ) -> Result<&Route, Problem> {
+    ) -> Result<&Route, Refusal<'_>> {
         let service = self
             .service(&connection.listener)
-            .ok_or(ProblemKind::ServiceUnavailable)?;
+            .ok_or_else(|| Problem::new(ProblemKind::ServiceUnavailable))?;
         admission::admit(&mut exchange.request, uri, violation, &service.bounds)?;
         exchange.record.authority = Some(exchange.request.authority.clone());
         fields::clean_request(&mut exchange.request.headers);
@@ -155,29 +156,54 @@ impl Gateway {
             explainer.begin(&connection.listener, exchange);
         }
         let (index, parameters) = self.find(&service.router, &exchange.request)?;
-        let route = self.routes.get(index).ok_or(ProblemKind::InternalError)?;
+        let route = self
+            .routes
+            .get(index)
+            .ok_or_else(|| Problem::new(ProblemKind::InternalError))?;
         exchange.parameters = parameters;
         exchange.route = Arc::clone(&route.name);
         exchange.deadline = exchange.now + route.timeout;
         exchange.record.route = Some(Arc::clone(&route.name));
         exchange.record.record_to(Arc::clone(&route.recorder));
         let limit = route.body_bytes.unwrap_or(service.body_bytes);
-        exchange.body = take_body(body, limit, service.body_timeout, &mut exchange.record)?;
+        exchange.body = take_body(body, limit, service.body_timeout, &mut exchange.record)
+            .map_err(|problem| Refusal::of(problem, Some(route)))?;
         Ok(route)
     }
 
-    /// A preflight request is for the route of the request that it asks about, if that one answers such.
-    fn find(&self, router: &Router, request: &Request) -> Result<(usize, Parameters), Problem> {
-        let found = find(router, request, &request.method);
-        if found.is_ok() || !is_preflight(&request.method, &request.headers) {
-            return found;
+    /// The route that serves a request. A preflight request is for the route of the request that it asks about, if that
+    /// one answers such, and else a request like any other.
+    fn find(&self, router: &Router, request: &Request) -> Result<(usize, Parameters), Refusal<'_>> {
+        let answers = |index: usize| self.routes.get(index).is_some_and(|route| route.cors.is_some());
+        let asked = RouteRequest::new(request, &request.method);
+        let mut is_closed = false;
+        if let Some(method) = asked_about(&request.method, &request.headers) {
+            let about = RouteRequest {
+                preflight: true,
+                ..RouteRequest::new(request, &method)
+            };
+            match router.find_preflight(&about, answers) {
+                PreflightMatch::Found { route, parameters } => return Ok((route, parameters)),
+                PreflightMatch::Closed => is_closed = true,
+                PreflightMatch::Open => {}
+            }
         }
-        let method = request.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD);
-        let method = method.and_then(|method| Method::from_bytes(method.as_bytes()).ok());
-        let asked_about = method.and_then(|method| find(router, request, &method).ok());
-        let answers =
-            |(index, _): &(usize, Parameters)| self.routes.get(*index).is_some_and(|route| route.answers_preflight);
-        asked_about.filter(answers).map_or(found, Ok)
+        match router.find(&asked) {
+            // It would say yes to a request that another route gets.
+            RouteMatch::Found { route, .. } if is_closed && answers(route) => {
+                Err(not_allowed(router.allow(&asked)).into())
+            }
+            RouteMatch::Found { route, parameters } => Ok((route, parameters)),
+            RouteMatch::NotFound => Err(self.refusal(ProblemKind::ResourceNotFound.into(), router, &asked)),
+            RouteMatch::MethodNotAllowed { allow } => Err(self.refusal(not_allowed(allow), router, &asked)),
+        }
+    }
+
+    /// No route serves the request. Who may read that is said by a route that has its path.
+    fn refusal(&self, problem: Problem, router: &Router, asked: &RouteRequest<'_>) -> Refusal<'_> {
+        let says = |index: usize| self.routes.get(index).is_some_and(|route| route.cors.is_some());
+        let route = router.of_path(asked, says).and_then(|index| self.routes.get(index));
+        Refusal::of(problem, route)
     }
 
     fn service(&self, listener: &str) -> Option<&Service> {
@@ -189,25 +215,42 @@ impl Gateway {
     }
 }
 
-/// Which route a request with this method is for.
-fn find(router: &Router, request: &Request, method: &Method) -> Result<(usize, Parameters), Problem> {
-    let asked = RouteRequest {
-        host: &request.host,
-        method,
-        path: request.path(),
-        query: request.query(),
-        headers: &request.headers,
-    };
-    match router.find(&asked) {
-        RouteMatch::Found { route, parameters } => Ok((route, parameters)),
-        RouteMatch::NotFound => Err(ProblemKind::ResourceNotFound.into()),
-        RouteMatch::MethodNotAllowed { allow } => {
-            let problem = Problem::new(ProblemKind::MethodNotAllowed);
-            Err(match HeaderValue::try_from(allow) {
-                Ok(allow) => problem.with_header(header::ALLOW, allow),
-                Err(_) => problem,
-            })
+/// A request that does not get as far as a chain.
+struct Refusal<'g> {
+    problem: Problem,
+    /// The stage of the route that the request is for, or would be for, that says who may read the answer.
+    cors: Option<&'g Cors>,
+}
+
+impl<'g> Refusal<'g> {
+    fn of(problem: Problem, route: Option<&'g Route>) -> Self {
+        Self {
+            problem,
+            cors: route.and_then(|route| route.cors.as_ref()),
         }
+    }
+
+    fn answer(self, exchange: &mut Exchange) -> Response {
+        let mut response = answer::problem(&mut exchange.record, &self.problem);
+        if let Some(cors) = self.cors {
+            cors.say_before(&exchange.request.headers, response.headers_mut());
+        }
+        response
+    }
+}
+
+impl From<Problem> for Refusal<'_> {
+    fn from(problem: Problem) -> Self {
+        Self::of(problem, None)
+    }
+}
+
+/// The path has routes, for other methods: these.
+fn not_allowed(allow: String) -> Problem {
+    let problem = Problem::new(ProblemKind::MethodNotAllowed);
+    match HeaderValue::try_from(allow) {
+        Ok(allow) if !allow.is_empty() => problem.with_header(header::ALLOW, allow),
+        _ => problem,
     }
 }
 

@@ -14,7 +14,8 @@
 //!    the same template, one for `HEAD` comes first, then one for any method, then the one for `GET`.
 //! 5. The order of the file.
 //!
-//! `OPTIONS` is a method like any other; that a preflight request is for another route is the gateway's business.
+//! `OPTIONS` is a method like any other. A preflight request is looked up as the request that it asks about
+//! ([`RouteRequest::preflight`]); which `OPTIONS` is one is the gateway's business.
 
 pub mod host;
 pub mod probe;
@@ -23,6 +24,7 @@ mod conditions;
 mod guards;
 mod hosts;
 mod methods;
+mod preflight;
 mod template;
 
 #[cfg(test)]
@@ -31,8 +33,8 @@ mod tests;
 use std::fmt;
 
 use gatewright_config::gateway::RouteConfig;
-use gatewright_core::Parameters;
 use gatewright_core::path::PathError;
+use gatewright_core::{Parameters, Request};
 use http::{HeaderMap, Method};
 
 use self::conditions::Conditions;
@@ -58,6 +60,23 @@ pub struct RouteRequest<'a> {
     pub query: Option<&'a str>,
     /// Header fields.
     pub headers: &'a HeaderMap,
+    /// It is a request that a preflight asks about, with its method: `headers` are those of the preflight, which only names
+    /// fields of the request.
+    pub preflight: bool,
+}
+
+impl<'a> RouteRequest<'a> {
+    /// What routing looks at of this request, with this method.
+    pub fn new(request: &'a Request, method: &'a Method) -> Self {
+        Self {
+            host: &request.host,
+            method,
+            path: request.path(),
+            query: request.query(),
+            headers: &request.headers,
+            preflight: false,
+        }
+    }
 }
 
 /// What routing found.
@@ -77,6 +96,22 @@ pub enum RouteMatch {
         /// Value of the `Allow` header field: the methods that the most specific host with this path has, sorted.
         allow: String,
     },
+}
+
+/// What routing found for a preflight request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PreflightMatch {
+    /// A route that answers preflights serves the request that it asks about.
+    Found {
+        /// Index of the route.
+        route: usize,
+        /// What its `{parameters}` stand for.
+        parameters: Parameters,
+    },
+    /// A route serves that request that answers no preflights: no other route may answer for it.
+    Closed,
+    /// It is not known which route serves that request, or none does.
+    Open,
 }
 
 impl Router {
@@ -100,6 +135,40 @@ impl Router {
                 .map_err(refused)?;
         }
         Ok(Router { hosts })
+    }
+
+    /// Finds the route of the request that a preflight asks about, if one of those that may be it `answers` preflights.
+    ///
+    /// Conditions on fields of which the preflight knows the name and no value may hold. Of several routes the one that would
+    /// be first answers; one that is certain to serve the request leaves nothing to those after it.
+    pub fn find_preflight(&self, request: &RouteRequest<'_>, answers: impl Fn(usize) -> bool) -> PreflightMatch {
+        for tier in self.hosts.tiers(request.host) {
+            for candidate in tier.candidates(request) {
+                if answers(candidate.route()) {
+                    let (route, parameters) = candidate.found(request.path);
+                    return PreflightMatch::Found { route, parameters };
+                }
+                if candidate.is_certain() {
+                    return PreflightMatch::Closed;
+                }
+            }
+        }
+        PreflightMatch::Open
+    }
+
+    /// Methods of the routes that have the request's path, header fields and query, as `Allow` lists them; empty where these
+    /// routes are for any method, and where there are none.
+    pub fn allow(&self, request: &RouteRequest<'_>) -> String {
+        let mut allows = self.hosts.tiers(request.host).map(|tier| tier.allow(request));
+        allows.find(|allow| !allow.is_empty()).unwrap_or_default()
+    }
+
+    /// The first route of the request's path that `is_wanted`, whatever its methods and conditions are: where no route serves
+    /// the request, who asked for it wanted one of these. Routes that match the path less specifically are others.
+    pub fn of_path(&self, request: &RouteRequest<'_>, is_wanted: impl Fn(usize) -> bool) -> Option<usize> {
+        let mut tiers = self.hosts.tiers(request.host).map(|tier| tier.of_path(request.path));
+        let routes = tiers.find(|routes| !routes.is_empty())?;
+        routes.into_iter().find(|route| is_wanted(*route))
     }
 
     /// Finds the route that serves `request`.

@@ -106,7 +106,11 @@ impl RouteAssembly<'_> {
             timeout: self.route.timeout,
             body_bytes: self.route.body_bytes.map(|size| size.0),
             recorder: self.foundation.telemetry.route(&self.name, upstream),
-            answers_preflight: matches!(self.route.chain.first(), Some(stage) if matches!(stage.kind, StageKind::Cors(_))),
+            cors: self.route.chain.iter().find_map(|stage| match &stage.kind {
+                // It has no state: that the chain has one of its own makes no difference.
+                StageKind::Cors(config) => Some(Cors::new(config, &self.route.methods)),
+                _ => None,
+            }),
         })
     }
 

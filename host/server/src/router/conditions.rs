@@ -6,6 +6,7 @@ use gatewright_config::gateway::ValuePredicate;
 use http::HeaderName;
 use percent_encoding::percent_decode_str;
 
+use super::preflight::{Announced, announced};
 use super::{RouteRequest, RouterErrorCause};
 
 /// Predicates of a route in one order, so that equal sets are equal.
@@ -53,17 +54,33 @@ impl Conditions {
         self.headers.len() + self.query.len()
     }
 
-    /// Whether `request` is as asked. Of a field or parameter that comes several times, one value suffices.
+    /// Whether `request` is as asked, or may be so, as far as a preflight tells. Of a field or parameter that comes several
+    /// times, one value suffices.
     pub(super) fn hold(&self, request: &RouteRequest<'_>) -> bool {
         let query = request.query.unwrap_or_default();
         self.headers
             .iter()
-            .all(|(name, expected)| header_holds(request, name, expected))
+            .all(|(name, expected)| header_holds(request, name, expected) != Held::No)
             && self
                 .query
                 .iter()
                 .all(|(name, expected)| query_holds(query, name, expected))
     }
+
+    /// Whether nothing is open where they hold.
+    pub(super) fn are_certain(&self, request: &RouteRequest<'_>) -> bool {
+        let mut headers = self.headers.iter();
+        headers.all(|(name, expected)| header_holds(request, name, expected) == Held::Yes)
+    }
+}
+
+/// Whether a condition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    Yes,
+    /// Of the request that a preflight asks about nobody knows yet.
+    Perhaps,
+    No,
 }
 
 fn expected(predicate: &ValuePredicate) -> Expected {
@@ -73,15 +90,24 @@ fn expected(predicate: &ValuePredicate) -> Expected {
     }
 }
 
-fn header_holds(request: &RouteRequest<'_>, name: &HeaderName, expected: &Expected) -> bool {
-    match expected {
+fn header_holds(request: &RouteRequest<'_>, name: &HeaderName, expected: &Expected) -> Held {
+    if request.preflight {
+        match (announced(request.headers, name), expected) {
+            (Announced::WillCome, None) => return Held::Yes,
+            (Announced::WillCome, Some(_)) | (Announced::MayCome, _) => return Held::Perhaps,
+            // Browsers send it with every request, this one too, or with none.
+            (Announced::Same, _) => {}
+        }
+    }
+    let holds = match expected {
         None => request.headers.contains_key(name),
         Some(expected) => request
             .headers
             .get_all(name)
             .iter()
             .any(|value| value.as_bytes() == expected.as_bytes()),
-    }
+    };
+    if holds { Held::Yes } else { Held::No }
 }
 
 fn query_holds(query: &str, name: &str, expected: &Expected) -> bool {

@@ -37,12 +37,49 @@ impl Guards {
                     hit,
                     predicates,
                     method,
+                    certain: true,
                 };
                 if best.as_ref().is_none_or(|best| candidate.rank() < best.rank()) {
                     *best = Some(candidate);
                 }
             }
         }
+    }
+
+    /// All that may serve `request`: one of each set of conditions, the most specific.
+    pub(super) fn candidates<'a>(
+        &'a self,
+        request: &RouteRequest<'a>,
+        method: MethodRank,
+    ) -> impl Iterator<Item = Candidate<'a>> {
+        let guarded = self.guarded.iter().filter(|(conditions, _)| conditions.hold(request));
+        let guarded = guarded
+            .map(|(conditions, templates)| (templates, conditions.len(), conditions.are_certain(request)));
+        let trees = iter::once((&self.open, 0, true)).chain(guarded);
+        trees.filter_map(move |(templates, predicates, certain)| {
+            let hit = templates.find(request.path, true)?;
+            Some(Candidate {
+                hit,
+                predicates,
+                method,
+                certain,
+            })
+        })
+    }
+
+    /// The most specific route for `path` of each set of conditions, whether they hold or not.
+    pub(super) fn of_path<'a>(&'a self, path: &'a str, method: MethodRank) -> impl Iterator<Item = Candidate<'a>> {
+        let guarded = self.guarded.iter().map(|(conditions, templates)| (templates, conditions.len()));
+        let trees = iter::once((&self.open, 0)).chain(guarded);
+        trees.filter_map(move |(templates, predicates)| {
+            let hit = templates.find(path, true)?;
+            Some(Candidate {
+                hit,
+                predicates,
+                method,
+                certain: false,
+            })
+        })
     }
 
     /// Whether a route here serves `request`.
@@ -75,9 +112,25 @@ pub(super) struct Candidate<'a> {
     hit: Hit<'a>,
     predicates: usize,
     method: MethodRank,
+    certain: bool,
 }
 
 impl Candidate<'_> {
+    /// Index of the route.
+    pub(super) fn route(&self) -> usize {
+        self.hit.route()
+    }
+
+    /// Whether its conditions hold, as far as a preflight tells.
+    pub(super) fn is_certain(&self) -> bool {
+        self.certain
+    }
+
+    /// Whether both match the path equally well.
+    pub(super) fn is_as_specific_as(&self, other: &Self) -> bool {
+        self.hit.specificity() == other.hit.specificity()
+    }
+
     /// Index of the route, and its parameters in `path`, which it was found for.
     pub(super) fn found(&self, path: &str) -> (usize, Parameters) {
         (self.hit.route(), self.hit.parameters(path))
@@ -85,7 +138,7 @@ impl Candidate<'_> {
 
     /// The most specific candidate has the smallest rank. Equal paths in the same tree are refused when it is
     /// built, so the order of the file decides only between different conditions.
-    fn rank(&self) -> impl Ord {
+    pub(super) fn rank(&self) -> impl Ord {
         (
             self.hit.specificity(),
             Reverse(self.predicates),

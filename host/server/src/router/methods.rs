@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use http::Method;
 
 use super::conditions::Conditions;
-use super::guards::{Guards, MethodRank};
+use super::guards::{Candidate, Guards, MethodRank};
 use super::template::Template;
 use super::{RouteRequest, RouterErrorCause};
 use gatewright_core::Parameters;
@@ -69,6 +69,34 @@ impl HostRoutes {
             guards.find(request, MethodRank::HeadByGet, &mut best);
         }
         best.map(|candidate| candidate.found(request.path))
+    }
+
+    /// All that may serve `request`, the most specific first.
+    pub(super) fn candidates<'a>(&'a self, request: &RouteRequest<'a>) -> Vec<Candidate<'a>> {
+        let by_get = (request.method == Method::HEAD).then(|| self.named(&Method::GET)).flatten();
+        let guards = [
+            (self.named(request.method), MethodRank::Named),
+            (Some(&self.any), MethodRank::Any),
+            (by_get, MethodRank::HeadByGet),
+        ];
+        let guards = guards.into_iter().filter_map(|(guards, rank)| Some((guards?, rank)));
+        let mut candidates: Vec<_> = guards
+            .flat_map(|(guards, rank)| guards.candidates(request, rank))
+            .collect();
+        candidates.sort_by(|a, b| a.rank().cmp(&b.rank()));
+        candidates
+    }
+
+    /// The most specific routes for `path`, whatever their methods and conditions are, in their order.
+    pub(super) fn of_path(&self, path: &str) -> Vec<usize> {
+        let named = self.named.iter().map(|(_, guards)| (guards, MethodRank::Named));
+        let guards = named.chain([(&self.any, MethodRank::Any)]);
+        let mut candidates: Vec<_> = guards.flat_map(|(guards, rank)| guards.of_path(path, rank)).collect();
+        candidates.sort_by(|a, b| a.rank().cmp(&b.rank()));
+        let alike = candidates
+            .iter()
+            .take_while(|candidate| candidates.first().is_some_and(|first| first.is_as_specific_as(candidate)));
+        alike.map(Candidate::route).collect()
     }
 
     /// Value of `Allow` for the request's path, header fields and query; empty when no route has them.

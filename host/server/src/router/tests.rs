@@ -104,6 +104,7 @@ fn find(router: &Router, text: &str) -> RouteMatch {
         path,
         query,
         headers: &headers,
+        preflight: false,
     })
 }
 

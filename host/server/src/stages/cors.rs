@@ -67,19 +67,12 @@ impl Stage for Cors {
         exchange: &'a mut Exchange,
         response: &'a mut Response,
     ) -> Step<'a, Result<(), Problem>> {
-        let headers = response.headers_mut();
-        for name in SAID {
-            headers.remove(name);
-        }
-        if let Some(Value::Text(origin)) = exchange.attributes.get(ORIGIN).as_deref() {
-            self.tell(headers, origin);
-            if !self.expose.is_empty() {
-                headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, self.expose.clone());
-            }
-        }
-        if !self.is_for_all() {
-            headers.append(header::VARY, HeaderValue::from_static("origin"));
-        }
+        let origin = exchange.attributes.get(ORIGIN);
+        let origin = match origin.as_deref() {
+            Some(Value::Text(origin)) => Some(origin.as_str()),
+            _ => None,
+        };
+        self.say(origin, response.headers_mut());
         Step::ready(Ok(()))
     }
 
@@ -94,6 +87,16 @@ pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::OPTIONS
         && headers.contains_key(header::ORIGIN)
         && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// The method of the request that a preflight asks about; none where it is no preflight, or asks about no method.
+#[must_use]
+pub fn asked_about(method: &Method, headers: &HeaderMap) -> Option<Method> {
+    if !is_preflight(method, headers) {
+        return None;
+    }
+    let asked = headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
+    Method::from_bytes(asked.as_bytes()).ok()
 }
 
 impl Cors {
@@ -113,6 +116,28 @@ impl Cors {
             expose: list(&config.expose),
             credentials: config.credentials,
             max_age: config.max_age.map(|age: Duration| age.as_secs().into()),
+        }
+    }
+
+    /// Says in a response that was given before the chain who may read it, as in one that comes out of the chain.
+    pub fn say_before(&self, request: &HeaderMap, response: &mut HeaderMap) {
+        let origin = single(request, &header::ORIGIN);
+        self.say(origin.filter(|origin| self.allows(origin)), response);
+    }
+
+    /// Says in a response's fields who may read it; `origin` may.
+    fn say(&self, origin: Option<&str>, headers: &mut HeaderMap) {
+        for name in SAID {
+            headers.remove(name);
+        }
+        if let Some(origin) = origin {
+            self.tell(headers, origin);
+            if !self.expose.is_empty() {
+                headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, self.expose.clone());
+            }
+        }
+        if !self.is_for_all() {
+            headers.append(header::VARY, HeaderValue::from_static("origin"));
         }
     }
 
