@@ -175,6 +175,8 @@ pub struct ListenerLimits {
     pub idle_timeout: Duration,
     /// The longest pause while a client sends a body (408) or takes a response (closed).
     pub body_timeout: Duration,
+    /// Bytes a second that a client sends of a body at least (408), over the time in which it is waited for; 0 for none.
+    pub body_rate: ByteSize,
 }
 
 /// `[admin]`
@@ -222,8 +224,8 @@ pub struct UpstreamConfig {
     pub targets: Vec<TargetConfig>,
     /// TCP connect and TLS handshake (503 when all targets refuse, 504 when it takes longer).
     pub connect_timeout: Duration,
-    /// From asking to the response's header section, for requests without a body (504). One with a body has the route's
-    /// `timeout`: how long it takes is the client's business.
+    /// From the end of the request to the response's header section (504). How long a client takes for its body is its own
+    /// business.
     pub response_timeout: Duration,
     /// The longest pause of a response's body (a cut response).
     pub body_timeout: Duration,

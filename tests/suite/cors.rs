@@ -192,7 +192,11 @@ fn routes(origin: &Origin, routes: &[(&str, &str, &str)]) -> TestGateway {
 }
 
 fn ask(gateway: &TestGateway, path: &str, method: &str, headers: &str) -> RawResponse {
-    let mut fields = vec![("origin", APP), ("access-control-request-method", method), ("accept", "*/*")];
+    let mut fields = vec![
+        ("origin", APP),
+        ("access-control-request-method", method),
+        ("accept", "*/*"),
+    ];
     if !headers.is_empty() {
         fields.push(("access-control-request-headers", headers));
     }
@@ -225,7 +229,11 @@ fn a_preflight_belongs_to_the_route_of_the_request_that_it_asks_about() {
     let answered = |path: &str, method: &str, headers: &str| {
         let hits = origin.hits();
         let response = ask(&gateway, path, method, headers);
-        assert_eq!((response.status, origin.hits()), (204, hits), "{method} {path} {headers}");
+        assert_eq!(
+            (response.status, origin.hits()),
+            (204, hits),
+            "{method} {path} {headers}"
+        );
         assert_eq!(values(&response, "access-control-allow-origin"), [APP], "{path}");
     };
     // Beside a route for everything, a sibling for other methods, and a route for `OPTIONS`.
@@ -239,7 +247,11 @@ fn a_preflight_belongs_to_the_route_of_the_request_that_it_asks_about() {
     let passed_on = |path: &str, method: &str, headers: &str| {
         let hits = origin.hits();
         let response = ask(&gateway, path, method, headers);
-        assert_eq!((response.status, origin.hits()), (200, hits + 1), "{method} {path} {headers}");
+        assert_eq!(
+            (response.status, origin.hits()),
+            (200, hits + 1),
+            "{method} {path} {headers}"
+        );
     };
     passed_on("/versions", "GET", "x-other");
     passed_on("/shared", "GET", "");
@@ -250,7 +262,13 @@ fn a_preflight_belongs_to_the_route_of_the_request_that_it_asks_about() {
     let closed = ask(&gateway, "/under/closed", "PUT", "");
     assert_eq!((closed.status, origin.hits()), (405, hits));
     assert_eq!(values(&closed, "access-control-allow-origin"), [""; 0]);
-    assert_eq!(values(&ask(&gateway, "/under/closed", "GET", ""), "access-control-allow-origin"), ["*"]);
+    assert_eq!(
+        values(
+            &ask(&gateway, "/under/closed", "GET", ""),
+            "access-control-allow-origin"
+        ),
+        ["*"]
+    );
 }
 
 #[test]
@@ -270,13 +288,25 @@ fn answers_before_the_chain_can_be_read_where_the_route_says_so() {
         let response = http(gateway.addr("public"), method, path, &fields, b"more than ten bytes");
         assert_eq!(response.status, status, "{method} {path}");
         let allowed: &[&str] = if readable { &[APP] } else { &[] };
-        assert_eq!(values(&response, "access-control-allow-origin"), allowed, "{method} {path}");
-        assert_eq!(values(&response, "vary").contains(&"origin"), readable, "{method} {path}");
+        assert_eq!(
+            values(&response, "access-control-allow-origin"),
+            allowed,
+            "{method} {path}"
+        );
+        assert_eq!(
+            values(&response, "vary").contains(&"origin"),
+            readable,
+            "{method} {path}"
+        );
         let exposed: &[&str] = if readable { &["x-request-id"] } else { &[] };
         assert_eq!(values(&response, "access-control-expose-headers"), exposed);
         let fields = [("origin", "https://evil.test")];
         let other = http(gateway.addr("public"), method, path, &fields, b"more than ten bytes");
-        assert_eq!(values(&other, "access-control-allow-origin"), [""; 0], "{method} {path}");
+        assert_eq!(
+            values(&other, "access-control-allow-origin"),
+            [""; 0],
+            "{method} {path}"
+        );
     };
     refused("POST", "/items", 413, true);
     refused("GET", "/items", 405, true);

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use gatewright_tests::{Origin, RawClient, TestGateway, eventually, http};
-use http::Response;
+use gatewright_tests::{H2Client, Origin, RawClient, RawOrigin, TestGateway, channel, eventually, http, runtime};
+use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 
-use crate::setup::{assert_serves, hello_with, passing_with};
+use crate::setup::{assert_serves, hello_with, passing_with, routed};
 
 /// Far beyond the limits that these tests set, and far below the defaults.
 const SOON: Duration = Duration::from_secs(4);
@@ -205,4 +205,126 @@ fn c10_a_client_that_closes_its_side_gets_all_its_answers_however_late_they_are(
         assert_eq!(client.read_response().text(), path);
     }
     assert!(client.is_closed());
+}
+
+/// A gateway with half a second for an exchange, whose routes pass bodies on as they come or read them first.
+fn with_little_time(origin: &Origin) -> TestGateway {
+    let route = |name: &str, chain: &str| {
+        format!(
+            "[[route]]\nname = \"{name}\"\npath = \"/{name}\"\ntimeout = \"500ms\"\nchain = [{chain}]\n\
+             integration = {{ http = \"app\" }}\n"
+        )
+    };
+    TestGateway::start(&routed(
+        &origin.url(),
+        &[
+            route("streams", ""),
+            route("validates", "{ use = \"validate\", schema = { type = \"array\" } }"),
+            route("inspects", "{ use = \"waf\" }"),
+            route(
+                "transforms",
+                "{ use = \"body\", request = { template = \"{{ request.body }}\" } }",
+            ),
+        ]
+        .concat(),
+    ))
+}
+
+/// The pieces of a body that takes twice the time of an exchange.
+const PIECES: [&str; 10] = ["[", "1", ",", "2", ",", "3", ",", "4", "4", "]"];
+const PIECE_TIME: Duration = Duration::from_millis(100);
+
+#[test]
+fn a_body_that_comes_slowly_and_steadily_has_more_time_than_the_exchange() {
+    let origin = Origin::start(|request| async move {
+        let _ = request.into_body().collect().await;
+        Response::new(gatewright_tests::full("hello"))
+    });
+    let gateway = with_little_time(&origin);
+    for path in ["/streams", "/validates", "/inspects", "/transforms"] {
+        for chunked in [false, true] {
+            let mut client = RawClient::connect(gateway.addr("public"));
+            let framing = if chunked {
+                "Transfer-Encoding: chunked"
+            } else {
+                "Content-Length: 10"
+            };
+            client.send(format!(
+                "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n{framing}\r\n\r\n"
+            ));
+            for piece in PIECES {
+                assert!(client.is_silent_for(PIECE_TIME), "{path}: the answer comes too early");
+                client.send(if chunked {
+                    format!("1\r\n{piece}\r\n")
+                } else {
+                    piece.to_owned()
+                });
+            }
+            if chunked {
+                client.send("0\r\n\r\n");
+            }
+            let response = client.read_response();
+            assert_eq!((response.status, response.text().as_str()), (200, "hello"), "{path}");
+        }
+    }
+    let (sender, body) = channel();
+    let sending = runtime().spawn(async move {
+        for piece in PIECES {
+            tokio::time::sleep(PIECE_TIME).await;
+            let _ = sender.send(Ok(piece.into()));
+        }
+    });
+    let mut client = H2Client::connect(gateway.addr("public"));
+    let request = Request::post("http://localhost/streams").body(body).unwrap();
+    assert_eq!(client.send(request).unwrap().status, 200);
+    gatewright_tests::block_on(sending).unwrap();
+}
+
+#[test]
+fn the_upstreams_time_begins_when_the_body_has_ended() {
+    let origin = Origin::start(|request| async move {
+        let _ = request.into_body().collect().await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        Response::new(gatewright_tests::full("late"))
+    });
+    let gateway = with_little_time(&origin);
+    let mut client = RawClient::connect(gateway.addr("public"));
+    client.send("POST /streams HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
+    for piece in PIECES {
+        assert!(client.is_silent_for(PIECE_TIME));
+        client.send(piece);
+    }
+    let ended = Instant::now();
+    let response = client.read_response();
+    assert_eq!((response.status, response.error()), (504, Some("INTEGRATION_TIMEOUT")));
+    assert!(ended.elapsed() >= Duration::from_millis(450), "{:?}", ended.elapsed());
+    assert!(ended.elapsed() < SOON);
+}
+
+#[test]
+fn an_upstream_that_does_not_take_a_body_has_no_more_time_for_it() {
+    let origin = RawOrigin::start(|socket| async move {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        drop(socket);
+    });
+    let gateway = TestGateway::start(&passing_with(
+        &origin.url(),
+        "limits = { body = \"1GiB\" }",
+        "timeout = \"500ms\"",
+    ));
+    let mut client = RawClient::connect(gateway.addr("public"));
+    client.send(format!(
+        "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+        1 << 30
+    ));
+    // More than the buffers of two connections hold.
+    let piece = vec![b'x'; 1 << 20];
+    while client.try_send(&piece).is_ok() {}
+    let record = gateway.wait_for_records(1).remove(0);
+    assert_eq!(
+        (&record["status"], &record["error"]),
+        (&504.into(), &"INTEGRATION_TIMEOUT".into()),
+        "{record}"
+    );
+    assert!(record["cause"].as_str().unwrap().contains("has not taken"), "{record}");
 }

@@ -146,6 +146,9 @@ pub struct Limits {
     pub idle_timeout: Timeout,
     /// The longest pause while a client sends a body or takes a response. Default `"30s"`.
     pub body_timeout: Timeout,
+    /// Bytes a second that a client sends of a body at least, over all the time in which the gateway waits for it, but for a
+    /// first minute (408 below). `"0B"`: as slowly as it likes. Default `"240B"`.
+    pub body_rate: ByteSize,
 }
 
 impl Default for Limits {
@@ -161,6 +164,7 @@ impl Default for Limits {
             header_timeout: Timeout::seconds(10),
             idle_timeout: Timeout::seconds(75),
             body_timeout: Timeout::seconds(30),
+            body_rate: ByteSize(240),
         }
     }
 }

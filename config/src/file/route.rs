@@ -43,7 +43,8 @@ pub struct Route {
     /// What answers. Required.
     #[schemars(required)]
     pub integration: Option<Located<Integration>>,
-    /// From the end of the request's header section to the end of the response's (504). Default `"29s"`.
+    /// From the end of the request's header section to the end of the response's (504). The time in which the gateway waits for
+    /// the client's body is not part of it. Default `"29s"`.
     pub timeout: Timeout,
     /// Largest request body (413 above). Default: the listener's limit.
     pub body: Option<ByteSize>,

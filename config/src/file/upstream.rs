@@ -21,8 +21,8 @@ pub struct Upstream {
     pub targets: Option<Located<Vec<Located<Target>>>>,
     /// TCP connect and TLS handshake. Default `"5s"`.
     pub connect_timeout: Timeout,
-    /// From asking to the response's header section, for requests without a body (504). One with a body has the route's
-    /// `timeout`: how long it takes is the client's business. Default `"29s"`.
+    /// From the end of the request to the response's header section (504 after). While a body is sent: how long the upstream
+    /// may let a piece of it wait. Default `"29s"`.
     pub response_timeout: Timeout,
     /// The longest pause of a response's body (the response is cut). Default `"30s"`.
     pub body_timeout: Timeout,

@@ -188,6 +188,7 @@ fn limits_of(limits: &Limits) -> ListenerLimits {
         header_timeout,
         idle_timeout,
         body_timeout,
+        body_rate,
     } = *limits;
     ListenerLimits {
         connections: connections.as_usize(),
@@ -200,5 +201,6 @@ fn limits_of(limits: &Limits) -> ListenerLimits {
         header_timeout: header_timeout.0,
         idle_timeout: idle_timeout.0,
         body_timeout: body_timeout.0,
+        body_rate,
     }
 }

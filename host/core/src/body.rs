@@ -72,6 +72,11 @@ impl Body {
         self.is_end_stream()
     }
 
+    /// Whether bytes have to be waited for.
+    pub fn is_stream(&self) -> bool {
+        matches!(self.0, Kind::Stream(_))
+    }
+
     /// All bytes at once, up to a limit in bytes; trailers are dropped.
     ///
     /// # Errors

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
+use bytes::Bytes;
+
+use crate::body::CollectError;
 use crate::{AccessRecord, Attributes, Body, Client, Counted, Parameters, Value};
 
 /// What goes back to the client.
@@ -88,7 +91,8 @@ pub struct Exchange {
     /// The time as the clock was last looked at, which costs: what needs no more than that takes it from here, and
     /// who looks leaves it here.
     pub now: Instant,
-    /// When the exchange must be over.
+    /// When the exchange must be over. Moved on by the time in which the gateway waits for the client's body, which has
+    /// limits of its own.
     pub deadline: Instant,
     /// Who sent it.
     pub client: Client,
@@ -121,6 +125,21 @@ impl Exchange {
         self.attributes.set("auth.principal", Value::Text(principal.to_owned()));
         self.attributes
             .set("auth.authorizer", Value::Text(authorizer.to_owned()));
+    }
+
+    /// Takes all of the request's body, of at most `limit` bytes. The exchange's time stands still meanwhile.
+    ///
+    /// # Errors
+    /// As [`Body::collect`].
+    pub async fn collect_body(&mut self, limit: u64) -> Result<Bytes, CollectError> {
+        let body = self.body.take();
+        if !body.is_stream() {
+            return body.collect(limit).await;
+        }
+        let began = Instant::now();
+        let collected = body.collect(limit).await;
+        self.deadline += began.elapsed();
+        collected
     }
 
     /// Looks at the clock: the time, and how long ago it was looked at before.

@@ -20,6 +20,7 @@ pub mod record;
 pub mod stage;
 pub mod state;
 pub mod step;
+pub mod upload;
 pub mod wildcard;
 pub mod worker;
 
@@ -39,4 +40,5 @@ pub use state::{
     TokenBucket,
 };
 pub use step::Step;
+pub use upload::Upload;
 pub use worker::PerWorker;

@@ -1,14 +1,13 @@
 //! What became of an exchange: exactly one record each, written when it is dropped, whichever way it ended.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version};
 
 use crate::exchange::{ExchangeId, RouteName};
-use crate::{Client, Explanation, Lease, Problem, ProblemKind};
+use crate::{Client, Explanation, Lease, Problem, ProblemKind, Upload};
 
 /// The cause of an exchange that the end of the process has ended.
 const CUT_OFF: &str = "the gateway stopped before the exchange was over";
@@ -137,8 +136,8 @@ pub struct Fields {
     pub upstream: Option<Arc<str>>,
     /// From asking the upstream to its header section.
     pub upstream_time: Option<Duration>,
-    /// Body bytes from the client, counted as they come; none without a body.
-    pub request_bytes: Option<Arc<AtomicU64>>,
+    /// The request's body as it comes from the client; none without a body.
+    pub upload: Option<Arc<Upload>>,
     /// Body bytes to the client.
     pub response_bytes: u64,
     /// Places of limits that it holds until it is over.
@@ -182,7 +181,7 @@ impl AccessRecord {
             limit_remaining: None,
             upstream: None,
             upstream_time: None,
-            request_bytes: None,
+            upload: None,
             response_bytes: 0,
             leases: Vec::new(),
             explanation: None,

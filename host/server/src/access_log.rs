@@ -149,10 +149,7 @@ impl<'r> From<&'r AccessRecord> for LogLine<'r> {
             upstream: record.upstream.as_deref(),
             upstream_ms: record.upstream_time.map(milliseconds),
             duration_ms: milliseconds(record.elapsed()),
-            request_bytes: record
-                .request_bytes
-                .as_ref()
-                .map_or(0, |bytes| bytes.load(std::sync::atomic::Ordering::Relaxed)),
+            request_bytes: record.upload.as_ref().map_or(0, |upload| upload.bytes()),
             response_bytes: record.response_bytes,
         }
     }

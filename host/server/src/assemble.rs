@@ -30,6 +30,7 @@ use crate::router::{Router, RouterError};
 use crate::secret::SecretError;
 use crate::shedding::Shedders;
 use crate::state::snapshot::Snapshots;
+use crate::streams::Pace;
 use crate::telemetry::{Metrics, Telemetry};
 use crate::token::issuers::{Issuers, KeysError};
 use crate::trial::proof::Proofs;
@@ -281,7 +282,7 @@ fn service(
             via: foundation.via.clone(),
         },
         body_bytes: listener.limits.body_bytes.0,
-        body_timeout: listener.limits.body_timeout,
+        pace: Pace::new(listener.limits.body_timeout, listener.limits.body_rate.0),
         trusted_proxies: listener.trusted_proxies.clone(),
     })
 }

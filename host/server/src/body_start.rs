@@ -4,9 +4,10 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use gatewright_core::{Body, BodyError, Exchange, Problem, ProblemKind};
+use gatewright_core::{Body, BodyError, Exchange, Problem};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
@@ -19,19 +20,17 @@ pub struct Start {
     pub complete: bool,
 }
 
-/// Waits for the start of a request's body, within the exchange's time. More than `limit` bytes may be read, and are kept,
-/// when a chunk goes beyond it, but no chunk more.
+/// Waits for the start of a request's body. The exchange's time stands still meanwhile: how long a client may take to send
+/// is for its listener to say. More than `limit` bytes may be read, and are kept, when a chunk goes beyond it, but no chunk
+/// more.
 ///
 /// # Errors
-/// The body's own, and 408 when it takes too long.
+/// The body's own, 408 of a client that is too slow among them.
 pub async fn of_request(exchange: &mut Exchange, limit: u64) -> Result<Start, Problem> {
-    let deadline = exchange.deadline.into();
-    match tokio::time::timeout_at(deadline, read(&mut exchange.body, limit)).await {
-        Ok(read) => read.map_err(|error| error.0),
-        Err(_) => Err(Problem::new(ProblemKind::RequestTimeout)
-            .with_cause("the body did not come within the route's `timeout`")
-            .closing()),
-    }
+    let began = Instant::now();
+    let start = read(&mut exchange.body, limit).await;
+    exchange.deadline += began.elapsed();
+    start.map_err(|error| error.0)
 }
 
 /// Reads the start of a body.

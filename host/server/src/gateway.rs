@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use gatewright_core::{
     AccessRecord, Attributes, Body, Counted, Exchange, ExchangeId, Parameters, Problem, ProblemKind, RateLimit,
-    Recorder, Request, Response, RouteName,
+    Recorder, Request, Response, RouteName, Upload,
 };
 use http::Method;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -24,7 +24,7 @@ use crate::listener::framing::Violation;
 use crate::listener::guard::InFlight;
 use crate::router::{PreflightMatch, RouteMatch, RouteRequest, Router};
 use crate::stages::cors::{Cors, asked_about};
-use crate::streams::{IncomingBody, Sender};
+use crate::streams::{IncomingBody, Pace, Sender};
 
 /// What goes back to hyper.
 pub type Answer = http::Response<AnswerBody>;
@@ -53,8 +53,8 @@ pub struct Service {
     pub bounds: Bounds,
     /// Bytes of a request body, where the route does not say.
     pub body_bytes: u64,
-    /// Pauses of a request body.
-    pub body_timeout: Duration,
+    /// How slowly a request body may come.
+    pub pace: Pace,
     /// Proxies that are believed.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -166,7 +166,7 @@ impl Gateway {
         exchange.record.route = Some(Arc::clone(&route.name));
         exchange.record.record_to(Arc::clone(&route.recorder));
         let limit = route.body_bytes.unwrap_or(service.body_bytes);
-        exchange.body = take_body(body, limit, service.body_timeout, &mut exchange.record)
+        exchange.body = take_body(body, limit, service.pace, &mut exchange.record)
             .map_err(|problem| Refusal::of(problem, Some(route)))?;
         Ok(route)
     }
@@ -255,21 +255,20 @@ fn not_allowed(allow: String) -> Problem {
 }
 
 /// The body as stages see it. One that says itself that it is too large is refused before a byte of it is asked for.
-fn take_body(body: Incoming, limit: u64, patience: Duration, record: &mut AccessRecord) -> Result<Body, Problem> {
+fn take_body(body: Incoming, limit: u64, pace: Pace, record: &mut AccessRecord) -> Result<Body, Problem> {
     if body.is_end_stream() {
         return Ok(Body::empty());
     }
     if body.size_hint().lower() > limit {
         return Err(Problem::new(ProblemKind::RequestTooLarge).closing());
     }
-    let counter = Arc::new(AtomicU64::new(0));
-    record.request_bytes = Some(Arc::clone(&counter));
+    let upload = Arc::new(Upload::new(record.started));
+    record.upload = Some(Arc::clone(&upload));
     Ok(Body::stream(IncomingBody::new(
         body,
-        Sender::Client,
+        Sender::Client(upload),
         limit,
-        patience,
-        Some(counter),
+        pace,
     )))
 }
 

@@ -396,9 +396,8 @@ impl RouteNumbers {
         if let (Some(seconds), Some(time)) = (&self.upstream_seconds, record.upstream_time) {
             seconds.observe(time.as_secs_f64());
         }
-        if let Some(bytes) = &record.request_bytes {
-            self.request_bytes
-                .inc_by(bytes.load(Ordering::Relaxed));
+        if let Some(upload) = &record.upload {
+            self.request_bytes.inc_by(upload.bytes());
         }
         self.response_bytes.inc_by(record.response_bytes);
         if let Some(problem) = record.problem {

@@ -29,9 +29,7 @@ impl PluginIntegration {
         let plugin = self.runtime.plugin();
         let name = &plugin.caller().name;
         let body = exchange
-            .body
-            .take()
-            .collect(self.body_bytes)
+            .collect_body(self.body_bytes)
             .await
             .map_err(|error| match error {
                 CollectError::TooLarge => Problem::new(ProblemKind::RequestTooLarge).with_cause(format!(

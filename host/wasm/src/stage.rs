@@ -195,11 +195,15 @@ impl PluginStage {
         if !self.runtime.plugin().needs().request_body {
             return Ok(None);
         }
-        let body = collect(&mut exchange.body, self.plan.body_bytes).await;
-        body.map(Some).map_err(|error| match error {
-            CollectError::TooLarge => Problem::new(ProblemKind::RequestTooLarge).with_cause(self.too_large()),
-            CollectError::Body(error) => error.0,
-        })
+        let body = exchange
+            .collect_body(self.plan.body_bytes)
+            .await
+            .map_err(|error| match error {
+                CollectError::TooLarge => Problem::new(ProblemKind::RequestTooLarge).with_cause(self.too_large()),
+                CollectError::Body(error) => error.0,
+            })?;
+        exchange.body = Body::full(body.clone());
+        Ok(Some(body))
     }
 
     fn too_large(&self) -> String {

@@ -11,6 +11,7 @@ use gatewright::gateway::{Gateway, Route, Service};
 use gatewright::listener::{Settings, connection, guard::Watch, socket::Socket};
 use gatewright::live::Live;
 use gatewright::router::Router;
+use gatewright::streams::Pace;
 use gatewright::via;
 use gatewright_core::{AccessRecord, Body, ClientAddress, Exchange, Integration, Problem, Recorder, Response, Step};
 use gatewright_tests::{H2Client, RawClient, empty, runtime};
@@ -58,7 +59,7 @@ fn serve() -> (SocketAddr, Arc<Records>) {
             via: via::own(),
         },
         body_bytes: 1024,
-        body_timeout: std::time::Duration::from_secs(5),
+        pace: Pace::new(std::time::Duration::from_secs(5), 0),
         trusted_proxies: Vec::new(),
     };
     let route = Route {
@@ -67,7 +68,7 @@ fn serve() -> (SocketAddr, Arc<Records>) {
         timeout: std::time::Duration::from_secs(5),
         body_bytes: None,
         recorder: Arc::clone(&records) as Arc<dyn Recorder>,
-        answers_preflight: false,
+        cors: None,
     };
     let live = Live::new(Gateway {
         listeners: vec![("public".into(), service)],

@@ -17,9 +17,9 @@ use hyper::body::{Body as _, Incoming};
 
 use crate::fields;
 use crate::integrations::template::{render, render_path};
-use crate::streams::{IncomingBody, Sender};
+use crate::streams::{IncomingBody, Pace, Sender};
 use crate::upstream::health::Outcome;
-use crate::upstream::pool::Lease;
+use crate::upstream::pool::{Lease, Time};
 use crate::upstream::target::Target;
 use crate::upstream::{Failure, Upstream, causes, connect_any};
 
@@ -62,9 +62,12 @@ impl Http {
 
     async fn ask(&self, exchange: &mut Exchange) -> Result<Response, Problem> {
         let asked = exchange.now;
-        let deadline = self.deadline(exchange);
+        let left = exchange.deadline.saturating_duration_since(asked);
+        let time = left.min(self.upstream.config.response_timeout);
+        let deadline = asked + time;
         let mut body = exchange.body.take();
         let is_whole = body.is_empty();
+        let upload = exchange.record.upload.clone().filter(|_| body.is_stream());
         let replayable = is_whole && exchange.request.method.is_safe();
         let budget = &self.upstream.budget;
         budget.earn();
@@ -74,9 +77,18 @@ impl Http {
             exchange.record.upstream = Some(Arc::clone(&target.name));
             let request = self.request(exchange, target, body)?;
             let sent = target.time_of_sending(asked);
-            match lease.send(request, deadline).await {
+            let within = match &upload {
+                Some(upload) if !upload.has_ended() => Time::After(Arc::clone(upload), time),
+                _ => Time::Until(deadline),
+            };
+            match lease.send(request, within).await {
                 Ok(response) => {
                     let (answered, _) = exchange.look_at_clock();
+                    if let Some(upload) = &upload {
+                        // The time of the client's body was not the exchange's.
+                        let turn = upload.passed_on_at().unwrap_or(answered);
+                        exchange.deadline = exchange.deadline.max(turn + left);
+                    }
                     let took = answered.saturating_duration_since(asked);
                     exchange.record.upstream_time = Some(took);
                     let status = response.status();
@@ -104,28 +116,24 @@ impl Http {
                 Err(Failure::Late) => {
                     // Where others have used most of the time up it is not to blame.
                     let now = Instant::now();
-                    let own = now.saturating_duration_since(sent);
-                    if is_whole && own * 2 >= now.saturating_duration_since(asked) {
+                    let since = |began: Instant| {
+                        let turn = upload.as_ref().and_then(|upload| upload.passed_on_at());
+                        now.saturating_duration_since(turn.map_or(began, |turn| turn.max(began)))
+                    };
+                    if since(sent) * 2 >= since(asked) {
                         target.saw(Outcome::Nothing, now);
                     }
-                    return Err(Problem::new(ProblemKind::IntegrationTimeout).with_cause("no response in time"));
+                    let cause = match upload.is_none_or(|upload| upload.has_ended()) {
+                        true => "no response in time",
+                        false => "the upstream has not taken the request's body in time",
+                    };
+                    return Err(Problem::new(ProblemKind::IntegrationTimeout).with_cause(cause));
                 }
             }
             // One kept connection was closed; the others probably are too.
             fresh_only = true;
         }
         Err(Problem::new(ProblemKind::UpstreamUnavailable).with_cause("the upstream closes every connection"))
-    }
-
-    /// When there must be a response. How long a body takes is the client's business, within the route's time.
-    fn deadline(&self, exchange: &Exchange) -> Instant {
-        if exchange.body.is_empty() {
-            exchange
-                .deadline
-                .min(exchange.now + self.upstream.config.response_timeout)
-        } else {
-            exchange.deadline
-        }
     }
 
     fn request(&self, exchange: &Exchange, target: &Target, body: Body) -> Result<http::Request<Body>, Problem> {
@@ -196,13 +204,12 @@ impl Http {
             lease.give_back(now);
             Body::empty()
         } else {
-            let patience = self.upstream.config.body_timeout;
+            let pace = Pace::new(self.upstream.config.body_timeout, 0);
             Body::stream(IncomingBody::new(
                 incoming,
                 Sender::Upstream(Some((lease, now))),
                 u64::MAX,
-                patience,
-                None,
+                pace,
             ))
         };
         Response::from_parts(parts, body)

@@ -53,8 +53,8 @@ impl Guards {
         method: MethodRank,
     ) -> impl Iterator<Item = Candidate<'a>> {
         let guarded = self.guarded.iter().filter(|(conditions, _)| conditions.hold(request));
-        let guarded = guarded
-            .map(|(conditions, templates)| (templates, conditions.len(), conditions.are_certain(request)));
+        let guarded =
+            guarded.map(|(conditions, templates)| (templates, conditions.len(), conditions.are_certain(request)));
         let trees = iter::once((&self.open, 0, true)).chain(guarded);
         trees.filter_map(move |(templates, predicates, certain)| {
             let hit = templates.find(request.path, true)?;
@@ -69,7 +69,10 @@ impl Guards {
 
     /// The most specific route for `path` of each set of conditions, whether they hold or not.
     pub(super) fn of_path<'a>(&'a self, path: &'a str, method: MethodRank) -> impl Iterator<Item = Candidate<'a>> {
-        let guarded = self.guarded.iter().map(|(conditions, templates)| (templates, conditions.len()));
+        let guarded = self
+            .guarded
+            .iter()
+            .map(|(conditions, templates)| (templates, conditions.len()));
         let trees = iter::once((&self.open, 0)).chain(guarded);
         trees.filter_map(move |(templates, predicates)| {
             let hit = templates.find(path, true)?;

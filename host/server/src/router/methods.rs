@@ -73,7 +73,9 @@ impl HostRoutes {
 
     /// All that may serve `request`, the most specific first.
     pub(super) fn candidates<'a>(&'a self, request: &RouteRequest<'a>) -> Vec<Candidate<'a>> {
-        let by_get = (request.method == Method::HEAD).then(|| self.named(&Method::GET)).flatten();
+        let by_get = (request.method == Method::HEAD)
+            .then(|| self.named(&Method::GET))
+            .flatten();
         let guards = [
             (self.named(request.method), MethodRank::Named),
             (Some(&self.any), MethodRank::Any),
@@ -93,9 +95,11 @@ impl HostRoutes {
         let guards = named.chain([(&self.any, MethodRank::Any)]);
         let mut candidates: Vec<_> = guards.flat_map(|(guards, rank)| guards.of_path(path, rank)).collect();
         candidates.sort_by(|a, b| a.rank().cmp(&b.rank()));
-        let alike = candidates
-            .iter()
-            .take_while(|candidate| candidates.first().is_some_and(|first| first.is_as_specific_as(candidate)));
+        let alike = candidates.iter().take_while(|candidate| {
+            candidates
+                .first()
+                .is_some_and(|first| first.is_as_specific_as(candidate))
+        });
         alike.map(Candidate::route).collect()
     }
 

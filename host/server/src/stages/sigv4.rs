@@ -100,7 +100,7 @@ impl SigV4 {
     }
 
     async fn check_with_body(&self, exchange: &mut Exchange, now: SystemTime) -> Result<Flow, Problem> {
-        let body = exchange.body.take().collect(self.body_bytes).await;
+        let body = exchange.collect_body(self.body_bytes).await;
         let body = body.map_err(|error| match error {
             CollectError::TooLarge => Problem::new(ProblemKind::RequestTooLarge)
                 .with_cause("stage `sigv4`: the body is larger than what it compares with a signature; see its `body`"),

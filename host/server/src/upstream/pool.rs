@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use gatewright_core::{Body, PerWorker};
+use gatewright_core::{Body, PerWorker, Upload};
 use http_body::Frame;
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::TrySendError;
@@ -25,6 +25,32 @@ pub struct Pool {
 struct Idle {
     connection: Box<Connected>,
     since: Instant,
+}
+
+/// How long an upstream may take until its response begins.
+#[derive(Clone, Debug)]
+pub enum Time {
+    /// Until then.
+    Until(Instant),
+    /// So long after the end of the body that it is sent, and after every piece of it that it takes. While the client is
+    /// waited for it is not the upstream's turn.
+    After(Arc<Upload>, Duration),
+}
+
+impl Time {
+    /// When it ends, as far as is known now: never later than it will turn out to.
+    fn ends(&self) -> Instant {
+        match self {
+            Self::Until(deadline) => *deadline,
+            Self::After(upload, time) => upload.passed_on_at().unwrap_or_else(Instant::now) + *time,
+        }
+    }
+}
+
+impl From<Instant> for Time {
+    fn from(deadline: Instant) -> Self {
+        Self::Until(deadline)
+    }
 }
 
 /// A connection in use. Goes back to its pool when [`Lease::give_back`] is called, and is closed when dropped before.
@@ -90,19 +116,19 @@ impl Pool {
 }
 
 impl Lease {
-    /// Sends a request, whose response must begin by the `deadline`.
+    /// Sends a request, whose response must begin in `time`.
     ///
     /// # Errors
     /// When there is no response. The connection is of no use any more.
     pub fn send(
         &mut self,
         request: http::Request<Body>,
-        deadline: Instant,
+        time: impl Into<Time>,
     ) -> impl Future<Output = Result<http::Response<Incoming>, Failure>> + Send {
         let Connected {
             sender, sent, alarm, ..
         } = &mut *self.connection;
-        let reused = self.reused;
+        let (reused, time) = (self.reused, time.into());
         sent.count(request.method());
         // Not within the future, which would have to hold the request.
         let sending = sender.try_send_request(request);
@@ -110,7 +136,7 @@ impl Lease {
             let mut sending = pin!(sending);
             poll_fn(|context| match sending.as_mut().poll(context) {
                 Poll::Ready(sent) => Poll::Ready(sent.map_err(|error| failure(error, reused))),
-                Poll::Pending => alarm.poll(deadline.into(), context).map(|()| Err(Failure::Late)),
+                Poll::Pending => alarm.poll(time.ends().into(), context).map(|()| Err(Failure::Late)),
             })
             .await
         }
