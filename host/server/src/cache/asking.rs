@@ -13,6 +13,7 @@ use super::directives::Directives;
 use super::filling::{Fetch, Fill};
 use super::freshness::{self, Came};
 use super::refresh::Refresh;
+use super::store::There;
 use super::stored::{Head, Stored};
 use super::{Cache, is_error};
 use crate::telemetry::Revalidated;
@@ -23,11 +24,13 @@ impl Cache {
         &self,
         exchange: &mut Exchange,
         fetch: Fetch,
-        known: Option<Arc<Stored>>,
+        there: There,
         asks: &Asks,
         refresh: Refresh,
     ) -> Response {
         let asked = exchange.request.headers.clone();
+        // A `HEAD` brings nothing that could be kept, and asks about nothing.
+        let known = there.this().filter(|_| asks.method == Asked::Get).cloned();
         // What the configuration says the client may have fetched anew is not asked about, but fetched.
         let anew = refresh.is_asked() && matches!(self.config.freshness, CacheFreshness::Ttl(_));
         let validates = match &known {
@@ -37,10 +40,13 @@ impl Cache {
         let sent = exchange.now;
         let mut response = self.inner.serve(exchange).await;
         let (now, _) = exchange.look_at_clock();
-        let why = match &known {
-            _ if refresh.is_asked() => "request",
-            Some(_) => "stale",
-            None => "uri-miss",
+        if validates {
+            // Stages before the cache see what the client asked, and not what was asked about.
+            exchange.request.headers.clone_from(&asked);
+        }
+        let why = match refresh.is_asked() {
+            true => "request",
+            false => there.why(),
         };
         let status = response.status();
         if let Some(stored) = &known {

@@ -1,8 +1,10 @@
-//! `Cache-Control` (RFC 9111, section 5.2), of requests and of responses.
+//! `Cache-Control` (RFC 9111, section 5.2), of requests and of responses, and the fields of responses that say the same to
+//! caches as this one alone (RFC 9213).
 
 use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderName};
+use sfv::{BareItem, Dictionary, ListEntry, Parser};
 
 /// A time longer than any that makes a difference (section 1.2.2).
 pub(super) const LONGEST: Duration = Duration::from_secs(1 << 31);
@@ -49,25 +51,46 @@ pub(super) struct Directives {
 }
 
 impl Directives {
-    /// Those of a response: of `CDN-Cache-Control` (RFC 9213) or `Surrogate-Control`, where there is one.
+    /// Those of a response: of `CDN-Cache-Control` or else `Surrogate-Control`, if it is a structured field and says something,
+    /// and of nothing else then; what is no such field counts for nothing (RFC 9213, section 2.2).
     pub(super) fn of_response(headers: &HeaderMap) -> Self {
-        match TARGETED.into_iter().find(|name| headers.contains_key(name)) {
-            Some(name) => Self {
-                targeted: true,
-                ..Self::in_field(headers, &name)
-            },
-            None => Self::of(headers),
+        let mut targeted = TARGETED.into_iter().filter_map(|name| dictionary(headers, &name));
+        targeted
+            .next()
+            .map_or_else(|| Self::of(headers), |said| Self::targeted(&said))
+    }
+
+    /// Those that a structured field has. What forbids something does so whatever stands behind it, unless that is "no"; a
+    /// time that is none is stale at once.
+    fn targeted(said: &Dictionary) -> Self {
+        let mut directives = Self {
+            targeted: true,
+            ..Self::default()
+        };
+        for (name, value) in said {
+            let name = name.as_str();
+            let names_fields = matches!(name, "no-cache" | "private");
+            let value = match value {
+                ListEntry::Item(item) => Some(&item.bare_item),
+                ListEntry::InnerList(_) => None,
+            };
+            let argument = match value {
+                Some(BareItem::Boolean(false)) => continue,
+                Some(BareItem::Boolean(true)) => String::new(),
+                Some(BareItem::Integer(seconds)) if !names_fields => format!("={seconds}"),
+                Some(BareItem::String(fields)) if names_fields => format!("=\"{}\"", fields.as_str()),
+                // Neither a time nor the name of a field.
+                _ => "=?".to_owned(),
+            };
+            directives.take(format!("{name}{argument}").as_bytes());
         }
+        directives
     }
 
     /// Those of a message in `Cache-Control`.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        Self::in_field(headers, &header::CACHE_CONTROL)
-    }
-
-    fn in_field(headers: &HeaderMap, name: &HeaderName) -> Self {
         let mut directives = Self::default();
-        for value in headers.get_all(name) {
+        for value in headers.get_all(header::CACHE_CONTROL) {
             for directive in split(value.as_bytes()) {
                 directives.take(directive);
             }
@@ -105,6 +128,15 @@ impl Directives {
             _ => {}
         }
     }
+}
+
+/// A field as a dictionary; none where it is none, or empty. Its lines are one value (RFC 9651, section 4.2).
+fn dictionary(headers: &HeaderMap, name: &HeaderName) -> Option<Dictionary> {
+    let mut lines = headers.get_all(name).iter().peekable();
+    lines.peek()?;
+    let lines: Vec<_> = lines.map(|line| line.as_bytes()).collect();
+    let said: Dictionary = Parser::new(&lines.join(&b","[..])).parse().ok()?;
+    (!said.is_empty()).then_some(said)
 }
 
 /// Who says two times that differ means neither: the careful answer is the shorter one (section 4.2.1).
@@ -215,6 +247,72 @@ mod tests {
         headers.insert("cdn-cache-control", HeaderValue::from_static("no-store"));
         let said = Directives::of_response(&headers);
         assert_eq!((said.no_store, said.max_age), (true, None));
+    }
+
+    fn targeted(lines: &[&'static str]) -> Directives {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, private"));
+        for line in lines {
+            headers.append("cdn-cache-control", HeaderValue::from_static(line));
+        }
+        Directives::of_response(&headers)
+    }
+
+    #[test]
+    fn a_field_for_caches_as_this_one_that_is_no_structured_field_counts_for_nothing() {
+        for line in [
+            "",
+            " ",
+            "max-age=60,",
+            "max-age=60,,no-cache",
+            "max-age = 60",
+            "max-age=60 no-cache",
+            "Max-Age=60",
+            "max-age=60;",
+            "max-age='60'",
+            "max-age=\"60",
+            "max-age=6e1",
+            "max-age=99999999999999999999",
+            "&",
+        ] {
+            let said = targeted(&[line]);
+            assert!(said.no_store && said.private && !said.targeted, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn the_directives_of_a_structured_field_are_its_members() {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        let said = targeted(&["max-age=60;ext=1, must-revalidate", "stale-if-error=5, other=(a b)"]);
+        assert_eq!((said.max_age, said.stale_if_error), (seconds(60), seconds(5)));
+        assert!(said.targeted && said.must_revalidate && !said.no_store && !said.private);
+        // The last of two counts, and "no" is no.
+        assert_eq!(targeted(&["max-age=60, max-age=5"]).max_age, seconds(5));
+        assert_eq!(targeted(&["max-age=5, max-age=60"]).max_age, seconds(60));
+        assert!(!targeted(&["max-age=5, no-store=?0"]).no_store);
+        // What forbids is heard in every form, and a time that is none is stale at once.
+        for line in [
+            "no-store",
+            "no-store=?1",
+            "no-store=1",
+            "no-store=a",
+            "no-store=(a)",
+            "max-age=5, no-store=\"\"",
+        ] {
+            assert!(targeted(&[line]).no_store, "{line}");
+        }
+        for line in [
+            "max-age=-1",
+            "max-age=1.5",
+            "max-age=a",
+            "max-age",
+            "max-age=(1)",
+            "max-age=@60",
+            "max-age=\"60\"",
+        ] {
+            assert_eq!(targeted(&[line]).max_age, seconds(0), "{line}");
+        }
+        assert_eq!(targeted(&["private=\"set-cookie\", max-age=1"]).fields, ["set-cookie"]);
     }
 
     #[test]

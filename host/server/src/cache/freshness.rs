@@ -65,14 +65,7 @@ pub(super) fn times(config: &CacheConfig, asked: Asked, came: Came<'_>) -> Optio
     match config.freshness {
         CacheFreshness::Ttl(ttl) => {
             let usable = ttl > Duration::ZERO && came.status.is_success();
-            usable.then(|| {
-                windows(
-                    config,
-                    &Directives::default(),
-                    age.unwrap_or_default(),
-                    age.unwrap_or_default() + ttl,
-                )
-            })
+            usable.then(|| windows(config, &Directives::default(), age, age + ttl))
         }
         CacheFreshness::Http { heuristic } => {
             let shared = said.public || said.must_revalidate || said.s_maxage.is_some();
@@ -84,12 +77,7 @@ pub(super) fn times(config: &CacheConfig, asked: Asked, came: Came<'_>) -> Optio
                 may.then(|| guess(came)).flatten()
             };
             let fresh = explicit(came).or_else(guess);
-            let fresh = if said.no_cache { Some(Duration::ZERO) } else { fresh };
-            // Who says how old it is in a way that makes no sense may mean that it is very old.
-            let (age, fresh) = (
-                age.unwrap_or_default(),
-                fresh.filter(|_| age.is_some()).or(fresh.map(|_| Duration::ZERO))?,
-            );
+            let fresh = if said.no_cache { Duration::ZERO } else { fresh? };
             let times = windows(config, said, age, fresh);
             // An error is kept as long as it says, and not to be asked about.
             let lasts = times.while_revalidating > Duration::ZERO
@@ -142,21 +130,18 @@ fn guess(came: Came<'_>) -> Option<Duration> {
     Some((since / 10).min(LONGEST_GUESS))
 }
 
-/// How old a response was when it came (section 4.2.3); none when `Age` makes no sense.
-fn age(came: Came<'_>) -> Option<Duration> {
-    let mut said = came.headers.get_all(header::AGE).iter();
-    let age = match (said.next(), said.next()) {
-        (None, _) => Duration::ZERO,
-        (Some(age), None) => {
-            let digits = age.as_bytes();
-            let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-            let number = age.to_str().ok().filter(|_| is_number)?.parse();
-            Duration::from_secs(number.unwrap_or(u64::MAX)).min(LONGEST)
-        }
-        (Some(_), Some(_)) => return None,
-    };
+/// How old a response was when it came (section 4.2.3). Of an `Age` with several values the first counts, and one that is no
+/// number of seconds counts for nothing (section 5.1).
+fn age(came: Came<'_>) -> Duration {
+    let first = came.headers.get(header::AGE);
+    let first = first.and_then(|value| value.as_bytes().split(|byte| *byte == b',').next());
+    let said = first.map(<[u8]>::trim_ascii).and_then(|digits| {
+        let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+        let number = std::str::from_utf8(digits).ok().filter(|_| is_number)?;
+        Some(Duration::from_secs(number.parse().unwrap_or(u64::MAX)).min(LONGEST))
+    });
     let apparent = came.now.duration_since(date(came)).unwrap_or_default();
-    Some(apparent.max(age + came.took).min(LONGEST))
+    apparent.max(said.unwrap_or_default() + came.took).min(LONGEST)
 }
 
 /// When the response was made; as it came, where it does not say.

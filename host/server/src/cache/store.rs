@@ -69,13 +69,43 @@ pub(super) enum Entered {
     /// Another request is fetching it.
     Wait(Arc<Flight>),
     /// It has to be fetched; what is there may be asked about.
-    Fetch(Arc<Flight>, Option<Arc<Stored>>),
+    Fetch(Arc<Flight>, There),
+}
+
+/// What is there for a request that has to be passed on.
+#[derive(Clone, Debug)]
+pub(super) enum There {
+    /// Nothing.
+    Nothing,
+    /// Responses to the same question with other header fields, as far as `Vary` says.
+    Others,
+    /// This one, which may not be used as it is.
+    This(Arc<Stored>),
 }
 
 /// Bytes that a response takes while it comes.
 pub(super) struct Reservation {
     store: Arc<Store>,
     bytes: u64,
+}
+
+impl There {
+    /// The one that is for the request.
+    pub(super) fn this(&self) -> Option<&Arc<Stored>> {
+        match self {
+            Self::This(stored) => Some(stored),
+            Self::Nothing | Self::Others => None,
+        }
+    }
+
+    /// Why the request is passed on, in the words of RFC 9211.
+    pub(super) fn why(&self) -> &'static str {
+        match self {
+            Self::Nothing => "uri-miss",
+            Self::Others => "vary-miss",
+            Self::This(_) => "stale",
+        }
+    }
 }
 
 impl Store {
@@ -132,7 +162,14 @@ impl Store {
         let entry = shard.find_mut(&key.bytes, key.hash);
         let alone = entry.as_ref().and_then(|entry| entry.alone);
         let alone = alone.filter(|alone| now < alone.until);
-        let known = entry.and_then(|entry| entry.select(asked));
+        let mut there = There::Nothing;
+        if let Some(entry) = entry {
+            there = entry.select(asked).map_or(There::Others, There::This);
+            if entry.variants.is_empty() {
+                there = There::Nothing;
+            }
+        }
+        let known = there.this().cloned();
         let failed = alone.is_some_and(|alone| alone.failed);
         if let Some(stored) = known.as_ref().filter(|stored| usable(stored)) {
             return Entered::Usable(Arc::clone(stored));
@@ -156,7 +193,7 @@ impl Store {
             flight.is_waited_for();
             return Entered::Wait(Arc::clone(flight));
         }
-        Entered::Fetch(shard.fly(key, leads(known.as_deref())), known)
+        Entered::Fetch(shard.fly(key, leads(known.as_deref())), there)
     }
 
     /// Keeps what a fetch has brought, if it still counts.

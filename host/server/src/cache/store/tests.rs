@@ -169,7 +169,7 @@ fn an_error_is_not_asked_for_again_at_once_where_something_serves() {
         };
         store.enter(&key, &entering)
     };
-    let Entered::Fetch(flight, Some(_)) = ask(false) else {
+    let Entered::Fetch(flight, There::This(_)) = ask(false) else {
         panic!("it is stale")
     };
     let alone = Alone {
