@@ -113,7 +113,8 @@ fn what_must_not_be_compressed_is_left_alone() {
     let head = ask(&gateway, "HEAD", "gzip", &[]);
     assert_eq!(
         (head.header("content-encoding"), head.header("vary")),
-        (None, Some("accept-encoding"))
+        (Some("gzip"), Some("accept-encoding")),
+        "as in answer to GET"
     );
     for status in ["status: 204", "status: 304"] {
         assert_eq!(
@@ -318,7 +319,10 @@ fn a_response_that_was_compressed_and_came_whole_is_answered_in_log_and_metrics(
     let origin = Origin::start(|request| async move {
         let body = match request.uri().path() {
             "/sized" => full(text()),
-            "/trailers" => with_trailers(text(), HeaderMap::from_iter([("x-sum".parse().unwrap(), "1".parse().unwrap())])),
+            "/trailers" => with_trailers(
+                text(),
+                HeaderMap::from_iter([("x-sum".parse().unwrap(), "1".parse().unwrap())]),
+            ),
             _ => {
                 let (sender, body) = channel();
                 let _ = sender.send(Ok(Bytes::from(text())));
@@ -372,4 +376,83 @@ fn a_response_that_was_compressed_and_came_whole_is_answered_in_log_and_metrics(
         gateway.metric("gatewright_requests_total{outcome=\"answered\"}"),
         f64::from(asked as u32)
     );
+}
+
+/// Answers with the tag `"v1"`, and 304 to whoever has it; what does not name it in `If-Match` as it is gets 412.
+fn tagged() -> Origin {
+    Origin::start(|request| async move {
+        let named = |name: &str| {
+            request
+                .headers()
+                .get(name)
+                .map(|value| value.to_str().unwrap().to_owned())
+        };
+        let has = named("if-none-match").is_some_and(|tags| tags.contains("\"v1\""));
+        let wrong = named("if-match").is_some_and(|tags| tags != "\"v1\"");
+        let response = Response::builder()
+            .header("etag", "\"v1\"")
+            .header("cache-control", "max-age=60");
+        match (has, wrong) {
+            (true, _) => response.status(304).body(empty()).unwrap(),
+            (_, true) => response.status(412).body(empty()).unwrap(),
+            _ => response
+                .header("content-type", "text/plain")
+                .body(full(text()))
+                .unwrap(),
+        }
+    })
+}
+
+#[test]
+fn an_answer_without_a_body_has_the_tag_that_it_would_have_with_one() {
+    let origin = tagged();
+    for chain in [
+        "{ use = \"compress\" }",
+        "{ use = \"compress\" }, { use = \"cache\" }",
+        "{ use = \"cache\" }, { use = \"compress\" }",
+        "{ use = \"body\", response = { template = \"x\", content_type = \"text/plain\" } }, { use = \"compress\" }",
+    ] {
+        let gateway = gateway(&origin, chain);
+        let ask = |method: &str, fields: &[(&str, &str)]| http(gateway.addr("public"), method, "/a", fields, b"");
+        let weak = Some("W/\"v1\"");
+        assert_eq!(
+            ask("GET", &[("accept-encoding", "gzip")]).header("etag"),
+            weak,
+            "{chain}"
+        );
+        assert_eq!(
+            ask("HEAD", &[("accept-encoding", "gzip")]).header("etag"),
+            weak,
+            "{chain}"
+        );
+        for _ in 0..2 {
+            let fields = [("accept-encoding", "gzip"), ("if-none-match", "W/\"v1\"")];
+            let unchanged = ask("GET", &fields);
+            assert_eq!((unchanged.status, unchanged.header("etag")), (304, weak), "{chain}");
+            assert!(unchanged.header_values("vary").contains(&"accept-encoding"), "{chain}");
+        }
+    }
+    // Who has it as it came has the strong tag.
+    let gateway = gateway(&origin, "{ use = \"compress\" }");
+    let plain = http(gateway.addr("public"), "GET", "/a", &[("if-none-match", "\"v1\"")], b"");
+    assert_eq!((plain.status, plain.header("etag")), (304, Some("\"v1\"")));
+    assert_eq!(plain.header_values("vary"), ["accept-encoding"]);
+}
+
+#[test]
+fn who_was_given_a_weak_tag_by_the_gateway_can_change_what_it_has() {
+    let origin = tagged();
+    for chain in [
+        "{ use = \"compress\" }",
+        "{ use = \"decompress\", response = true }",
+        "{ use = \"body\", response = { template = \"1\" } }",
+    ] {
+        let gateway = gateway(&origin, chain);
+        let put = |tag: &str| http(gateway.addr("public"), "PUT", "/a", &[("if-match", tag)], b"new").status;
+        assert_eq!(
+            (put("W/\"v1\""), put("\"v1\""), put("W/\"v0\"")),
+            (200, 200, 412),
+            "{chain}"
+        );
+    }
 }

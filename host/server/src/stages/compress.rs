@@ -6,6 +6,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 
 use super::decompress::changed;
+use super::entity_tags;
 use crate::codings::encoder::EncodedBody;
 use crate::codings::{Coded, Coding, coded};
 
@@ -24,6 +25,7 @@ impl Stage for Compress {
     }
 
     fn on_request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Problem>> {
+        entity_tags::restore(&mut exchange.request.headers);
         // What later stages leave of the field is for the upstream.
         if let Some(coding) = chosen(&exchange.request.headers, &self.offered) {
             exchange.attributes.set(CODING, Value::Text(coding.as_str().to_owned()));
@@ -36,17 +38,26 @@ impl Stage for Compress {
         exchange: &'a mut Exchange,
         response: &'a mut Response,
     ) -> Step<'a, Result<(), Problem>> {
-        if !self.would_compress(response) {
-            return Step::ready(Ok(()));
-        }
-        vary(response.headers_mut());
         let coding = match exchange.attributes.get(CODING).as_deref() {
             Some(Value::Text(name)) => Coding::named(name),
             _ => None,
         };
-        if let Some(coding) = coding.filter(|_| exchange.record.method != Method::HEAD && !response.body().is_empty()) {
-            let body = response.body_mut().take();
-            *response.body_mut() = EncodedBody::wrap(body, coding, self.config.level);
+        if response.status() == StatusCode::NOT_MODIFIED && self.may_be_about_compressed(response.headers()) {
+            vary(response.headers_mut());
+            let request = &exchange.request.headers;
+            entity_tags::match_unchanged(request, response.headers_mut(), coding.is_some());
+        }
+        if !self.would_compress(response) {
+            return Step::ready(Ok(()));
+        }
+        vary(response.headers_mut());
+        // What is said in answer to `HEAD` is what would be said to `GET`.
+        let is_head = exchange.record.method == Method::HEAD;
+        if let Some(coding) = coding.filter(|_| is_head || !response.body().is_empty()) {
+            if !is_head {
+                let body = response.body_mut().take();
+                *response.body_mut() = EncodedBody::wrap(body, coding, self.config.level);
+            }
             let headers = response.headers_mut();
             changed(headers);
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
@@ -94,6 +105,12 @@ impl Compress {
             .or(said)
             .is_none_or(|length: u64| length >= self.config.minimum_bytes.0);
         is_whole && is_long && coded(headers) == Coded::Plain && may_be_transformed(headers) && self.has_type(headers)
+    }
+
+    /// Whether a 304 may be about a response that some client would get compressed: it hardly ever says of what type that is.
+    fn may_be_about_compressed(&self, headers: &HeaderMap) -> bool {
+        let has_type = !headers.contains_key(header::CONTENT_TYPE) || self.has_type(headers);
+        has_type && coded(headers) == Coded::Plain && may_be_transformed(headers)
     }
 
     fn has_type(&self, headers: &HeaderMap) -> bool {

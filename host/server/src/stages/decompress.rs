@@ -6,6 +6,7 @@ use gatewright_core::{Exchange, Flow, Problem, ProblemKind, Response, Stage, Ste
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 
+use super::entity_tags;
 use crate::codings::decoder::{Bounds, DecodedBody};
 use crate::codings::{Coded, coded};
 
@@ -33,6 +34,9 @@ impl Stage for Decompress {
     }
 
     fn on_request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Problem>> {
+        if self.config.response {
+            entity_tags::restore(&mut exchange.request.headers);
+        }
         if !self.config.request || exchange.body.is_empty() {
             return Step::ready(Ok(Flow::Proceed));
         }
@@ -57,6 +61,9 @@ impl Stage for Decompress {
         exchange: &'a mut Exchange,
         response: &'a mut Response,
     ) -> Step<'a, Result<(), Problem>> {
+        if response.status() == StatusCode::NOT_MODIFIED {
+            entity_tags::match_unchanged(&exchange.request.headers, response.headers_mut(), false);
+        }
         let is_whole = !matches!(
             response.status(),
             StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::PARTIAL_CONTENT
@@ -64,11 +71,13 @@ impl Stage for Decompress {
         // One that cannot be undone is the client's to undo.
         if let Coded::By(coding) = coded(response.headers())
             && is_whole
-            && exchange.record.method != Method::HEAD
         {
-            let bounds = self.bounds(ProblemKind::IntegrationFailure, ProblemKind::IntegrationFailure);
-            let body = response.body_mut().take();
-            *response.body_mut() = DecodedBody::wrap(body, coding, bounds);
+            // What is said in answer to `HEAD` is what would be said to `GET`.
+            if exchange.record.method != Method::HEAD {
+                let bounds = self.bounds(ProblemKind::IntegrationFailure, ProblemKind::IntegrationFailure);
+                let body = response.body_mut().take();
+                *response.body_mut() = DecodedBody::wrap(body, coding, bounds);
+            }
             let headers = response.headers_mut();
             headers.remove(header::CONTENT_ENCODING);
             changed(headers);
@@ -104,11 +113,5 @@ pub(super) fn changed(headers: &mut HeaderMap) {
     for name in OF_BYTES {
         headers.remove(name);
     }
-    let weak = headers.get(header::ETAG).and_then(|tag| {
-        let is_strong = tag.as_bytes().starts_with(b"\"");
-        is_strong.then(|| HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat()).ok())?
-    });
-    if let Some(weak) = weak {
-        headers.insert(header::ETAG, weak);
-    }
+    entity_tags::weaken(headers);
 }
