@@ -206,3 +206,52 @@ fn a_template_file_is_read_again_when_it_changes() {
     let refused = gateway.reload().unwrap_err();
     assert!(refused.contains("t.j2") && refused.contains("line 1"), "{refused}");
 }
+
+#[test]
+fn numbers_are_as_they_were_or_refused() {
+    let origin = Origin::saying("ok");
+    let template = r#"{"all":{{ request.body }},"first":{{ (request.body | jsonpath("$.n"))[0] }}}"#;
+    let stages = format!("{{ use = \"body\", request = {{ template = '{template}' }} }}");
+    let gateway = TestGateway::start(&config(&origin, &stages));
+    for number in [
+        "18446744073709551615",
+        "-9223372036854775808",
+        "0.1",
+        "3.141592653589793",
+        "1.0",
+    ] {
+        let body = format!("{{\"n\":{number}}}");
+        assert_eq!(
+            post(&gateway, "application/json", body.as_bytes()).status,
+            200,
+            "{number}"
+        );
+        let made = String::from_utf8(origin.requests().pop().unwrap().body).unwrap();
+        assert_eq!(made, format!("{{\"all\":{{\"n\":{number}}},\"first\":{number}}}"));
+    }
+    let hits = origin.hits();
+    for number in [
+        "18446744073709551616",
+        "123456789012345678e3",
+        "3.14159265358979323846",
+        "0.10000000000000000001",
+        "1e-400",
+    ] {
+        let body = format!("{{\"a\":\"12\",\"n\":{number}}}");
+        let refused = post(&gateway, "application/json", body.as_bytes());
+        assert_eq!(
+            (refused.status, refused.error()),
+            (400, Some("BAD_REQUEST_BODY")),
+            "{number}"
+        );
+        assert!(!refused.text().contains(number));
+    }
+    assert_eq!(origin.hits(), hits);
+    let record = gateway.wait_for_records(10).pop().unwrap();
+    assert!(record["cause"].as_str().unwrap().contains("more digits"), "{record}");
+    // In the other direction it is the upstream's fault.
+    let origin = saying(200, "application/json", "{\"n\":18446744073709551616}");
+    let stages = "{ use = \"body\", response = { template = '{{ response.body.n }}', content_type = \"text/plain\" } }";
+    let gateway = TestGateway::start(&config(&origin, stages));
+    assert_eq!(http(gateway.addr("public"), "GET", "/x", &[], b"").status, 502);
+}

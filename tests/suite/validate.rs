@@ -206,3 +206,43 @@ fn a_schema_file_is_read_and_read_again_when_it_changes() {
     assert!(refused.contains("order.json"), "{refused}");
     assert_eq!(post(&gateway, "application/json", b"[]").status, 200);
 }
+
+#[test]
+fn a_parameter_is_what_one_of_the_types_of_its_schema_makes_of_it() {
+    let origin = Origin::saying("ok");
+    let rules = r#"query = { page = { schema = { type = ["integer", "null"] } }, size = { schema = { anyOf = [{ type = "integer", maximum = 10 }, { const = "all" }] } }, level = { schema = { enum = [1, 2, "high"] } }, id = { schema = { type = "array", items = { type = ["integer", "boolean"] } } } }"#;
+    let gateway = TestGateway::start(&config(&origin, rules));
+    let get = |target: &str| http(gateway.addr("public"), "GET", target, &[], b"").status;
+    for target in [
+        "/1?page=7&size=10&level=2",
+        "/1?page=&size=all&level=high",
+        "/1?page=null",
+        "/1?id=1&id=true",
+    ] {
+        assert_eq!(get(target), 200, "{target}");
+    }
+    for target in [
+        "/1?page=x",
+        "/1?page=1.5",
+        "/1?size=11",
+        "/1?size=none",
+        "/1?level=3",
+        "/1?id=1&id=x",
+        "/1?page=1&page=2",
+    ] {
+        assert_eq!(get(target), 400, "{target}");
+    }
+}
+
+#[test]
+fn a_number_between_two_doubles_is_judged_by_both_and_goes_on_as_it_came() {
+    let origin = Origin::saying("ok");
+    let schema = r#"schema = { type = "object", properties = { n = { type = "number", maximum = 100 }, i = { type = "integer" } } }"#;
+    let gateway = TestGateway::start(&config(&origin, schema));
+    let good = b"{\"n\":3.14159265358979323846,\"i\":18446744073709551616}";
+    assert_eq!(post(&gateway, "application/json", good).status, 200);
+    assert_eq!(origin.only_request().body, good);
+    for bad in ["{\"n\":100.00000000000000000001}", "{\"i\":1.0000000000000000000001}"] {
+        assert_eq!(post(&gateway, "application/json", bad.as_bytes()).status, 400, "{bad}");
+    }
+}

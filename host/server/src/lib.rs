@@ -30,6 +30,7 @@ pub mod forwarded;
 pub mod gateway;
 pub mod iam;
 pub mod integrations;
+mod json;
 pub mod limit;
 pub mod listener;
 pub mod live;

@@ -17,9 +17,11 @@ use serde_json::{Map, Value, json};
 
 use self::template::Template;
 use super::decompress::{ACCEPTED, changed};
+use super::entity_tags;
 use crate::aside::aside;
 use crate::body_start::{self, Start};
 use crate::codings::{Coded, coded};
+use crate::json::{self, Inexact};
 
 /// Longer bodies are worked on off the worker.
 const AT_ONCE_BYTES: usize = 4 << 10;
@@ -43,6 +45,9 @@ impl Stage for NewBody {
     }
 
     fn on_request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Problem>> {
+        if self.response.is_some() {
+            entity_tags::restore(&mut exchange.request.headers);
+        }
         match &self.request {
             None => Step::ready(Ok(Flow::Proceed)),
             Some(made) => Step::waiting(self.change_request(exchange, made)),
@@ -54,18 +59,26 @@ impl Stage for NewBody {
         exchange: &'a mut Exchange,
         response: &'a mut Response,
     ) -> Step<'a, Result<(), Problem>> {
+        let is_meant = |status: StatusCode| {
+            let mut patterns = self.config.statuses.iter();
+            patterns.any(|pattern| pattern.matches(status.as_u16()))
+        };
         let status = response.status();
-        let has_body = exchange.record.method != Method::HEAD
-            && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let is_meant = self
-            .config
-            .statuses
-            .iter()
-            .any(|pattern| pattern.matches(status.as_u16()));
         match &self.response {
-            Some(made) if has_body && is_meant => Step::waiting(self.change_response(exchange, response, made)),
-            _ => Step::ready(Ok(())),
+            // What is said without a body is what would be said with one.
+            Some(_) if status == StatusCode::NOT_MODIFIED => {
+                let request = &exchange.request.headers;
+                entity_tags::match_unchanged(request, response.headers_mut(), is_meant(StatusCode::OK));
+            }
+            Some(made) if is_meant(status) && exchange.record.method == Method::HEAD => {
+                describe(response.headers_mut(), made);
+            }
+            Some(made) if is_meant(status) && status != StatusCode::NO_CONTENT => {
+                return Step::waiting(self.change_response(exchange, response, made));
+            }
+            _ => {}
         }
+        Step::ready(Ok(()))
     }
 
     fn sees_responses(&self) -> bool {
@@ -267,7 +280,11 @@ fn attribute(value: &gatewright_core::Value) -> Value {
         gatewright_core::Value::Number(number) => (*number).into(),
         gatewright_core::Value::Integer(integer) => (*integer).into(),
         gatewright_core::Value::Truth(truth) => (*truth).into(),
-        gatewright_core::Value::Json(text) => serde_json::from_str(text).unwrap_or_default(),
+        gatewright_core::Value::Json(text) => {
+            // One with a number that could not be written again as it is stays a text.
+            let read = json::read(text.as_bytes(), formats::DEPTH, Inexact::Refused);
+            read.unwrap_or_else(|_| Value::String(text.clone()))
+        }
         bytes @ gatewright_core::Value::Bytes(_) => Value::String(bytes.to_string()),
     }
 }

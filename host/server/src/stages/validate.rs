@@ -3,7 +3,6 @@
 //! The body that is validated is the one that goes on, byte by byte. Clients are told which rules are not kept and where,
 //! and never the value.
 
-pub(crate) mod json;
 mod parameters;
 
 use std::sync::Arc;
@@ -21,6 +20,7 @@ use super::decompress::ACCEPTED;
 use crate::aside::aside;
 use crate::body_start;
 use crate::codings::{Coded, coded};
+use crate::json;
 
 /// Bodies that are longer are validated off the worker.
 const AT_ONCE_BYTES: usize = 4 << 10;
@@ -156,10 +156,19 @@ fn compile(schema: &Value) -> Result<Validator, String> {
 
 /// What is wrong with a body.
 fn failures(schema: &Validator, body: &Bytes, depth: usize) -> Vec<Failure> {
-    match json::read(body, depth) {
-        Ok(value) => broken(schema, &value),
+    match json::readings(body, depth) {
+        Ok(readings) => broken_by_one(schema, &readings),
         Err(reason) => vec![failure("", &reason)],
     }
+}
+
+/// The rules that one of the readings of a value does not keep.
+fn broken_by_one(schema: &Validator, readings: &[Value]) -> Vec<Failure> {
+    let failures = readings.iter().map(|value| broken(schema, value));
+    failures
+        .into_iter()
+        .find(|failures| !failures.is_empty())
+        .unwrap_or_default()
 }
 
 /// The rules that a value does not keep.

@@ -12,7 +12,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use serde_json::{Map, Value};
 
-use crate::stages::validate::json;
+use crate::json::{self, Inexact};
 
 /// How deep bodies may be nested.
 pub(super) const DEPTH: usize = 64;
@@ -22,7 +22,9 @@ pub(super) fn parse(body: &[u8], content_type: &str) -> Result<Option<Value>, St
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     Ok(match essence {
         "application/x-www-form-urlencoded" => Some(from_form(body)),
-        json if json == "application/json" || json.ends_with("+json") => Some(json::read(body, DEPTH)?),
+        json if json == "application/json" || json.ends_with("+json") => {
+            Some(json::read(body, DEPTH, Inexact::Refused)?)
+        }
         xml if xml.ends_with("/xml") || xml.ends_with("+xml") => {
             let text = std::str::from_utf8(body).map_err(|_| "the XML is not UTF-8".to_owned())?;
             Some(from_xml(text)?)

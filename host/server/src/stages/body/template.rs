@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 use serde_json_path::JsonPath;
 
 use super::formats;
+use crate::json::Inexact;
 
 /// Steps that one rendering may take: a few hundredths of a second.
 const FUEL: u64 = 1_000_000;
@@ -121,7 +122,7 @@ fn environment(escape: AutoEscape) -> Environment<'static> {
         Ok(value_of(path.query(&value).all()))
     });
     environment.add_filter("from_json", |text: String| -> Result<Value, Error> {
-        let value = crate::stages::validate::json::read(text.as_bytes(), formats::DEPTH);
+        let value = crate::json::read(text.as_bytes(), formats::DEPTH, Inexact::Refused);
         value.map(value_of).map_err(invalid)
     });
     environment.add_filter("from_form", |text: String| {

@@ -6,12 +6,15 @@ use gatewright_core::Value;
 use serde_json::{Map, Value as Json};
 
 use crate::iam::Document;
+use crate::json::{self, Inexact};
 
 /// The header field in which the Invoke API says that a function failed.
 const FUNCTION_ERROR: &str = "x-amz-function-error";
 /// Texts of a context.
 const MOST_CONTEXT: usize = 64;
 const LONGEST_NAME: usize = 64;
+/// How deep an answer may be nested.
+const DEPTH: usize = 128;
 
 /// What came back.
 #[derive(Debug)]
@@ -51,8 +54,7 @@ pub(super) fn read(response: &http::Response<Bytes>, event: AuthorizerEvent) -> 
     if !response.status().is_success() {
         return Err(format!("it answers {}", response.status()));
     }
-    let json: Json =
-        serde_json::from_slice(response.body()).map_err(|error| format!("its answer is not JSON: {error}"))?;
+    let json = json::read(response.body(), DEPTH, Inexact::Refused).map_err(|error| format!("its answer: {error}"))?;
     let json = json.as_object().ok_or("its answer is not an object")?;
     let failed = response.headers().contains_key(FUNCTION_ERROR);
     match json.get("errorMessage").and_then(Json::as_str) {

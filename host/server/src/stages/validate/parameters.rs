@@ -1,4 +1,6 @@
-//! Parameters of path, query and header section: text, read as their schema's `type` says.
+//! Parameters of path, query and header section: text, read as their schema's types say.
+
+mod readings;
 
 use std::borrow::Cow;
 
@@ -8,9 +10,9 @@ use gatewright_core::{Exchange, Problem, ProblemKind};
 use http::HeaderName;
 use jsonschema::Validator;
 use percent_encoding::percent_decode_str;
-use serde_json::Value;
 
-use super::{MOST_FAILURES, broken, compile, failure};
+use self::readings::Readings;
+use super::{MOST_FAILURES, broken_by_one, compile, failure};
 
 /// The rules for parameters.
 pub(super) struct Parameters {
@@ -22,18 +24,8 @@ pub(super) struct Parameters {
 struct Rule {
     name: String,
     required: bool,
-    /// What its values are, or the items of a list.
-    kind: Kind,
-    is_list: bool,
+    readings: Readings,
     schema: Validator,
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Text,
-    Integer,
-    Number,
-    Truth,
 }
 
 impl Parameters {
@@ -109,67 +101,37 @@ impl Found {
 
 impl Rule {
     fn new((name, rule): &(String, ParameterRule)) -> Result<Self, String> {
-        let type_of = |schema: &Value| schema.get("type").and_then(Value::as_str).map(str::to_owned);
-        let is_list = type_of(&rule.schema).as_deref() == Some("array");
-        let of_value = match rule.schema.get("items").filter(|_| is_list) {
-            Some(items) => type_of(items),
-            None => type_of(&rule.schema),
-        };
         Ok(Self {
-            kind: match of_value.as_deref() {
-                Some("integer") => Kind::Integer,
-                Some("number") => Kind::Number,
-                Some("boolean") => Kind::Truth,
-                _ => Kind::Text,
-            },
             name: name.clone(),
             required: rule.required,
-            is_list,
+            readings: Readings::of(&rule.schema),
             schema: compile(&rule.schema).map_err(|error| format!("parameter `{name}`: {error}"))?,
         })
     }
 
     fn check<'v>(&self, part: &str, values: impl Iterator<Item = Cow<'v, str>>, found: &mut Found) {
-        let mut values: Vec<_> = values.map(|text| self.kind.read(&text)).collect();
+        let values: Vec<_> = values.collect();
         let at = format!("{part}.{}", self.name);
-        let value = match (self.is_list, values.len()) {
-            (_, 0) if self.required => {
+        if values.is_empty() {
+            if self.required {
                 found.missing.push(self.name.clone());
-                return found.failures.push(failure(&at, "it is missing"));
+                found.failures.push(failure(&at, "it is missing"));
             }
-            (_, 0) => return,
-            (true, _) => Value::Array(values),
-            (false, 1) => values.pop().unwrap_or_default(),
-            (false, _) => return found.failures.push(failure(&at, "it is there more than once")),
+            return;
+        }
+        let readings = self.readings.of_values(&values);
+        let mut wrong = readings.iter().map(|reading| broken_by_one(&self.schema, reading));
+        let Some(first) = wrong.next() else {
+            return found.failures.push(failure(&at, "it is there more than once"));
         };
-        let failures = broken(&self.schema, &value).into_iter();
+        // What one of its types can be is good; what none can be is told as the first of them.
+        if first.is_empty() || wrong.any(|wrong| wrong.is_empty()) {
+            return;
+        }
+        let first = first.into_iter();
         found
             .failures
-            .extend(failures.map(|wrong| failure(&format!("{at}{}", wrong.at), &wrong.reason)));
-    }
-}
-
-impl Kind {
-    /// The value that a text stands for; text that is none stays text, and then is not of its type.
-    fn read(self, text: &str) -> Value {
-        let number = || {
-            let plain = text
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
-            plain
-                .then(|| serde_json::from_str::<serde_json::Number>(text).ok())
-                .flatten()
-        };
-        let value = match self {
-            Self::Text => None,
-            Self::Integer | Self::Number => number().map(Value::Number),
-            Self::Truth => match text {
-                "true" => Some(Value::Bool(true)),
-                "false" => Some(Value::Bool(false)),
-                _ => None,
-            },
-        };
-        value.unwrap_or_else(|| Value::String(text.to_owned()))
+            .extend(first.map(|wrong| failure(&format!("{at}{}", wrong.at), &wrong.reason)));
     }
 }
 
