@@ -41,7 +41,8 @@ pub fn exchange(fields: usize) -> Exchange {
     let address = "192.0.2.7:5000".parse().unwrap();
     let client = Client {
         peer: ClientAddress::Tcp(address),
-        address: Some(address.ip()),
+        address: ClientAddress::Tcp(address).into(),
+        ipv6_prefix: 64,
         tls: false,
         trusted: false,
         certificate: None,

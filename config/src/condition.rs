@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::Serialize;
 
 /// One condition: `StringLike = { "header:x-tenant" = ["blue-*"] }`.
@@ -160,11 +160,23 @@ pub fn operand(operator: Operator, value: &str) -> Option<Operand> {
             "false" => false,
             _ => return None,
         }),
-        Operator::Address => {
-            let network = value.parse::<IpNet>().map(|network| network.trunc());
-            Operand::Network(network.or_else(|_| value.parse::<IpAddr>().map(IpNet::from)).ok()?)
-        }
+        Operator::Address => Operand::Network(network(value)?),
     })
+}
+
+/// An address or network. One of IPv4 addresses in IPv6's notation (RFC 4291, section 2.5.5.2) is one of IPv4 addresses, as
+/// clients' addresses are.
+pub(crate) fn network(text: &str) -> Option<IpNet> {
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()?;
+    let mapped = match network {
+        IpNet::V6(network) if network.prefix_len() >= 96 => {
+            let length = network.prefix_len() - 96;
+            let address = network.addr().to_ipv4_mapped();
+            address.and_then(|address| Ipv4Net::new(address, length).ok())
+        }
+        _ => None,
+    };
+    Some(mapped.map_or(network, IpNet::V4).trunc())
 }
 
 /// ISO 8601, or seconds since 1970.
@@ -208,6 +220,21 @@ mod tests {
         ] {
             assert!(parse(operator, value).is_ok(), "{operator} {value}");
         }
+    }
+
+    #[test]
+    fn a_network_of_ipv4_addresses_is_one_however_it_is_written() {
+        for (text, meant) in [
+            ("10.1.2.3/8", "10.0.0.0/8"),
+            ("::ffff:10.1.2.3", "10.1.2.3/32"),
+            ("::ffff:10.1.2.3/104", "10.0.0.0/8"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+            ("::/0", "::/0"),
+            ("2001:db8::1/32", "2001:db8::/32"),
+        ] {
+            assert_eq!(network(text).unwrap().to_string(), meant);
+        }
+        assert!(network("10.0.0.0/33").is_none() && network("localhost").is_none());
     }
 
     #[test]

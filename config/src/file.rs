@@ -60,7 +60,7 @@ pub use fields::{FieldExpectation, FieldValues};
 pub use integration::{HttpIntegration, Integration, PluginIntegration, RespondIntegration};
 pub use key::{Key, PreviousKey};
 pub use kv::Kv;
-pub use listener::{ClientAuth, Limits, Listener, Protocol, Tls, TlsVersion};
+pub use listener::{ClientAuth, ForwardingField, Limits, Listener, Protocol, Tls, TlsVersion};
 pub use located::{Located, Section};
 pub use locked::Locked;
 pub use on_fault::OnFault;

@@ -22,7 +22,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use serde::Serialize;
 
 pub use self::body::{BodyConfig, BodyTemplate, StatusPattern, TemplateSource};
@@ -54,8 +53,8 @@ pub use self::validate::{ParameterRule, SchemaSource, ValidateConfig};
 pub use self::waf::{WafConfig, WafExclusion, WafPart, WafPlace};
 pub use crate::file::{
     AcceptIds, AuthorizerEvent, CandidateMode, CandidateShare, ClientAuthentication, CompressCoding, CompressLevel,
-    ForwardedToken, GenerateIds, LockPolicy, LockUse, Period, PrincipalField, Priority, RecordOn, SessionsIn,
-    Unauthenticated, WafLarger, WafMode, WafRule,
+    ForwardedToken, ForwardingField, GenerateIds, LockPolicy, LockUse, Period, PrincipalField, Priority, RecordOn,
+    SessionsIn, Unauthenticated, WafLarger, WafMode, WafRule,
 };
 use crate::place::{FileReference, Place};
 use crate::units::ByteSize;
@@ -111,8 +110,10 @@ pub struct ListenerConfig {
     pub http1: bool,
     /// HTTP/2 is spoken: by ALPN with TLS, by prior knowledge without.
     pub http2: bool,
-    /// Networks whose `Forwarded` and `X-Forwarded-*` headers are believed.
-    pub trusted_proxies: Vec<IpNet>,
+    /// Proxies that are believed when they say where a request comes from.
+    pub trusted_proxies: IpList,
+    /// Fields by which they say it.
+    pub trusted_fields: Vec<ForwardingField>,
     /// What a client may cost.
     pub limits: ListenerLimits,
 }
@@ -177,6 +178,8 @@ pub struct ListenerLimits {
     pub body_timeout: Duration,
     /// Bytes a second that a client sends of a body at least (408), over the time in which it is waited for; 0 for none.
     pub body_rate: ByteSize,
+    /// Leading bits of an IPv6 address that make one client of limits by address.
+    pub ipv6_prefix: u8,
 }
 
 /// `[admin]`

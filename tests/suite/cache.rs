@@ -180,6 +180,66 @@ fn c30_what_an_unkeyed_field_changes_is_given_to_nobody_else() {
 }
 
 #[test]
+fn c30_what_a_trusted_proxy_says_of_the_way_is_part_of_the_key() {
+    // Says all that it was told of the way, as frameworks that build links do in parts.
+    let origin = Origin::start(|request| async move {
+        let said = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            let is_told =
+                name.as_str().starts_with("x-forwarded-") || ["forwarded", "front-end-https"].contains(&name.as_str());
+            is_told.then(|| format!("{name}={}\n", value.to_str().unwrap()))
+        };
+        let said: String = request.headers().iter().filter_map(said).collect();
+        let response = Response::builder().header("cache-control", "max-age=60");
+        response.body(full(said)).unwrap()
+    });
+    for keys in ["", "key = [\"query:page\"]", "mode = \"aws\", ttl = \"60s\""] {
+        let config = configuration(&origin, keys);
+        let gateway = TestGateway::start(&config.replace(
+            "address = \"127.0.0.1:0\"",
+            "address = \"127.0.0.1:0\"\ntrusted_proxies = [\"127.0.0.1\"]",
+        ));
+        for (number, (name, value)) in [
+            ("x-forwarded-host", "evil.example"),
+            ("x-forwarded-port", "666"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-scheme", "https"),
+            ("x-forwarded-ssl", "on"),
+            ("x-forwarded-server", "evil.example"),
+            ("x-forwarded-prefix", "/evil"),
+            ("x-forwarded-user", "evil"),
+            ("front-end-https", "on"),
+            ("forwarded", "for=127.0.0.1;host=evil.example"),
+            ("forwarded", "for=127.0.0.1;proto=https"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let path = format!("/{number}");
+            let poison = get(&gateway, &path, &[("host", "a.test"), (name, value)]);
+            assert!(
+                poison.text().contains("evil")
+                    || poison.text().contains("666")
+                    || poison.text().contains("https")
+                    || poison.text().contains("=on"),
+                "{}",
+                poison.text()
+            );
+            let clean = get(&gateway, &path, &[("host", "a.test")]).text();
+            assert_eq!(
+                clean, "x-forwarded-for=127.0.0.1\nx-forwarded-proto=http\nx-forwarded-host=a.test\n",
+                "{keys}: after {name}: {value}"
+            );
+            let again = get(&gateway, &path, &[("host", "a.test"), (name, value)]);
+            assert_eq!(again.text(), poison.text());
+            assert!(
+                status(&again).contains("hit"),
+                "what a proxy always says is no reason not to keep: {name}"
+            );
+        }
+    }
+}
+
+#[test]
 fn c30_variants_are_told_apart_and_there_are_only_so_many() {
     let origin = Origin::start(|request| async move {
         let language = request.headers().get("accept-language").cloned();

@@ -24,8 +24,12 @@ pub struct Listener {
     pub tls: Option<Located<Tls>>,
     /// Protocols that are spoken. Default `["http/1.1", "h2"]`.
     pub protocols: Located<Vec<Protocol>>,
-    /// Addresses and networks whose `Forwarded` and `X-Forwarded-*` headers are believed. Default `[]`.
+    /// Addresses and networks of proxies that are believed when they say where a request comes from, and `"unix"` for those
+    /// that connect to a Unix socket. Default `[]`.
     pub trusted_proxies: Vec<Located<String>>,
+    /// Fields by which they say it. Default: all five,
+    /// `["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto"]`.
+    pub trusted_fields: Vec<ForwardingField>,
     /// What one client may cost.
     pub limits: Limits,
 }
@@ -37,9 +41,41 @@ impl Default for Listener {
             tls: None,
             protocols: vec![Protocol::Http1, Protocol::Http2].into(),
             trusted_proxies: Vec::new(),
+            trusted_fields: ForwardingField::ALL.to_vec(),
             limits: Limits::default(),
         }
     }
+}
+
+/// A field by which a proxy says where a request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ForwardingField {
+    /// `Forwarded` (RFC 7239): address, scheme and host.
+    Forwarded,
+    /// `X-Forwarded-For`: addresses.
+    #[serde(rename = "x-forwarded-for")]
+    XForwardedFor,
+    /// `X-Forwarded-Host`
+    #[serde(rename = "x-forwarded-host")]
+    XForwardedHost,
+    /// `X-Forwarded-Port`
+    #[serde(rename = "x-forwarded-port")]
+    XForwardedPort,
+    /// `X-Forwarded-Proto`: the scheme; `X-Forwarded-Scheme` and `X-Forwarded-Ssl` are read where it is absent.
+    #[serde(rename = "x-forwarded-proto")]
+    XForwardedProto,
+}
+
+impl ForwardingField {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Forwarded,
+        Self::XForwardedFor,
+        Self::XForwardedHost,
+        Self::XForwardedPort,
+        Self::XForwardedProto,
+    ];
 }
 
 /// `tls` of a listener.
@@ -149,6 +185,9 @@ pub struct Limits {
     /// Bytes a second that a client sends of a body at least, over all the time in which the gateway waits for it, but for a
     /// first minute (408 below). `"0B"`: as slowly as it likes. Default `"240B"`.
     pub body_rate: ByteSize,
+    /// How many leading bits of an IPv6 address make one client of limits by address, at most 128. Default 64.
+    #[schemars(range(max = 128))]
+    pub ipv6_prefix: Located<u8>,
 }
 
 impl Default for Limits {
@@ -165,6 +204,7 @@ impl Default for Limits {
             idle_timeout: Timeout::seconds(75),
             body_timeout: Timeout::seconds(30),
             body_rate: ByteSize(240),
+            ipv6_prefix: 64.into(),
         }
     }
 }

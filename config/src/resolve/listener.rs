@@ -1,13 +1,14 @@
 //! `[listener.NAME]`
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use ipnet::IpNet;
 
 use super::Resolver;
+use crate::condition;
 use crate::file::{ClientAuth, Limits, Listener, Located, Protocol, Section, Tls, TlsVersion};
-use crate::gateway::{AdminConfig, ClientTls, ListenAddress, ListenerConfig, ListenerLimits, ListenerTls};
+use crate::gateway::{AdminConfig, ClientTls, IpList, ListenAddress, ListenerConfig, ListenerLimits, ListenerTls};
 use crate::report::quoted;
 
 impl Resolver<'_> {
@@ -56,15 +57,14 @@ impl Resolver<'_> {
             tls,
             protocols,
             trusted_proxies,
+            trusted_fields,
             limits,
         } = &section.value;
         let address = self.required(address.as_ref(), &section.span, "address", "\"0.0.0.0:8080\"");
         let address = address.and_then(|address| self.listen_address(address));
         let tls = tls.as_ref().map(|tls| self.tls(name, tls));
-        let trusted = trusted_proxies
-            .iter()
-            .filter_map(|network| self.network(network))
-            .collect();
+        let trusted = self.ip_list(trusted_proxies);
+        let limits = self.listener_limits(limits);
         if protocols.value.is_empty() && section.whole {
             self.error(
                 &protocols.span,
@@ -80,8 +80,9 @@ impl Resolver<'_> {
             },
             http1: protocols.value.contains(&Protocol::Http1),
             http2: protocols.value.contains(&Protocol::Http2),
-            trusted_proxies: trusted,
-            limits: limits_of(limits),
+            trusted_proxies: trusted?,
+            trusted_fields: trusted_fields.clone(),
+            limits: limits?,
         })
     }
 
@@ -164,43 +165,66 @@ impl Resolver<'_> {
         })
     }
 
-    pub(super) fn network(&mut self, network: &Located<String>) -> Option<IpNet> {
+    /// Addresses, networks and `unix`.
+    pub(super) fn ip_list(&mut self, entries: &[Located<String>]) -> Option<IpList> {
+        let mut list = IpList::default();
+        let mut good = true;
+        for entry in entries {
+            if entry.value == "unix" {
+                list.unix = true;
+                continue;
+            }
+            match self.network(entry) {
+                Some(network) => list.networks.push(network),
+                None => good = false,
+            }
+        }
+        good.then_some(list)
+    }
+
+    fn network(&mut self, network: &Located<String>) -> Option<IpNet> {
         let text = network.value.as_str();
-        let parsed = text.parse::<IpNet>().map(|network| network.trunc());
-        let parsed = parsed.or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok();
+        let parsed = condition::network(text);
         if parsed.is_none() {
             let hint = "write an IP address or a network, such as \"10.0.0.1\" or \"10.0.0.0/8\"";
             self.error(&network.span, format!("`{text}` is not an address or network"), hint);
         }
         parsed
     }
-}
 
-fn limits_of(limits: &Limits) -> ListenerLimits {
-    let Limits {
-        connections,
-        header_count,
-        header_bytes,
-        uri_bytes,
-        body,
-        streams,
-        handshake_timeout,
-        header_timeout,
-        idle_timeout,
-        body_timeout,
-        body_rate,
-    } = *limits;
-    ListenerLimits {
-        connections: connections.as_usize(),
-        header_count: header_count.as_usize(),
-        header_bytes,
-        uri_bytes,
-        body_bytes: body,
-        streams: streams.0,
-        handshake_timeout: handshake_timeout.0,
-        header_timeout: header_timeout.0,
-        idle_timeout: idle_timeout.0,
-        body_timeout: body_timeout.0,
-        body_rate,
+    fn listener_limits(&mut self, limits: &Limits) -> Option<ListenerLimits> {
+        let Limits {
+            connections,
+            header_count,
+            header_bytes,
+            uri_bytes,
+            body,
+            streams,
+            handshake_timeout,
+            header_timeout,
+            idle_timeout,
+            body_timeout,
+            body_rate,
+            ref ipv6_prefix,
+        } = *limits;
+        if ipv6_prefix.value > 128 {
+            let hint = "write how many leading bits of an address make one client, such as 64";
+            self.error(&ipv6_prefix.span, "an IPv6 address has 128 bits", hint);
+            return None;
+        }
+        Some(ListenerLimits {
+            connections: connections.as_usize(),
+            header_count: header_count.as_usize(),
+            header_bytes,
+            uri_bytes,
+            body_bytes: body,
+            streams: streams.0,
+            handshake_timeout: handshake_timeout.0,
+            header_timeout: header_timeout.0,
+            idle_timeout: idle_timeout.0,
+            body_timeout: body_timeout.0,
+            body_rate,
+            ipv6_prefix: ipv6_prefix.value,
+        })
     }
 }

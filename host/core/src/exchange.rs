@@ -1,7 +1,6 @@
 //! One request on its way through the gateway, and everything known about it.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,7 +41,7 @@ pub struct Request {
     pub method: Method,
     /// `https` when the client spoke TLS, to this gateway or to a trusted proxy before it.
     pub secure: bool,
-    /// The authority as the client sent it, in `Host` or `:authority`.
+    /// The authority that the client asked for: `Host` or `:authority` as sent, or what a trusted proxy says of them.
     pub authority: HeaderValue,
     /// The authority's host: lower case, without port. Every decision by host uses this one.
     pub host: String,
@@ -154,10 +153,5 @@ impl Exchange {
             self.rate_limit = Some(limit);
             self.record.limit_remaining = Some(limit.remaining);
         }
-    }
-
-    /// The client's address, as far as trusted proxies tell.
-    pub fn client_address(&self) -> Option<IpAddr> {
-        self.client.address
     }
 }

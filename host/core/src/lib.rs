@@ -27,7 +27,7 @@ pub mod worker;
 pub use attribute::{Attributes, Claims, Value};
 pub use body::{Body, BodyError};
 pub use certificate::ClientCertificate;
-pub use client::{Client, ClientAddress};
+pub use client::{Client, ClientAddress, ClientIp};
 pub use exchange::{Exchange, ExchangeId, RateLimit, Request, Response, RouteName};
 pub use explanation::{Explanation, Note};
 pub use integration::Integration;

@@ -23,6 +23,7 @@ use crate::approval::{self, LockError};
 use crate::cache::store::Store;
 use crate::candidate::{Candidate, Probations};
 use crate::explain::Explaining;
+use crate::forwarded::Trust;
 use crate::gateway::{Gateway, Service};
 use crate::passwords::Passwords;
 use crate::plan::{BodyPlan, Impossible, plan};
@@ -283,7 +284,7 @@ fn service(
         },
         body_bytes: listener.limits.body_bytes.0,
         pace: Pace::new(listener.limits.body_timeout, listener.limits.body_rate.0),
-        trusted_proxies: listener.trusted_proxies.clone(),
+        trust: Trust::new(listener),
     })
 }
 

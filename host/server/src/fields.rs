@@ -12,6 +12,14 @@ pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for
 pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// Host that the client asked for.
 pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// Port that the client connected to.
+pub const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+/// Another name of [`X_FORWARDED_PROTO`].
+pub const X_FORWARDED_SCHEME: HeaderName = HeaderName::from_static("x-forwarded-scheme");
+/// `on` for `https`, another way to say what [`X_FORWARDED_PROTO`] says.
+pub const X_FORWARDED_SSL: HeaderName = HeaderName::from_static("x-forwarded-ssl");
+/// The client's address alone.
+pub const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// How many requests a window allows.
 pub const RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 /// How many are left.
@@ -123,11 +131,21 @@ fn remove_connection(headers: &mut HeaderMap) {
 }
 
 /// The names of fields in a value of `Connection`.
+///
+/// Fields that say where a request comes from are not among them: a client must not have taken away what a proxy added
+/// after it.
 fn field_names(value: &HeaderValue) -> impl Iterator<Item = HeaderName> {
     let options = value.to_str().unwrap_or_default().split(',').map(str::trim);
     options
         .filter(|option| !is_connection_option(option.as_bytes()))
         .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
+        .filter(|name| !is_forwarding(name))
+}
+
+/// Whether a field says where a request comes from, which only trusted proxies may.
+pub fn is_forwarding(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(name, "forwarded" | "front-end-https" | "x-real-ip" | "x-url-scheme") || name.starts_with("x-forwarded-")
 }
 
 fn accepts_trailers(te: &HeaderValue) -> bool {
@@ -188,6 +206,19 @@ mod tests {
             headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
             ["accept", "te"]
         );
+    }
+
+    #[test]
+    fn where_a_request_comes_from_is_not_taken_away_by_connection() {
+        let mut headers = headers(&[
+            ("connection", "X-Forwarded-For, forwarded, x-secret"),
+            ("x-forwarded-for", "192.0.2.7"),
+            ("forwarded", "for=192.0.2.7"),
+            ("x-secret", "1"),
+        ]);
+        clean_request(&mut headers);
+        assert!(headers.contains_key("x-forwarded-for") && headers.contains_key("forwarded"));
+        assert_eq!(headers.len(), 2);
     }
 
     #[test]

@@ -12,13 +12,13 @@ use http::Method;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use hyper::body::{Body as _, Incoming};
-use ipnet::IpNet;
 
 use crate::admission::{self, Bounds};
 use crate::answer::{self, AnswerBody};
 use crate::chain::Chain;
 use crate::explain::Explainer;
 use crate::fields;
+use crate::forwarded::Trust;
 use crate::listener::connection::Connection;
 use crate::listener::framing::Violation;
 use crate::listener::guard::InFlight;
@@ -55,8 +55,8 @@ pub struct Service {
     pub body_bytes: u64,
     /// How slowly a request body may come.
     pub pace: Pace,
-    /// Proxies that are believed.
-    pub trusted_proxies: Vec<IpNet>,
+    /// Proxies that are believed when they say where a request comes from.
+    pub trust: Trust,
 }
 
 /// One route.
@@ -150,8 +150,11 @@ impl Gateway {
         admission::admit(&mut exchange.request, uri, violation, &service.bounds)?;
         exchange.record.authority = Some(exchange.request.authority.clone());
         fields::clean_request(&mut exchange.request.headers);
-        exchange.client = connection.peer.settle(&mut exchange.request, &service.trusted_proxies);
+        let Exchange { client, request, .. } = &mut *exchange;
+        let settled = connection.peer.settle(client, request, &service.trust);
         exchange.record.client = exchange.client.clone();
+        settled?;
+        exchange.record.authority = Some(exchange.request.authority.clone());
         if let Some(explainer) = &self.explainer {
             explainer.begin(&connection.listener, exchange);
         }

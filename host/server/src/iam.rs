@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use gatewright_config::condition::{Comparison, Condition, Operand, Operator, SetOperator, operand};
 use gatewright_core::wildcard::matches;
-use gatewright_core::{Exchange, Value};
+use gatewright_core::{ClientIp, Exchange, Value};
 use http::header::{self, HeaderMap};
 use percent_encoding::percent_decode_str;
 use serde_json::Value as Json;
@@ -193,6 +193,10 @@ pub fn doubt<'c>(conditions: &'c [Condition], allow: bool, exchange: &Exchange) 
 }
 
 fn holds(condition: &Condition, allow: bool, exchange: &Exchange) -> Holds {
+    if is_source_ip(&condition.key) && exchange.client.address == ClientIp::Unknown {
+        // It may be any address: the one that is denied, and none that is allowed, whatever the operator makes of absence.
+        return Holds::Unsure;
+    }
     let Found { values, is_whole } = found(&condition.key, exchange);
     if condition.operator == Operator::Absence {
         return condition.operands.contains(&Operand::Truth(values.is_empty())).into();
@@ -260,6 +264,10 @@ fn compares(operator: Operator, value: &One, expected: &Operand) -> Holds {
     compared.into()
 }
 
+fn is_source_ip(key: &str) -> bool {
+    key.eq_ignore_ascii_case("aws:SourceIp")
+}
+
 /// What a request has under a key.
 struct Found {
     values: Vec<One>,
@@ -324,7 +332,7 @@ fn found(key: &str, exchange: &Exchange) -> Found {
         since.unwrap_or_default().as_secs().to_string()
     };
     match key.to_ascii_lowercase().as_str() {
-        "aws:sourceip" => Found::known(exchange.client.address.map(|address| address.to_string())),
+        "aws:sourceip" => Found::known(exchange.client.address.known().map(|address| address.to_string())),
         "aws:securetransport" => Found::sent([exchange.request.secure.to_string()]),
         "aws:currenttime" | "aws:epochtime" => Found::sent([seconds()]),
         "aws:useragent" => Found::sent(of_field(headers, header::USER_AGENT.as_str())),
@@ -405,7 +413,7 @@ mod tests {
             "[[case]]\nname = \"a\"\n[case.request]\npath = \"/a?q=a+b&n=ten\"\nheaders = { x-a = [\"1\", \"2\"] }\n";
         let cases = parse_cases(case, Path::new("cases.toml")).unwrap();
         let mut exchange = crate::trial::exchange(&cases.cases[0]);
-        exchange.client.address = None;
+        exchange.client.address = ClientIp::Unix;
         let claims = Claims::new(claims.as_object().unwrap().clone()).unwrap();
         exchange.attributes.set_claims(Arc::new(claims));
         exchange
@@ -414,6 +422,28 @@ mod tests {
     fn one(operator: &str, key: &str, values: &[&str], allow: bool, exchange: &Exchange) -> Holds {
         let values: Vec<_> = values.iter().map(|value| (*value).to_owned()).collect();
         hold(&[Condition::parse(operator, key, &values).unwrap()], allow, exchange)
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_read_is_a_doubt_whatever_the_operator_makes_of_absence() {
+        let mut exchange = exchange(&json!({}));
+        exchange.client.address = ClientIp::Unknown;
+        for (operator, value) in [
+            ("IpAddress", "10.0.0.0/8"),
+            ("NotIpAddress", "10.0.0.0/8"),
+            ("IpAddressIfExists", "10.0.0.0/8"),
+            ("ForAllValues:IpAddress", "10.0.0.0/8"),
+            ("Null", "true"),
+            ("Null", "false"),
+        ] {
+            for allow in [true, false] {
+                assert_eq!(
+                    one(operator, "AWS:sourceip", &[value], allow, &exchange),
+                    Unsure,
+                    "{operator}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -21,7 +21,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_config::{ListenerConfig, ListenerTls};
-use ipnet::IpNet;
 use tokio_rustls::TlsAcceptor;
 
 use self::guard::Patience;
@@ -46,8 +45,8 @@ pub struct Settings {
     pub header_count: usize,
     /// HTTP/2 streams at once.
     pub streams: u32,
-    /// Proxies that are believed.
-    pub trusted_proxies: Vec<IpNet>,
+    /// Leading bits of an IPv6 address that make one client of limits by address.
+    pub ipv6_prefix: u8,
 }
 
 impl Settings {
@@ -72,7 +71,7 @@ impl Settings {
             header_bytes: usize::try_from(limits.header_bytes.0).unwrap_or(usize::MAX),
             header_count: limits.header_count,
             streams: limits.streams,
-            trusted_proxies: config.trusted_proxies.clone(),
+            ipv6_prefix: limits.ipv6_prefix,
         })
     }
 }

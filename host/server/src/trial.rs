@@ -19,8 +19,8 @@ use gatewright_config::cases::{CaseRequest, CaseResponse, PluginCase, Role};
 use gatewright_config::{ByteSize, OnFault, PluginConfig, PluginIntegrationConfig, PluginStageConfig};
 use gatewright_core::body::CollectError;
 use gatewright_core::{
-    AccessRecord, Attributes, Body, Client, ClientAddress, Exchange, ExchangeId, Integration, Parameters, Problem,
-    ProblemKind, Recorder, Request, Response, RouteName, Stage, Value,
+    AccessRecord, Attributes, Body, Client, ClientAddress, ClientIp, Exchange, ExchangeId, Integration, Parameters,
+    Problem, ProblemKind, Recorder, Request, Response, RouteName, Stage, Value,
 };
 use gatewright_wasm::{
     CompileLimits, Compiler, HostSettings, Loading, Plugin, PluginError, PluginHost, PluginKind, StageUse, Trust,
@@ -181,7 +181,8 @@ pub(crate) fn exchange(case: &PluginCase) -> Exchange {
     let id = ExchangeId { process: 0, number: 1 };
     let client = Client {
         peer: ClientAddress::Tcp(SocketAddr::new(*client, 40_000)),
-        address: Some(*client),
+        address: ClientIp::Known(*client),
+        ipv6_prefix: 64,
         tls: *tls,
         trusted: false,
         certificate: None,

@@ -111,7 +111,7 @@ impl Source {
                 .parameters
                 .get(name)
                 .map_or(Value::Absent, |value| Value::Is(Cow::Borrowed(value))),
-            Self::Client => match view.client.address {
+            Self::Client => match view.client.address.known() {
                 Some(address) => Value::Is(Cow::Owned(address.to_string())),
                 None => Value::Absent,
             },

@@ -214,8 +214,8 @@ impl Recorder {
             method: request.method.to_string(),
             path: self.concealed(request.path()),
             authority: String::from_utf8_lossy(request.authority.as_bytes()).into_owned(),
-            client: client.address,
-            tls: client.tls,
+            client: client.address.known(),
+            tls: request.secure,
             fields: self.fields(&request.headers),
             parameters: parameters
                 .iter()

@@ -29,7 +29,8 @@ pub(crate) fn exchange() -> Exchange {
     let peer = SocketAddr::from(([192, 0, 2, 1], 4711));
     let client = Client {
         peer: ClientAddress::Tcp(peer),
-        address: Some(peer.ip()),
+        address: ClientAddress::Tcp(peer).into(),
+        ipv6_prefix: 64,
         tls: false,
         trusted: false,
         certificate: None,

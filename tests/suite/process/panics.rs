@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use gatewright::admission::Bounds;
 use gatewright::chain::Chain;
 use gatewright::drain;
+use gatewright::forwarded::Trust;
 use gatewright::gateway::{Gateway, Route, Service};
 use gatewright::listener::{Settings, connection, guard::Watch, socket::Socket};
 use gatewright::live::Live;
@@ -60,7 +61,7 @@ fn serve() -> (SocketAddr, Arc<Records>) {
         },
         body_bytes: 1024,
         pace: Pace::new(std::time::Duration::from_secs(5), 0),
-        trusted_proxies: Vec::new(),
+        trust: Trust::default(),
     };
     let route = Route {
         name: "all".into(),

@@ -1,7 +1,7 @@
 //! `{ use = "ip", … }`
 
-use crate::file::{IpStage, Located};
-use crate::gateway::{IpConfig, IpList};
+use crate::file::IpStage;
+use crate::gateway::IpConfig;
 use crate::report::Span;
 use crate::resolve::Resolver;
 
@@ -25,21 +25,5 @@ impl Resolver<'_> {
             },
             deny: deny?,
         })
-    }
-
-    fn ip_list(&mut self, entries: &[Located<String>]) -> Option<IpList> {
-        let mut list = IpList::default();
-        let mut good = true;
-        for entry in entries {
-            if entry.value == "unix" {
-                list.unix = true;
-                continue;
-            }
-            match self.network(entry) {
-                Some(network) => list.networks.push(network),
-                None => good = false,
-            }
-        }
-        good.then_some(list)
     }
 }

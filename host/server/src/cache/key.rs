@@ -15,12 +15,15 @@ use http::header::{self, HeaderMap};
 use percent_encoding::percent_decode_str;
 
 use super::asked::Asks;
+use crate::fields::{
+    X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_FORWARDED_SCHEME, X_FORWARDED_SSL,
+    X_REAL_IP, is_forwarding,
+};
 use crate::token::key_set::sha256;
 
 /// Fields by which upstreams are made to take a request for another one. What answers them is not kept, unless the field is
-/// part of the key. `X-Forwarded-*` is the gateway's own.
-const MISLEADING: [&str; 9] = [
-    "x-forwarded-prefix",
+/// part of the key. `X-Forwarded-*` is not among them: what the gateway has not settled itself of it is part of every key.
+const MISLEADING: [&str; 8] = [
     "x-host",
     "x-http-host-override",
     "x-http-method",
@@ -29,6 +32,19 @@ const MISLEADING: [&str; 9] = [
     "x-original-host",
     "x-original-url",
     "x-rewrite-url",
+];
+
+/// Fields that say what the gateway has settled: authority and scheme are in every key, and the client's address is nobody's
+/// to choose and everybody's own.
+const SETTLED: [HeaderName; 8] = [
+    header::FORWARDED,
+    X_FORWARDED_FOR,
+    X_FORWARDED_HOST,
+    X_FORWARDED_PORT,
+    X_FORWARDED_PROTO,
+    X_FORWARDED_SCHEME,
+    X_FORWARDED_SSL,
+    X_REAL_IP,
 ];
 
 /// Random in each process, so that nobody can choose requests that fall together.
@@ -148,6 +164,7 @@ impl Keys {
                 parts.iter().for_each(|part| part.write(exchange, key));
             }
         }
+        passed_on(key, &request.headers);
         if self.by == CacheBy::Principal {
             let headers = &request.headers;
             match exchange.principal() {
@@ -248,6 +265,19 @@ fn push(key: &mut Vec<u8>, part: &[u8]) {
 fn pull(key: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = key.split_first_chunk()?;
     rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
+}
+
+/// What else proxies say of where a request comes from (`X-Forwarded-Prefix`, `-Server`, `-User`), and the upstream is
+/// told. Digests of values: some are of persons.
+fn passed_on(key: &mut Vec<u8>, headers: &HeaderMap) {
+    let says_so = |name: &HeaderName| is_forwarding(name) && !SETTLED.contains(name);
+    for (name, value) in headers {
+        if says_so(name) || matches!(name.as_str(), "x-original-uri" | "x-scheme") {
+            option(key, Some(name.as_str().as_bytes()));
+            option(key, Some(&sha256(value.as_bytes())));
+        }
+    }
+    option(key, None);
 }
 
 fn option(key: &mut Vec<u8>, part: Option<&[u8]>) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gatewright_config::{CacheConfig, StageKind};
-use gatewright_core::Exchange;
+use gatewright_core::{ClientIp, Exchange};
 use http::StatusCode;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -34,7 +34,7 @@ pub(super) fn exchange() -> Exchange {
     let cases = gatewright_config::cases::parse_cases(text, Path::new("cases.toml"));
     let cases = cases.unwrap_or_else(|errors| panic!("{errors}"));
     let mut exchange = crate::trial::exchange(&cases.cases[0]);
-    exchange.client.address = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    exchange.client.address = ClientIp::Known(IpAddr::V4(Ipv4Addr::LOCALHOST));
     exchange
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gatewright_config::units::format_duration;
 use gatewright_config::{CandidateConfig, CandidateShare};
-use gatewright_core::Exchange;
+use gatewright_core::{ClientIp, Exchange};
 use gatewright_wasm::{CallObserver, PluginSummary};
 use serde_json::{Value, json};
 
@@ -135,7 +135,7 @@ impl Probation {
         let mut hash = DefaultHasher::new();
         self.name.hash(&mut hash);
         match (self.rules.by, exchange.client.address) {
-            (CandidateShare::Client, Some(address)) => address.hash(&mut hash),
+            (CandidateShare::Client, ClientIp::Known(address)) => address.hash(&mut hash),
             _ => (exchange.id.process, exchange.id.number).hash(&mut hash),
         }
         hash.finish() % 100 < u64::from(self.rules.percent)

@@ -55,7 +55,7 @@ impl LimitKey {
                 .get(name)
                 .map(|value| format!("header:{}", String::from_utf8_lossy(value.as_bytes()))),
         };
-        Cow::Owned(named.unwrap_or_else(|| format!("client:{}", exchange.client)))
+        Cow::Owned(named.unwrap_or_else(|| format!("client:{}", exchange.client.counted_as())))
     }
 
     /// The same for people. A field or an attribute may hold a secret: that it was used has to be enough.

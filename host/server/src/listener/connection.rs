@@ -137,7 +137,7 @@ pub async fn serve(
     );
     let connection = Arc::new(Connection {
         listener: Arc::clone(&settings.name),
-        peer: Peer::new(address, tls, client_certificate, &settings.trusted_proxies),
+        peer: Peer::new(address, tls, client_certificate, settings.ipv6_prefix),
         watch,
         live,
         drain: drain.clone(),

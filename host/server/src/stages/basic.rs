@@ -52,7 +52,7 @@ impl Stage for Basic {
             return Step::ready(Err(self.unauthorized("no credentials")));
         };
         let Some(hash) = self.users.get(&credentials.name) else {
-            return Step::waiting(self.refuse_unknown(exchange.client.to_string(), credentials));
+            return Step::waiting(self.refuse_unknown(exchange.client.counted_as(), credentials));
         };
         let digest = self.passwords.digest(&credentials.name, &credentials.password, hash);
         if self.passwords.remembers(digest, self.remember) {
@@ -102,7 +102,7 @@ impl Basic {
         digest: Digest,
     ) -> Result<Flow, Problem> {
         let Credentials { name, password } = credentials;
-        let client = exchange.client.to_string();
+        let client = exchange.client.counted_as();
         self.count(&client, &name).await?;
         if !self.passwords.verify(password, hash).await? {
             return Err(self.unauthorized("wrong name or password"));

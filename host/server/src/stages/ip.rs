@@ -1,9 +1,7 @@
 //! `ip`: requests of some addresses pass, those of others do not.
 
-use std::net::IpAddr;
-
 use gatewright_config::{IpConfig, IpList};
-use gatewright_core::{Client, Exchange, Flow, Problem, ProblemKind, Stage, Step, Value};
+use gatewright_core::{Client, ClientIp, Exchange, Flow, Problem, ProblemKind, Stage, Step, Value};
 
 /// Looks at the client's address, as far as trusted proxies tell it.
 #[derive(Debug)]
@@ -44,8 +42,11 @@ impl Ip {
         }
     }
 
-    /// Why the client may not pass.
+    /// Why the client may not pass. One whose address cannot be read may be anybody who is denied.
     fn verdict(&self, client: &Client) -> Option<&'static str> {
+        if client.address == ClientIp::Unknown {
+            return Some("cannot be told from its proxies' fields");
+        }
         if has(&self.deny, client.address) {
             return Some("is denied");
         }
@@ -54,21 +55,20 @@ impl Ip {
     }
 }
 
-/// Whether a client is in a list. One without an address came over a Unix socket.
-fn has(list: &IpList, address: Option<IpAddr>) -> bool {
+/// Whether a client is in a list.
+fn has(list: &IpList, address: ClientIp) -> bool {
     match address {
-        // An IPv4 client of an IPv6 socket is the same client.
-        Some(address) => {
-            let address = address.to_canonical();
-            list.networks.iter().any(|network| network.contains(&address))
-        }
-        None => list.unix,
+        ClientIp::Known(address) => list.networks.iter().any(|network| network.contains(&address)),
+        ClientIp::Unix => list.unix,
+        ClientIp::Unknown => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::SocketAddr;
+
     use gatewright_core::ClientAddress;
 
     fn list(entries: &[&str]) -> IpList {
@@ -86,7 +86,12 @@ mod tests {
         };
         let client = Client {
             peer: ClientAddress::Unix,
-            address: address.parse().ok(),
+            address: match address {
+                "unix" => ClientIp::Unix,
+                "unknown" => ClientIp::Unknown,
+                address => ClientAddress::Tcp(SocketAddr::new(address.parse().unwrap(), 1)).into(),
+            },
+            ipv6_prefix: 64,
             tls: false,
             trusted: false,
             certificate: None,
@@ -108,6 +113,18 @@ mod tests {
             ("unix", false),
         ] {
             assert_eq!(passes(Some(&allow), &["10.9.0.0/16"], address), passing, "{address}");
+        }
+    }
+
+    #[test]
+    fn who_may_be_anybody_passes_no_list() {
+        for (allow, deny) in [
+            (None, &["10.0.0.0/8"][..]),
+            (Some(&["0.0.0.0/0", "::/0", "unix"][..]), &[]),
+            (Some(&["0.0.0.0/0"]), &["10.0.0.0/8"]),
+            (None, &["unix"]),
+        ] {
+            assert!(!passes(allow, deny, "unknown"), "{allow:?} {deny:?}");
         }
     }
 

@@ -182,7 +182,7 @@ impl Source {
                 values.next().is_none().then_some(value)?
             }
             Self::Path(name) => exchange.parameters.get(name)?.to_owned(),
-            Self::Client => exchange.client.address?.to_string(),
+            Self::Client => exchange.client.address.known()?.to_string(),
         };
         (!value.is_empty()).then_some(value)
     }

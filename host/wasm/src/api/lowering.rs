@@ -59,7 +59,7 @@ pub(super) struct Made<'a> {
 
 impl<'a> Made<'a> {
     pub(super) fn of(view: &View<'a>, needs: &Needs) -> Self {
-        let address = || match view.client.address {
+        let address = || match view.client.address.known() {
             Some(address) => address.to_string(),
             None => String::new(),
         };
@@ -166,13 +166,13 @@ impl<'a> Lowered<'a> {
         let client = self.view.client;
         let port = match client.peer {
             // A port belongs to the peer: it is the client's only if no proxy is between.
-            ClientAddress::Tcp(peer) if self.shown == Shown::All && client.address == Some(peer.ip()) => peer.port(),
+            ClientAddress::Tcp(peer) if self.shown == Shown::All && client.address == client.peer.into() => peer.port(),
             _ => 0,
         };
         Peer {
             address,
             port,
-            tls: client.tls,
+            tls: self.view.request.secure,
             certificate: self
                 .names
                 .as_ref()
