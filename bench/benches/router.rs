@@ -41,6 +41,7 @@ fn find(bencher: Bencher<'_, '_>, routes: usize) {
             path,
             query: None,
             headers: &headers,
+            preflight: false,
         };
         assert!(matches!(router.find(black_box(&request)), RouteMatch::Found { .. }));
     });
