@@ -38,10 +38,10 @@ pub use self::plugins::{
 pub use self::shared::{Away, RedisAddress, RedisConfig, RedisServers, Scope, StateConfig};
 pub use self::stage::{StageConfig, StageKind};
 pub use self::stages::{
-    ApiKeyConfig, ApiKeySource, BasicConfig, CertificateRule, ConcurrencyConfig, CorsConfig, ForwardAuthConfig,
-    HeaderEdits, HeadersConfig, IdentitySource, IpConfig, IpList, LambdaAuthorizerConfig, LimitKey, MtlsConfig,
-    OnFault, OriginPattern, PluginStageConfig, PolicyConfig, QuotaConfig, QuotaOffset, QuotaRule, ShedConfig,
-    SigV4Config, StatementConfig, ThrottleConfig, UsagePlanStageConfig,
+    ApiKeyConfig, ApiKeySource, BasicConfig, BodyRule, CertificateRule, ConcurrencyConfig, CorsConfig,
+    ForwardAuthConfig, HeaderEdits, HeadersConfig, IdentitySource, IpConfig, IpList, LambdaAuthorizerConfig, LimitKey,
+    MtlsConfig, OnFault, OriginPattern, PluginStageConfig, PolicyConfig, QuotaConfig, QuotaOffset, QuotaRule,
+    ShedConfig, SigV4Config, StatementConfig, ThrottleConfig, UsagePlanStageConfig,
 };
 pub use self::targets::{CorrelationIdConfig, PathEdit, QueryEdits, RedirectConfig, RequestSizeConfig, RewriteConfig};
 pub use self::tokens::{

@@ -16,6 +16,7 @@ mod decisions;
 mod files;
 mod filters;
 mod frozen;
+mod given;
 mod granted;
 mod hostile_output;
 mod languages;

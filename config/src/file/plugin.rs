@@ -30,6 +30,9 @@ pub struct Plugin {
     pub output_bytes: ByteSize,
     /// Bytes of log text of one call; more is dropped and counted. Default `"16KiB"`.
     pub log_bytes: ByteSize,
+    /// Resource handles that one instance has at once: streams, pollables, fields of `wasi:http`. Default: one for each 512
+    /// bytes of `memory`.
+    pub handles: Option<Count>,
     /// Calls running at once; more wait. Default 64.
     pub concurrency: Count,
     /// How long a call may wait for a place (503 after). Default `"100ms"`.
@@ -57,6 +60,7 @@ impl Default for Plugin {
             host_call_bytes: ByteSize(2 << 20),
             output_bytes: ByteSize(1 << 20),
             log_bytes: ByteSize(16 << 10),
+            handles: None,
             concurrency: Count(64),
             queue_timeout: Delay(Timeout::milliseconds(100).0),
             instances: Instances::Fresh,

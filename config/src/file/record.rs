@@ -24,6 +24,9 @@ pub struct Record {
     pub sample: Option<Count>,
     /// Header fields whose values are written down; all other values, and those of identities, are redacted. Default `[]`.
     pub fields: Vec<Located<String>>,
+    /// Parameters of the query whose values are written down; all other values are redacted. Default `[]`: the query is left
+    /// out.
+    pub query: Vec<String>,
     /// Whether bodies are written down. Default `false`.
     pub bodies: bool,
     /// Whether what services answered is written down as it was: values, random numbers, bodies of responses, and the keys
@@ -42,6 +45,7 @@ impl Default for Record {
             slower_than: None,
             sample: None,
             fields: Vec::new(),
+            query: Vec::new(),
             bodies: false,
             answers: false,
             directory: ".gatewright/recordings".to_owned().into(),

@@ -45,7 +45,7 @@ pub use lambda_authorizer::{AuthorizerEvent, LambdaAuthorizerStage};
 pub use mtls::{CertificateRule, MtlsStage, PrincipalField};
 pub use oauth2_introspection::{ClientAuthentication, Oauth2IntrospectionStage};
 pub use oidc_login::{ForwardedToken, OidcLoginStage, SessionsIn, Unauthenticated};
-pub use plugin::PluginStage;
+pub use plugin::{BodyRule, PluginBodies, PluginStage};
 pub use policy::{Effect as StatementEffect, PolicyStage, PolicyStatement};
 pub use quota::QuotaStage;
 pub use redirect::RedirectStage;

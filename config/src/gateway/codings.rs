@@ -1,5 +1,7 @@
 //! What the stages mean that compress and decompress.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::file::{CompressCoding, CompressLevel};
@@ -30,6 +32,25 @@ pub enum TypePattern {
 }
 
 impl TypePattern {
+    /// Reads `text/html`, `text/*` or `*+json`, without parameters and in any case; none when it is something else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.to_ascii_lowercase();
+        let plain = |text: &str| {
+            let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+            !text.is_empty() && text.bytes().all(valid)
+        };
+        match text.split_once('/') {
+            Some((kind, "*")) if plain(kind) => Some(Self::Prefix(format!("{kind}/"))),
+            Some((kind, name)) if plain(kind) && plain(name) => Some(Self::Exact(text.clone())),
+            None => text
+                .strip_prefix('*')
+                .filter(|suffix| suffix.starts_with('+') && plain(suffix))
+                .map(|suffix| Self::Suffix(suffix.to_owned())),
+            Some(_) => None,
+        }
+    }
+
     /// Whether a content type, in lower case and without parameters, is one of these.
     #[must_use]
     pub fn matches(&self, essence: &str) -> bool {
@@ -37,6 +58,17 @@ impl TypePattern {
             Self::Exact(exact) => essence == exact,
             Self::Prefix(prefix) => essence.starts_with(prefix.as_str()),
             Self::Suffix(suffix) => essence.ends_with(suffix.as_str()),
+        }
+    }
+}
+
+impl fmt::Display for TypePattern {
+    /// As the configuration writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(exact) => f.write_str(exact),
+            Self::Prefix(prefix) => write!(f, "{prefix}*"),
+            Self::Suffix(suffix) => write!(f, "*{suffix}"),
         }
     }
 }

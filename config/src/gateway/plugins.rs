@@ -65,6 +65,8 @@ pub struct PluginConfig {
     pub output_bytes: ByteSize,
     /// Bytes of log text of one call; more is dropped and counted.
     pub log_bytes: ByteSize,
+    /// Resource handles that one instance has at once.
+    pub handles: usize,
     /// Calls running at once; more wait.
     pub concurrency: usize,
     /// How long a call may wait for a place (503 after).
@@ -115,6 +117,8 @@ pub struct RecordConfig {
     pub sample: Option<u32>,
     /// Header fields, in lower case, whose values are written down.
     pub fields: Vec<String>,
+    /// Parameters of the query whose values are written down; empty: the query is left out.
+    pub query: Vec<String>,
     /// Whether bodies are written down.
     pub bodies: bool,
     /// Whether what services answered is written down as it was.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{AuthorizerEvent, Period, PrincipalField, Priority, Scope, ValueTemplate};
+use super::{AuthorizerEvent, Period, PrincipalField, Priority, Scope, TypePattern, ValueTemplate};
 use crate::condition::Condition;
 use crate::units::{ByteSize, Rate};
 
@@ -385,8 +385,25 @@ pub struct PluginStageConfig {
     pub on_fault: OnFault,
     /// Largest body passed to a plugin that asks for bodies (413 or 502 above).
     pub body_bytes: ByteSize,
+    /// Which bodies of requests it is given, beyond what it says itself.
+    pub request_bodies: BodyRule,
+    /// Which bodies of responses it is given.
+    pub response_bodies: BodyRule,
     /// The plugin's own configuration.
     pub config: serde_json::Value,
+}
+
+/// Which bodies of one direction a plugin is given, and in which state. A body that is not given streams past.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct BodyRule {
+    /// Content types that it is given; none: any; empty: no body at all.
+    pub types: Option<Vec<TypePattern>>,
+    /// Longest body that it is given.
+    pub longest: Option<ByteSize>,
+    /// Parts of a representation are kept from it.
+    pub whole: bool,
+    /// Bodies with a content coding are kept from it.
+    pub plain: bool,
 }
 
 /// A value of the request that identifies the client.

@@ -6,13 +6,21 @@ use std::path::Path;
 use super::Resolver;
 use super::reference::is_name;
 use super::upstream::{Url, parse_url};
-use crate::file::{Cache, Candidate, Counters, Grants, Instances, Kv, Located, Plugin, Plugins, Record, Section};
+use crate::file::{
+    Cache, Candidate, Count, Counters, Grants, Instances, Kv, Located, Plugin, Plugins, Record, Section,
+};
 use crate::gateway::{
     self, CacheGrant, CandidateConfig, CounterGrant, HttpClientConfig, InstancePolicy, KvGrant, LockConfig,
     OriginGrant, PluginConfig, PluginsConfig, RecordConfig, SecretGrant,
 };
 use crate::public_key::PublicKey;
 use crate::report::{Span, quoted, suggestion};
+use crate::units::ByteSize;
+
+/// Bytes of `memory` for which an instance has a resource handle.
+const HANDLE_BYTES: u64 = 512;
+/// Handles of an instance with little memory.
+const LEAST_HANDLES: usize = 1_000;
 
 impl From<&Plugin> for PluginConfig {
     fn from(plugin: &Plugin) -> Self {
@@ -23,6 +31,7 @@ impl From<&Plugin> for PluginConfig {
             host_call_bytes: plugin.host_call_bytes,
             output_bytes: plugin.output_bytes,
             log_bytes: plugin.log_bytes,
+            handles: plugin.handles.map_or_else(|| handles(plugin.memory), Count::as_usize),
             concurrency: plugin.concurrency.as_usize(),
             queue_timeout: plugin.queue_timeout.0,
             instances: match plugin.instances {
@@ -48,6 +57,13 @@ impl From<&Plugin> for PluginConfig {
             candidate: plugin.candidate.as_ref().map(CandidateConfig::from),
         }
     }
+}
+
+/// What a handle costs the gateway is in proportion to what the instance has anyway.
+fn handles(memory: ByteSize) -> usize {
+    usize::try_from(memory.0 / HANDLE_BYTES)
+        .unwrap_or(usize::MAX)
+        .max(LEAST_HANDLES)
 }
 
 impl From<&Candidate> for CandidateConfig {
@@ -202,6 +218,7 @@ impl Resolver<'_> {
             slower_than,
             sample,
             fields,
+            query,
             bodies,
             answers,
             directory,
@@ -216,6 +233,7 @@ impl Resolver<'_> {
             slower_than: slower_than.map(|time| time.0),
             sample: sample.map(|every| every.0),
             fields,
+            query: query.clone(),
             bodies: *bodies,
             answers: *answers,
             directory: self.path(directory)?,

@@ -1,5 +1,7 @@
 //! The body of a request or response: nothing, bytes that are there, or a stream.
 
+mod start;
+
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 
+pub use self::start::Start;
 use crate::{Problem, ProblemKind};
 
 /// Why a body ended early. Whoever passes it on must not let the other side take it for a clean end.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gatewright_config::cases::{CaseRequest, CaseResponse, PluginCase, Role};
-use gatewright_config::{ByteSize, OnFault, PluginConfig, PluginIntegrationConfig, PluginStageConfig};
+use gatewright_config::{BodyRule, ByteSize, OnFault, PluginConfig, PluginIntegrationConfig, PluginStageConfig};
 use gatewright_core::body::CollectError;
 use gatewright_core::{
     AccessRecord, Attributes, Body, Client, ClientAddress, ClientIp, Exchange, ExchangeId, Integration, Parameters,
@@ -119,6 +119,8 @@ impl Trial {
                     cache: case.cache,
                     on_fault: OnFault::Deny,
                     body_bytes: BODY,
+                    request_bodies: BodyRule::default(),
+                    response_bodies: BodyRule::default(),
                     config: case.config.clone(),
                 };
                 let route: RouteName = case.route.as_str().into();

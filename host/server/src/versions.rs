@@ -8,6 +8,7 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use gatewright_wasm::signature::signature_file;
 use sha2::{Digest as _, Sha256};
@@ -78,6 +79,11 @@ impl Versions {
         copy(&signature_file(&kept), &signature_file(file))?;
         copy(&tests_file(&kept), &tests_file(file))?;
         files::replace(file, &bytes)
+    }
+
+    /// When a version was kept: when it began to serve, the last time that another had served before it.
+    pub fn kept_since(&self, digest: &str) -> Option<SystemTime> {
+        fs::metadata(self.file(digest)).ok()?.modified().ok()
     }
 
     fn keep(&self, file: &Path, digest: &str) -> io::Result<()> {

@@ -1,23 +1,18 @@
-//! A plugin's configuration: its text, and what the plugin's schema says about it.
+//! A plugin's configuration: what the plugin's schema says about it, and what is secret in it.
+
+mod marks;
+mod settings;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
+pub(crate) use self::settings::Settings;
 use crate::{ConfigFault, PluginError, PluginFile};
 
 /// Errors of one configuration that are told.
 const ERRORS: usize = 50;
-
-/// The configuration as the plugin gets it; nothing is `{}`.
-pub(crate) fn text(config: &Value) -> String {
-    if config.is_null() {
-        "{}".to_owned()
-    } else {
-        config.to_string()
-    }
-}
 
 /// A plugin's schema. It comes from the plugin: it names no other documents, and its patterns cannot take for ever.
 pub(crate) struct Schema(Validator);
@@ -41,8 +36,13 @@ impl Schema {
         compiled.map(Self).map_err(wrong)
     }
 
-    /// Checks a configuration.
-    pub(crate) fn check(&self, plugin: &PluginFile, config: &str) -> Result<(), PluginError> {
+    /// Whether a value is as the schema says. A schema that cannot be evaluated accepts everything.
+    pub(crate) fn accepts(&self, value: &Value) -> bool {
+        catch_unwind(AssertUnwindSafe(|| self.0.is_valid(value))).unwrap_or(true)
+    }
+
+    /// Checks a configuration. What is wrong is said without its secrets.
+    pub(crate) fn check(&self, plugin: &PluginFile, settings: &Settings) -> Result<(), PluginError> {
         let refused = |errors| PluginError::Config {
             plugin: plugin.clone(),
             errors,
@@ -53,13 +53,19 @@ impl Schema {
                 message,
             }]
         };
-        let value: Value = serde_json::from_str(config).map_err(|error| refused(whole(error.to_string())))?;
         let check = || -> Vec<_> {
-            let fault = |error: jsonschema::ValidationError<'_>| ConfigFault {
-                at: error.instance_path().as_str().to_owned(),
-                message: crate::text::escaped(&error.to_string(), 1 << 10),
+            let fault = |error: jsonschema::ValidationError<'_>| {
+                let at = error.instance_path().as_str().to_owned();
+                let message = match settings.hides(&at) {
+                    true => error.masked_with("the value").to_string(),
+                    false => error.to_string(),
+                };
+                ConfigFault {
+                    at,
+                    message: crate::text::escaped(&settings.without_secrets(message), 1 << 10),
+                }
             };
-            self.0.iter_errors(&value).take(ERRORS).map(fault).collect()
+            self.0.iter_errors(settings.value()).take(ERRORS).map(fault).collect()
         };
         let errors = catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| {
             whole(format!(
@@ -77,8 +83,14 @@ impl Schema {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use serde_json::json;
+
+    fn settings(config: &Value) -> Settings {
+        Settings::of("p", config, None, &BTreeMap::new()).unwrap()
+    }
 
     fn file() -> PluginFile {
         PluginFile {
@@ -95,7 +107,9 @@ mod tests {
             "required": ["region"],
         });
         let schema = Schema::compile(&file(), &schema).unwrap();
-        let error = schema.check(&file(), r#"{"limits":[1,"x"]}"#).unwrap_err();
+        let error = schema
+            .check(&file(), &settings(&json!({ "limits": [1, "x"] })))
+            .unwrap_err();
         let PluginError::Config { errors, .. } = &error else {
             panic!("{error}")
         };
@@ -103,7 +117,20 @@ mod tests {
         assert_eq!(errors.len(), 2);
         assert!(places.contains(&"/limits/1") && places.contains(&""), "{places:?}");
         assert!(error.to_string().contains("`config/limits/1`"), "{error}");
-        schema.check(&file(), r#"{"region":"eu"}"#).unwrap();
+        schema.check(&file(), &settings(&json!({ "region": "eu" }))).unwrap();
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_secret_is_said_without_it() {
+        let marked = json!({
+            "properties": { "key": { "writeOnly": true, "minLength": 32, "type": "string" } },
+            "anyOf": [{ "required": ["other"] }],
+        });
+        let schema = Schema::compile(&file(), &marked).unwrap();
+        let config = json!({ "key": "hunter2-hunter2" });
+        let settings = Settings::of("p", &config, Some(&marked), &BTreeMap::new()).unwrap();
+        let error = schema.check(&file(), &settings).unwrap_err().to_string();
+        assert!(error.contains("`config/key`") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]
@@ -115,11 +142,5 @@ mod tests {
         ] {
             assert!(Schema::compile(&file(), &schema).is_err(), "{schema}");
         }
-    }
-
-    #[test]
-    fn no_configuration_is_an_empty_one() {
-        assert_eq!(text(&Value::Null), "{}");
-        assert_eq!(text(&json!({"b": 1})), r#"{"b":1}"#);
     }
 }

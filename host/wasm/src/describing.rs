@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::api::{self, Description, Wrong};
 use crate::call::{Processor, Stopped, limited};
+use crate::configuration::Settings;
 use crate::failure::Failure;
 use crate::instance::{Component, Instance, is_exhausted};
 use crate::kind::{Kinds, PluginKind};
@@ -14,7 +15,7 @@ use crate::limits::ticks;
 use crate::plugin::Plugin;
 use crate::plugin_host::Shared;
 use crate::state::Caller;
-use crate::{PluginError, PluginFile};
+use crate::{ConfigFault, PluginError, PluginFile};
 
 /// Wall and processor time of each of them.
 const LIMIT: Duration = Duration::from_millis(500);
@@ -83,23 +84,31 @@ pub(crate) async fn try_configure(
     component: &Component,
     caller: &Arc<Caller>,
     shared: &Shared,
-    config: &str,
+    settings: &Settings,
 ) -> Result<(), PluginError> {
     let called = outside(shared, caller, async {
         let mut instance = instance(component, caller, shared).await?;
-        api::configure(&mut instance, config).await
+        api::configure(&mut instance, settings.text()).await
     });
     let failed = |reason| PluginError::Configure {
         plugin: plugin.clone(),
-        reason,
+        reason: settings.without_secrets(reason),
     };
     called
         .await
         .map_err(|failure| failure.into_error(plugin, "configure", failed))?
         .map_err(|errors| PluginError::Config {
             plugin: plugin.clone(),
-            errors,
+            errors: errors.into_iter().map(|fault| hidden(fault, settings)).collect(),
         })
+}
+
+/// What a plugin says of its configuration is said without its secrets.
+fn hidden(fault: ConfigFault, settings: &Settings) -> ConfigFault {
+    ConfigFault {
+        at: settings.without_secrets(fault.at),
+        message: settings.without_secrets(fault.message),
+    }
 }
 
 /// What making an instance costs: the median over `rounds` of making one and dropping it, not configured, not called.

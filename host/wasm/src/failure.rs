@@ -6,6 +6,7 @@ use std::time::Duration;
 use gatewright_core::{Problem, ProblemKind};
 use http::StatusCode;
 use wasmtime::Trap;
+use wasmtime::component::ResourceTableError;
 
 use crate::limits::{MemoryExceeded, TableExceeded};
 use crate::text::escaped;
@@ -28,6 +29,8 @@ pub(crate) enum Failure {
     ExchangeOver,
     /// What it returned breaks a rule.
     Output(OutputError),
+    /// It was not asked: the message is not in the state that its rules want.
+    Message(String),
     /// No place came free in time.
     Saturated,
     /// The breaker is open; when to try again.
@@ -135,6 +138,10 @@ impl From<wasmtime::Error> for Failure {
                 "it passed more than `host_call_bytes` to the host",
             ));
         }
+        if has_too_many_handles(&error) {
+            let text = "it holds more resource handles at once than `handles` of its section allows";
+            return Self::Trap(TrapReason::Memory, text.to_owned());
+        }
         Self::Trap(reason(&error), backtrace(&error))
     }
 }
@@ -165,6 +172,13 @@ fn is_out_of_fuel(error: &wasmtime::Error) -> bool {
     error.root_cause().to_string().contains("hostcalls has been exhausted")
 }
 
+/// The same of handles, in the guest's tables and in those of the host.
+fn has_too_many_handles(error: &wasmtime::Error) -> bool {
+    let is_full = |text: String| text.contains("store handle limit exceeded");
+    matches!(error.downcast_ref(), Some(ResourceTableError::Full))
+        || error.chain().any(|cause| is_full(cause.to_string()))
+}
+
 /// The error's chain, and the guest's frames where there are some, on one line.
 fn backtrace(error: &wasmtime::Error) -> String {
     let lines: Vec<_> = error.chain().map(|cause| cause.to_string()).collect();
@@ -180,7 +194,7 @@ impl Failure {
 
     /// Whether it is the plugin that brought nothing, not the gateway or the client.
     pub(crate) fn is_the_plugins(&self) -> bool {
-        !matches!(self, Self::ExchangeOver | Self::Saturated)
+        !matches!(self, Self::ExchangeOver | Self::Saturated | Self::Message(_))
     }
 
     /// Why the guest broke off, if it did.
@@ -207,7 +221,7 @@ impl Failure {
             Self::Fault(fault) if fault.unavailable && !authorizer => {
                 Problem::new(ProblemKind::PluginFault).with_status(StatusCode::SERVICE_UNAVAILABLE)
             }
-            Self::Fault(_) | Self::Trap(..) => Problem::new(of(ProblemKind::PluginFault)),
+            Self::Fault(_) | Self::Trap(..) | Self::Message(_) => Problem::new(of(ProblemKind::PluginFault)),
             Self::Output(error) if error.too_large => Problem::new(of(ProblemKind::PluginOutputTooLarge)),
             Self::Output(_) => Problem::new(of(ProblemKind::PluginOutputInvalid)),
             Self::CpuExceeded | Self::TimeExceeded => Problem::new(ProblemKind::PluginTimeout),
@@ -228,6 +242,7 @@ impl fmt::Display for Failure {
             Self::TimeExceeded => f.write_str("it used up its wall time (`time`)"),
             Self::ExchangeOver => f.write_str("the route's time was over before it answered"),
             Self::Output(error) => write!(f, "its answer was refused: {}", error.what),
+            Self::Message(text) => write!(f, "it was not asked: {text}"),
             Self::Saturated => {
                 f.write_str("all its calls or the instance pool were in use (`concurrency`, `instances`)")
             }

@@ -20,6 +20,7 @@ mod taped;
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
+pub(crate) use log::LogBudget;
 pub(crate) use outgoing::Outgoing;
 pub(crate) use printed::Printed;
 

@@ -9,7 +9,6 @@ use wasmtime::component::InstancePre;
 use wasmtime::{PoolConcurrencyLimitError, Store, StoreContextMut};
 
 use crate::api::Exports;
-use crate::limits::HANDLES;
 use crate::state::{CallState, Caller};
 
 /// A component that is checked, linked and ready to be instantiated.
@@ -51,10 +50,10 @@ impl Instance {
         let mut store = Store::try_new(component.linked.engine(), CallState::new(Arc::clone(caller)))?;
         store.limiter(|state| &mut state.meter);
         store.set_hostcall_fuel(caller.limits.host_call_bytes);
-        store.set_max_component_handles(HANDLES);
+        store.set_max_component_handles(caller.limits.handles);
         // Where there are tasks and streams, what the engine keeps of them is counted too: a stream is two handles.
         if let Some(table) = store.concurrent_resource_table() {
-            table.set_max_capacity(2 * HANDLES);
+            table.set_max_capacity(caller.limits.handles.saturating_mul(2));
         }
         store.epoch_deadline_callback(|mut context: StoreContextMut<'_, CallState>| context.data_mut().tick());
         store.data_mut().begin(exchange, cpu_ticks);

@@ -33,7 +33,7 @@ impl PluginIntegration {
             .await
             .map_err(|error| match error {
                 CollectError::TooLarge => Problem::new(ProblemKind::RequestTooLarge).with_cause(format!(
-                    "plugin `{name}`: the body has more than the {} bytes of `body_bytes`",
+                    "plugin `{name}`: the body has more than the {} that `body` of its use allows",
                     self.body_bytes
                 )),
                 CollectError::Body(error) => error.0,

@@ -16,6 +16,7 @@
 mod api;
 mod artifacts;
 mod authorizer;
+mod bodies;
 mod breaker;
 mod call;
 mod compiler;
@@ -64,6 +65,7 @@ mod text;
 mod ticker;
 mod turns;
 
+pub use bodies::{BodyRules, GivenBodies};
 pub use compiler::{CompileLimits, Compiler, compile_for_parent};
 pub use describing::measure;
 pub use error::{ConfigFault, PluginError, PluginFile};

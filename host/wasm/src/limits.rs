@@ -10,9 +10,6 @@ use crate::ticker::TICK;
 
 /// Elements of all tables of one instance.
 const TABLE_ELEMENTS: usize = 200_000;
-/// Resource handles alive in one instance; a guest that forgets to drop them hits this.
-pub(crate) const HANDLES: usize = 1_000;
-
 /// The limits of one plugin.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Limits {
@@ -23,6 +20,8 @@ pub(crate) struct Limits {
     pub(crate) host_call_bytes: usize,
     pub(crate) output_bytes: usize,
     pub(crate) log_bytes: usize,
+    /// Resource handles alive in one instance; a guest that forgets to drop them hits this.
+    pub(crate) handles: usize,
     pub(crate) concurrency: usize,
     pub(crate) queue_timeout: Duration,
     pub(crate) instances: InstancePolicy,
@@ -39,6 +38,7 @@ impl From<&PluginConfig> for Limits {
             host_call_bytes,
             output_bytes,
             log_bytes,
+            handles,
             concurrency,
             queue_timeout,
             instances,
@@ -55,6 +55,7 @@ impl From<&PluginConfig> for Limits {
             host_call_bytes: bytes(host_call_bytes.0),
             output_bytes: bytes(output_bytes.0),
             log_bytes: bytes(log_bytes.0),
+            handles: *handles,
             concurrency: (*concurrency).clamp(1, tokio::sync::Semaphore::MAX_PERMITS),
             queue_timeout: *queue_timeout,
             instances: *instances,

@@ -10,7 +10,8 @@ use gatewright_core::{ExchangeId, Integration, RouteName, Stage};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError};
 
 use crate::api::Needs;
-use crate::configuration::{self, Schema};
+use crate::bodies::BodyRules;
+use crate::configuration::{Schema, Settings};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::granted::Granted;
@@ -19,7 +20,7 @@ use crate::integration::PluginIntegration;
 use crate::kind::{Kinds, PluginKind};
 use crate::limits::Limits;
 use crate::loading::Compiled;
-use crate::log_gate::LogGate;
+use crate::log_gate::{LogGate, LogGates};
 use crate::metrics::{RouteStats, RuntimeStats};
 use crate::plugin_host::{CallObserver, Shared};
 use crate::proxy::ProxyIntegration;
@@ -96,7 +97,7 @@ impl Plugin {
             custom: Arc::clone(&shared.metrics.custom),
             leases: Arc::clone(&shared.leases),
             granted: Granted::default(),
-            refusals: LogGate::new(),
+            refusals: LogGates::default(),
         });
         let caller = Arc::new(Caller {
             name,
@@ -105,7 +106,7 @@ impl Plugin {
             custom: Arc::clone(&shared.metrics.custom),
             leases: Arc::clone(&shared.leases),
             granted,
-            refusals: LogGate::new(),
+            refusals: LogGates::default(),
         });
         let secrets = caller.granted.secrets.values();
         let secrets = secrets.map(|secret| String::from_utf8_lossy(secret.bytes()).into_owned());
@@ -137,7 +138,8 @@ impl Plugin {
             .as_ref()
             .map(|schema| Schema::compile(&file, schema))
             .transpose()?;
-        let summary = PluginSummary::of(&file, &description, &compiled, kinds, standard);
+        let bodies = BodyRules::of(&file, description.schema.as_ref())?;
+        let summary = PluginSummary::of(&file, &description, &compiled, kinds, standard, bodies);
         Ok(Self {
             summary,
             kinds,
@@ -212,11 +214,16 @@ impl Plugin {
 
     /// The runtime of that configuration: the one there is, or a new one if the plugin accepts it.
     async fn runtime(self: &Arc<Self>, config: &serde_json::Value) -> Result<Arc<Runtime>, PluginError> {
-        let config = configuration::text(config);
+        let schema = self.summary.config_schema.as_ref();
+        let settings = Settings::of(&self.caller.name, config, schema, &self.caller.granted.secrets);
+        let settings = settings.map_err(|errors| PluginError::Config {
+            plugin: self.file.clone(),
+            errors,
+        })?;
         let digest = Digest::of_parts([
             self.digest.bytes().as_slice(),
             self.caller.name.as_bytes(),
-            config.as_bytes(),
+            settings.text().as_bytes(),
             // Decisions are cached under this: what was decided with another secret is no decision.
             self.caller.granted.digest().bytes(),
         ]);
@@ -224,13 +231,13 @@ impl Plugin {
             return Ok(known);
         }
         if let Some(schema) = &self.schema {
-            schema.check(&self.file, &config)?;
+            schema.check(&self.file, &settings)?;
         }
-        describing::try_configure(&self.file, &self.component, &self.caller, &self.shared, &config).await?;
+        describing::try_configure(&self.file, &self.component, &self.caller, &self.shared, &settings).await?;
         if let Some(known) = self.known_runtime(&digest) {
             return Ok(known);
         }
-        let runtime = Arc::new(Runtime::new(Arc::clone(self), config, digest));
+        let runtime = Arc::new(Runtime::new(Arc::clone(self), settings, digest));
         let mut runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
         runtimes.retain(|_, runtime| runtime.strong_count() > 0);
         runtimes.insert(digest, Arc::downgrade(&runtime));

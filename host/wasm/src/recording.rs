@@ -20,6 +20,7 @@ use gatewright_config::cases::{Content, ServiceAnswer};
 use gatewright_config::gateway::{RecordConfig, RecordOn};
 use gatewright_core::{ExchangeId, Value};
 use http::{HeaderMap, StatusCode};
+use percent_encoding::percent_decode_str;
 use serde_json::Value as Json;
 
 pub use self::file::{RecordedChunk, RecordedLimits, RecordedRequest, RecordedResponse, RecordedService, Recording};
@@ -70,6 +71,8 @@ struct Draft {
     recording: Recording,
     /// What was redacted: it is wherever else it turns up.
     private: Vec<String>,
+    /// Secrets of the plugin's configuration.
+    secrets: Vec<String>,
 }
 
 /// Writes down the calls of one plugin.
@@ -117,7 +120,11 @@ impl Recorder {
 
     /// Writes down what was begun.
     fn keep(&self, draft: Draft, rule: &str, taken: &Taken, failure: Option<&Failure>, served: &Served) {
-        let Draft { recording, private } = draft;
+        let Draft {
+            recording,
+            private,
+            secrets,
+        } = draft;
         let (mut services, services_left_out) = served.all();
         for service in &mut services {
             service.ask = self.hidden(&private, &service.ask);
@@ -133,6 +140,9 @@ impl Recorder {
             services,
             services_left_out,
             ..recording
+        };
+        let Some(recording) = without(recording, &secrets) else {
+            return;
         };
         directory::keep(recording, self.config.directory.clone(), self.config.directory_bytes.0);
     }
@@ -163,7 +173,8 @@ impl Recorder {
         let summary = runtime.plugin().summary();
         let limits = &runtime.plugin().caller().limits;
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let config = serde_json::from_str(&self.concealed(runtime.config()));
+        let settings = runtime.settings();
+        let config = serde_json::from_str(&self.concealed(&settings.shown().to_string()));
         let recording = Recording {
             format: FORMAT,
             unix_ms: millis(since.unwrap_or_default()),
@@ -185,6 +196,7 @@ impl Recorder {
                 cpu_ms: limits.cpu_ticks.into(),
             },
             config: config.unwrap_or_default(),
+            config_redacted: settings.hidden().map(str::to_owned).collect(),
             route: inputs.view.route.to_owned(),
             identity: self.identity(inputs),
             request: self.request(inputs),
@@ -199,7 +211,16 @@ impl Recorder {
             chunks_left_out: 0,
         };
         let private = self.private(inputs);
-        Draft { recording, private }
+        let secrets = settings.secrets().iter();
+        let secrets = secrets
+            .filter(|secret| secret.len() >= SHORTEST_SECRET)
+            .cloned()
+            .collect();
+        Draft {
+            recording,
+            private,
+            secrets,
+        }
     }
 
     fn request(&self, inputs: &Inputs<'_>) -> RecordedRequest {
@@ -210,9 +231,12 @@ impl Recorder {
             attributes,
             ..
         } = inputs.view;
+        let (query, query_redacted) = self.query(request.query());
         RecordedRequest {
             method: request.method.to_string(),
             path: self.concealed(request.path()),
+            query,
+            query_redacted,
             authority: String::from_utf8_lossy(request.authority.as_bytes()).into_owned(),
             client: client.address.known(),
             tls: request.secure,
@@ -227,6 +251,35 @@ impl Recorder {
                 .collect(),
             body: self.body(inputs.body),
         }
+    }
+
+    /// The query as it is written down, and whether anything of it is not.
+    fn query(&self, query: Option<&str>) -> (Option<String>, bool) {
+        let Some(query) = query else { return (None, false) };
+        if self.config.query.is_empty() {
+            return (None, true);
+        }
+        let mut redacted = false;
+        let pairs = query.split('&').map(|pair| {
+            if self.keeps_parameter(pair) {
+                return self.concealed(pair);
+            }
+            redacted |= !pair.is_empty();
+            match pair.split_once('=') {
+                Some((name, value)) => format!("{}={}", self.concealed(name), "*".repeat(value.len())),
+                // It may be a value as well as a name.
+                None => "*".repeat(pair.len()),
+            }
+        });
+        let query = pairs.collect::<Vec<_>>().join("&");
+        (Some(query), redacted)
+    }
+
+    /// Whether a parameter of a query is one of those whose values are written down.
+    fn keeps_parameter(&self, pair: &str) -> bool {
+        let name = pair.split_once('=').map_or(pair, |(name, _)| name).replace('+', " ");
+        let name = percent_decode_str(&name).decode_utf8_lossy();
+        self.config.query.iter().any(|kept| *kept == name)
     }
 
     /// Whoever knows the value of an identity may be let pass by it.
@@ -277,6 +330,7 @@ impl Recorder {
         private.extend(
             query
                 .split('&')
+                .filter(|pair| !self.keeps_parameter(pair))
                 .filter_map(|pair| Some(pair.split_once('=')?.1.to_owned())),
         );
         private.retain(|value| value.len() >= SHORTEST_SECRET);
@@ -340,6 +394,25 @@ impl Recorder {
 
     fn concealed(&self, text: &str) -> String {
         replaced(text.to_owned(), &self.secrets)
+    }
+}
+
+/// The recording without these secrets in any of its texts; none when it cannot be written at all.
+fn without(recording: Recording, secrets: &[String]) -> Option<Recording> {
+    if secrets.is_empty() {
+        return Some(recording);
+    }
+    let mut json = serde_json::to_value(recording).ok()?;
+    clean(&mut json, secrets);
+    serde_json::from_value(json).ok()
+}
+
+fn clean(json: &mut Json, secrets: &[String]) {
+    match json {
+        Json::String(text) => *text = replaced(std::mem::take(text), secrets),
+        Json::Array(items) => items.iter_mut().for_each(|item| clean(item, secrets)),
+        Json::Object(members) => members.values_mut().for_each(|member| clean(member, secrets)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
     }
 }
 

@@ -12,6 +12,7 @@ use http::HeaderMap;
 use crate::api::{self, Hook};
 use crate::breaker::{Breakers, Pass};
 use crate::call::{Stopped, limited};
+use crate::configuration::Settings;
 use crate::digest::Digest;
 use crate::failure::{Failure, TrapReason};
 use crate::instance::{Instance, is_exhausted};
@@ -25,8 +26,7 @@ use crate::tape::Tape;
 /// One runtime.
 pub(crate) struct Runtime {
     plugin: Arc<Plugin>,
-    /// The configuration, as JSON.
-    config: String,
+    settings: Settings,
     /// Of plugin and configuration together.
     digest: Digest,
     pool: Pool,
@@ -50,12 +50,12 @@ pub(crate) struct Cause<'a> {
 }
 
 impl Runtime {
-    pub(crate) fn new(plugin: Arc<Plugin>, config: String, digest: Digest) -> Self {
+    pub(crate) fn new(plugin: Arc<Plugin>, settings: Settings, digest: Digest) -> Self {
         let workers = plugin.shared().settings.workers;
         plugin.shared().metrics.runtimes.fetch_add(1, Ordering::Relaxed);
         Self {
             plugin,
-            config,
+            settings,
             digest,
             pool: Pool::new(workers),
             breakers: Breakers::new(),
@@ -67,9 +67,9 @@ impl Runtime {
         &self.plugin
     }
 
-    /// The configuration, as JSON.
-    pub(crate) fn config(&self) -> &str {
-        &self.config
+    /// The configuration.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     pub(crate) fn digest(&self) -> &Digest {
@@ -134,6 +134,11 @@ impl Runtime {
                 self.plugin.note(kind, failure, stats);
             }
         }
+    }
+
+    /// Counts a call that was not made because of the message that it would have been given.
+    pub(crate) fn refused(&self, kind: PluginKind, stats: &RouteStats, failure: &Failure) {
+        stats.measure(kind).ended(failure.into());
     }
 
     /// Whether a call may run at all.
@@ -230,7 +235,7 @@ impl Runtime {
     async fn fresh(&self, exchange: ExchangeId) -> wasmtime::Result<Result<Box<Instance>, Failure>> {
         let ticks = self.plugin.caller().limits.cpu_ticks;
         let mut instance = self.plugin.instance(Some(exchange), ticks).await?;
-        Ok(match api::configure(&mut instance, &self.config).await? {
+        Ok(match api::configure(&mut instance, self.settings.text()).await? {
             Ok(()) => {
                 instance.memory_at_start = instance.memory();
                 Ok(instance)
@@ -287,7 +292,7 @@ impl Runtime {
                 }
             }
             // Neither speaks for the plugin nor against it.
-            Some(Failure::ExchangeOver | Failure::Saturated | Failure::Resting(_)) => {}
+            Some(Failure::ExchangeOver | Failure::Saturated | Failure::Resting(_) | Failure::Message(_)) => {}
             _ => {
                 if breaker.succeeded() {
                     tracing::info!(plugin = %name, "plugin works again");

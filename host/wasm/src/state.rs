@@ -13,10 +13,10 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::failure::CpuExceeded;
 use crate::granted::Granted;
 use crate::host::random::seeded;
-use crate::host::{Outgoing, Printed};
+use crate::host::{LogBudget, Outgoing, Printed};
 use crate::leases::{Lease, Leases};
 use crate::limits::{Limits, Meter};
-use crate::log_gate::LogGate;
+use crate::log_gate::LogGates;
 use crate::metrics::{CustomMetrics, PluginStats};
 use crate::tape::Tape;
 use crate::turns::Turns;
@@ -33,8 +33,8 @@ pub(crate) struct Caller {
     pub(crate) custom: Arc<CustomMetrics>,
     pub(crate) granted: Granted,
     pub(crate) leases: Arc<Leases>,
-    /// Lets a line about services that are not granted into the log, now and then.
-    pub(crate) refusals: LogGate,
+    /// Lets lines about what is not granted into the log, now and then one about each.
+    pub(crate) refusals: LogGates,
 }
 
 /// The data of a store.
@@ -42,7 +42,7 @@ pub(crate) struct CallState {
     pub(crate) caller: Arc<Caller>,
     pub(crate) exchange: Option<ExchangeId>,
     pub(crate) meter: Meter,
-    pub(crate) log_bytes_left: usize,
+    pub(crate) log_budget: LogBudget,
     /// Values of caches that this call is to compute.
     pub(crate) leases: Vec<Lease>,
     /// Random numbers of tests.
@@ -69,7 +69,7 @@ impl CallState {
         Self {
             meter: Meter::new(caller.limits.memory_bytes),
             exchange: None,
-            log_bytes_left: caller.limits.log_bytes,
+            log_budget: LogBudget::new(caller.limits.log_bytes),
             leases: Vec::new(),
             seeded: caller.granted.seed.map(seeded),
             outgoing: Outgoing::new(&caller),
@@ -87,7 +87,7 @@ impl CallState {
         self.exchange = exchange;
         self.ticks_left = cpu_ticks;
         self.turns = Turns::default();
-        self.log_bytes_left = self.caller.limits.log_bytes;
+        self.log_budget = LogBudget::new(self.caller.limits.log_bytes);
         self.leases.clear();
         self.outgoing.begin();
         if let Some(wasi) = &self.wasi {
@@ -141,11 +141,10 @@ fn wasi<'a>(wasi: &'a mut Option<Box<Wasi>>, caller: &Arc<Caller>, exchange: Opt
         if let Some(seed) = seed {
             context.secure_random(seeded(*seed)).insecure_random(seeded(*seed));
         }
-        let mut table = ResourceTable::new();
-        table.set_max_capacity(crate::limits::HANDLES);
         Box::new(Wasi {
             context: context.build(),
-            table,
+            // Each entry belongs to a handle of the guest, and those are counted.
+            table: ResourceTable::new(),
             http: WasiHttpCtx::new(),
             printed,
         })

@@ -7,6 +7,7 @@ use wasmtime::component;
 
 use crate::PluginFile;
 use crate::api::{Description, Selection};
+use crate::bodies::BodyRules;
 use crate::component::services;
 use crate::kind::{Kinds, PluginKind};
 use crate::loading::Compiled;
@@ -67,6 +68,8 @@ pub struct NeedsSummary {
     pub request_chunks: bool,
     /// The response body chunk by chunk, through its filter.
     pub response_chunks: bool,
+    /// Which bodies of those, and in which state.
+    pub bodies: BodyRules,
 }
 
 /// Which header fields a plugin reads.
@@ -96,6 +99,7 @@ impl PluginSummary {
         compiled: &Compiled,
         kinds: Kinds,
         standard: Option<String>,
+        bodies: BodyRules,
     ) -> Self {
         let needs = &description.needs;
         Self {
@@ -117,6 +121,7 @@ impl PluginSummary {
                 response_body: needs.response_body,
                 request_chunks: needs.request_chunks,
                 response_chunks: needs.response_chunks,
+                bodies,
             },
             services: description.services.clone(),
             imports: services(&compiled.component),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use gatewright_config::ByteSize;
-use gatewright_config::gateway::{OnFault, PluginConfig, PluginIntegrationConfig, PluginStageConfig};
+use gatewright_config::gateway::{BodyRule, OnFault, PluginConfig, PluginIntegrationConfig, PluginStageConfig};
 use gatewright_core::{
     AccessRecord, Attributes, Body, Client, ClientAddress, Exchange, ExchangeId, Flow, Integration, Parameters,
     Problem, ProblemKind, Recorder, Request, Response, Stage,
@@ -153,6 +153,8 @@ pub(crate) fn stage_config() -> PluginStageConfig {
         cache: Duration::ZERO,
         on_fault: OnFault::Deny,
         body_bytes: ByteSize(1 << 20),
+        request_bodies: BodyRule::default(),
+        response_bodies: BodyRule::default(),
         config: Value::Null,
     }
 }

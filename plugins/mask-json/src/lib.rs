@@ -1,5 +1,6 @@
-//! A transform of requests and responses that masks fields of JSON bodies. This file decides which bodies are meant;
-//! `mask.rs` changes them.
+//! A transform of requests and responses that masks fields of JSON bodies. The schema of its configuration has the rules
+//! by which the gateway gives it bodies: JSON, whole and without a coding, of the direction that is masked. `mask.rs`
+//! changes them.
 
 mod mask;
 #[cfg(test)]
@@ -71,10 +72,6 @@ impl Plugin for MaskJson {
 impl RequestTransform for MaskJson {
     fn transform_request(&self, request: &TransformRequest) -> Result<RequestOutcome, Fault> {
         let mut edits = RequestEdits::new();
-        if self.apply_to.contains(&Direction::Response) {
-            // A compressed response could not be masked.
-            edits = edits.set_header("accept-encoding", "identity");
-        }
         if self.apply_to.contains(&Direction::Request)
             && let Some(masked) = self.masked(&request.fields, request.body.as_deref())?
         {

@@ -94,11 +94,7 @@ fn requests_are_masked_only_when_asked_for() {
         panic!("answered")
     };
     assert_eq!(edits.body, BodyEdit::Keep);
-    assert_eq!(
-        edits.fields.len(),
-        1,
-        "accept-encoding, so that the response can be read"
-    );
+    assert_eq!(edits.fields.len(), 0);
 
     let outcome = request()
         .transform(&plugin(r#"{"names":["password"],"apply_to":["request"]}"#))

@@ -1,4 +1,5 @@
-//! A filter of bodies that redacts patterns. This file decides which bodies are meant; `scan.rs` looks at them.
+//! A filter of bodies that redacts patterns. The schema of its configuration has the rules by which the gateway gives it
+//! bodies: whole and without a coding, of the direction that is redacted. `scan.rs` looks at them.
 
 mod scan;
 #[cfg(test)]
@@ -66,10 +67,6 @@ impl Plugin for Redact {
 impl RequestTransform for Redact {
     fn transform_request(&self, _request: &TransformRequest) -> Result<RequestOutcome, Fault> {
         let mut edits = RequestEdits::new();
-        if self.apply_to.contains(&Apply::Response) {
-            // A compressed response could not be read, and a part of one could begin within a pattern.
-            edits = edits.set_header("accept-encoding", "identity").remove_header("range");
-        }
         if self.apply_to.contains(&Apply::Request) {
             edits = DIGESTS.into_iter().fold(edits, RequestEdits::remove_header);
         }
@@ -81,10 +78,7 @@ impl ResponseTransform for Redact {
     fn transform_response(&self, _response: &TransformResponse) -> Result<ResponseOutcome, Fault> {
         let mut edits = ResponseEdits::new();
         if self.apply_to.contains(&Apply::Response) {
-            edits = DIGESTS
-                .into_iter()
-                .fold(edits, ResponseEdits::remove_header)
-                .remove_header("accept-ranges");
+            edits = DIGESTS.into_iter().fold(edits, ResponseEdits::remove_header);
         }
         Ok(edits.into())
     }

@@ -37,6 +37,38 @@ fn a_call_has_so_many_bytes_of_log_and_the_next_one_has_them_again() {
 }
 
 #[test]
+fn where_log_bytes_are_used_up_the_log_says_so_once_a_call() {
+    let process = TestProcess::start_in(files(), &config("log_bytes = \"1KiB\"", ""), &[]).unwrap();
+    let ask = |call: &Value| {
+        let path = format!("/{GUEST}");
+        http(process.addr("public"), "POST", &path, &[], call.to_string().as_bytes())
+    };
+    for call in [log(2, 64), json!([log(100, 64), log(100, 64)]), log(100, 64)] {
+        assert_eq!(ask(&call).status, 200);
+    }
+    eventually("two marks", || {
+        let log = process.stderr();
+        (log.matches("[left out: a line for which 1KiB of `log_bytes` leave no room")
+            .count()
+            == 2)
+            .then_some(())
+    });
+}
+
+#[test]
+fn each_service_that_is_asked_for_and_not_granted_has_a_line_of_its_own() {
+    let process = TestProcess::start_in(files(), &config("", ""), &[]).unwrap();
+    let get = |store: &str| json!({ "call": "get", "store": store, "key": "k" });
+    let calls = json!([get("sessions"), get("sessions"), get("users"), { "call": "secret", "name": "KEY" }]);
+    let path = format!("/{GUEST}");
+    http(process.addr("public"), "POST", &path, &[], calls.to_string().as_bytes());
+    for name in ["sessions", "users", "KEY"] {
+        let line = format!("plugin asked for `{name}`, which it may not have");
+        eventually(&line, || (process.stderr().matches(&line).count() == 1).then_some(()));
+    }
+}
+
+#[test]
 fn a_line_of_log_that_is_too_long_is_cut() {
     let process = TestProcess::start_in(files(), &config("log_bytes = \"1MiB\"", ""), &[]).unwrap();
     let call = log(1, 100_000).to_string();

@@ -121,6 +121,51 @@ fn p16_a_configuration_is_checked_against_the_plugins_schema_before_the_plugin_s
     }
 }
 
+/// A gateway whose token-authorizer is configured so.
+fn authorizing(sections: &str, config: &str) -> Result<TestGateway, String> {
+    let text = format!(
+        "{}{sections}[[route]]\nname = \"all\"\npath = \"/all\"\nintegration = {{ respond = 200 }}\n\
+         chain = [{{ plugin = \"token-authorizer\", config = {config} }}]\n",
+        base()
+    );
+    let files = TestFiles::default().with("plugins/token-authorizer.wasm", guests::plugin("token-authorizer"));
+    files
+        .with("key", "a secret of thirty-two bytes, or more\n")
+        .try_start(&text)
+}
+
+#[test]
+fn a_secret_in_a_configuration_is_referred_to_by_the_name_that_it_is_granted_under() {
+    let secrets = "[secrets]\nKEY = \"file:{dir}/key\"\n[plugin.token-authorizer]\ngrants = { secrets = [\"KEY\"] }\n";
+    let config = "{ secret = { \"$secret\" = \"KEY\" }, issuer = \"https://idp\" }";
+    let gateway = authorizing(secrets, config).unwrap();
+    assert_eq!(http(gateway.addr("public"), "GET", "/all", &[], b"").status, 401);
+    let error = authorizing("", config).err().unwrap();
+    for words in [
+        "`config/secret`",
+        "secret `KEY` is not granted to the plugin",
+        "`[plugin.token-authorizer]`",
+    ] {
+        assert!(error.contains(words), "{words}: {error}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_configuration_is_said_without_its_secrets() {
+    for config in [
+        "{ secret = \"hunter2-hunter2\", issuer = \"https://idp\" }",
+        "{ secret = \"hunter2-hunter2-hunter2-hunter2-hunter2\" }",
+        "{ secret = \"hunter2-hunter2-hunter2-hunter2-hunter2\", issuer = \"https://idp\", typo = 1 }",
+        "{ secret = { hunter2 = \"hunter2\" }, issuer = \"https://idp\" }",
+    ] {
+        let error = authorizing("", config).err().expect(config);
+        assert!(
+            error.contains("token-authorizer") && !error.contains("hunter2"),
+            "{config}: {error}"
+        );
+    }
+}
+
 #[test]
 fn p2_a_plugin_that_does_not_come_back_from_configure_costs_a_neighbour_nothing() {
     let _heavy = heavy();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use gatewright_tests::process::binary;
-use gatewright_tests::{TestFiles, TestGateway, eventually, http};
+use gatewright_tests::{TestFiles, TestGateway, eventually, guests, http};
 use serde_json::{Value, json};
 
 use super::setup::{PATIENT, base, route};
@@ -178,4 +178,97 @@ fn slow_calls_and_samples_are_written_down_with_their_bodies_if_wanted() {
     let (_, recorded) = recording(&gateway);
     assert_eq!(recorded["rule"], "slow");
     assert!(recorded["wall_us"].as_u64().unwrap() >= 50_000, "{recorded:#}");
+}
+
+#[test]
+fn no_secret_of_a_plugins_configuration_is_in_a_recording_or_in_a_case_made_of_it() {
+    let record = "[plugin.token-authorizer.record]\nsample = 1\nbodies = true\nfields = [\"x-note\"]\ndirectory = \"{dir}/recordings\"\n";
+    let chain = "{ plugin = \"token-authorizer\", config = { secret = \"hunter2-hunter2-hunter2-hunter2-hunter2\", issuer = \"https://idp\" } }";
+    let config = [
+        base(),
+        format!("[plugin.token-authorizer]\n{PATIENT}\n{record}"),
+        route("stage", chain, "respond = 200"),
+    ];
+    let files = TestFiles::default().with("plugins/token-authorizer.wasm", guests::plugin("token-authorizer"));
+    let gateway = files.start(&config.concat());
+    let note = [("x-note", "it is hunter2-hunter2-hunter2-hunter2-hunter2")];
+    assert_eq!(http(gateway.addr("public"), "GET", "/stage", &note, b"").status, 401);
+    let (file, recorded) = recording(&gateway);
+    assert_eq!(recorded["config"]["secret"], "*".repeat(39));
+    assert_eq!(recorded["config"]["issuer"], "https://idp");
+    let case = gateway.dir().join("recorded.toml");
+    let replayed = gatewright(&["replay", "--case"], &[&case, &file]);
+    let said = stdout(&replayed);
+    assert_eq!(replayed.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains("`config/secret` is secret; as many stars are in its place"),
+        "{said}"
+    );
+    let case = std::fs::read_to_string(case).unwrap();
+    for text in [recorded.to_string(), case, said] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    for page in ["/plugins", "/routes"] {
+        let text = http(gateway.admin(), "GET", page, &[], b"").text();
+        assert!(!text.contains("hunter2"), "{page}: {text}");
+    }
+}
+
+fn quoting(record: &str) -> TestGateway {
+    let config = [
+        base(),
+        format!(
+            "[plugin.quote]\n{PATIENT}\n[plugin.quote.record]\nsample = 1\nbodies = true\ndirectory = \"{{dir}}/recordings\"\n{record}\n"
+        ),
+        route(
+            "quote",
+            "",
+            "plugin = \"quote\", config = { currency = \"EUR\", unit_price_cents = 250 }",
+        ),
+    ];
+    let files = TestFiles::default().with("plugins/quote.wasm", guests::plugin("quote"));
+    files.start(&config.concat())
+}
+
+#[test]
+fn a_call_that_depends_on_the_query_is_reproduced_with_the_parameters_that_are_written_down() {
+    let gateway = quoting("query = [\"quantity\"]");
+    let path = "/quote?quantity=12&token=query-secret&bare-secret";
+    assert_eq!(http(gateway.addr("public"), "GET", path, &[], b"").status, 200);
+    let (file, recorded) = recording(&gateway);
+    let query = "quantity=12&token=************&***********";
+    assert_eq!(recorded["request"]["query"], query);
+    let case = gateway.dir().join("recorded.toml");
+    let replayed = gatewright(&["replay", "--case"], &[&case, &file]);
+    assert_eq!(replayed.status.code(), Some(0), "{}", stdout(&replayed));
+    let case = std::fs::read_to_string(case).unwrap();
+    assert!(case.contains(&format!("/quote?{query}")), "{case}");
+    assert!(
+        stdout(&replayed).contains("values of the query are redacted"),
+        "{}",
+        stdout(&replayed)
+    );
+}
+
+#[test]
+fn a_replay_says_that_it_may_differ_because_of_the_query_that_was_not_written_down() {
+    let gateway = quoting("");
+    // The plugin's own words about what it does not take, which it does not find in a request without a query.
+    let answer = http(gateway.addr("public"), "GET", "/quote?quantity=12", &[], b"");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let (file, recorded) = recording(&gateway);
+    assert_eq!(recorded["request"]["query"], Value::Null);
+    assert!(!recorded.to_string().contains("quantity=12"));
+    let mut changed = recorded.clone();
+    changed["outcome"] = json!("fault");
+    std::fs::write(&file, changed.to_string()).unwrap();
+    let replayed = gatewright(&["replay"], &[&file]);
+    let said = stdout(&replayed);
+    assert_eq!(replayed.status.code(), Some(1), "{said}");
+    for words in [
+        "not reproduced; the plugin reads the query",
+        "the query is not in the recording; name the parameters",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
 }

@@ -59,7 +59,15 @@ fn one_command_puts_the_version_before_in_place_with_its_signature_and_approval(
             let listed = plugin(process.dir(), &["rollback", "changing", "gateway.toml", "--list"]);
             let listed = String::from_utf8(listed.stdout).unwrap();
             let lines: Vec<_> = listed.lines().collect();
-            (lines.len() == 2 && lines[0].ends_with(" (in place)")).then_some(())
+            let dated = |line: &&str| {
+                line.split_whitespace()
+                    .nth(3)
+                    .is_some_and(|date| date.starts_with("20") && date.ends_with('Z'))
+            };
+            let dated = lines
+                .iter()
+                .all(|line| line.contains("  serving since ") && dated(line));
+            (lines.len() == 2 && lines[0].ends_with(" (in place)") && dated).then_some(())
         });
     }
 }
@@ -88,7 +96,7 @@ fn a_version_that_was_refused_is_followed_by_the_one_that_serves() {
         (vec!["rollback", "other", "gateway.toml"], "uses no plugin `other`"),
         (
             vec!["rollback", "changing", "gateway.toml", "--to", "xyz"],
-            "no other version",
+            "none of the 1 versions of `changing` that are kept begins with `xyz`; `--list` shows them",
         ),
     ] {
         let output = plugin(gateway.dir(), &arguments);

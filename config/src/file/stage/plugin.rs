@@ -28,8 +28,42 @@ pub struct PluginStage {
     pub on_fault: OnFault,
     /// Largest body passed to a plugin that asks for bodies. Default `"1MiB"`.
     pub body: ByteSize,
+    /// Which bodies it is given, and in which state, beyond what it says itself. Default: those that it asks for.
+    pub bodies: PluginBodies,
     /// The plugin's own configuration. Default `{}`.
     pub config: Settings,
+}
+
+/// Which bodies a plugin is given.
+///
+/// ```toml
+/// bodies = { request = { types = [] }, response = { types = ["application/json"], whole = true } }
+/// ```
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PluginBodies {
+    /// Bodies of requests. Not for authorizers.
+    pub request: BodyRule,
+    /// Bodies of responses.
+    pub response: BodyRule,
+}
+
+/// Which bodies of one direction a plugin is given. Another one streams past it untouched.
+///
+/// ```toml
+/// { types = ["application/json", "*+json"], longest = "256KiB", whole = true, plain = true }
+/// ```
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct BodyRule {
+    /// Content types of the bodies that it is given: `"text/html"`, `"text/*"`, `"*+json"`; `[]` is no body at all. Default: any.
+    pub types: Option<Vec<Located<String>>>,
+    /// Longest body that it is given. Default: none; what is longer than `body` is refused.
+    pub longest: Option<ByteSize>,
+    /// Whether parts are kept from it: ranges are not asked for, and a partial message is a fault. Default `false`.
+    pub whole: bool,
+    /// Whether encoded bodies are kept from it: codings are not asked for, and an encoded body is a fault. Default `false`.
+    pub plain: bool,
 }
 
 impl Default for PluginStage {
@@ -40,6 +74,7 @@ impl Default for PluginStage {
             cache: Located::default(),
             on_fault: OnFault::Deny,
             body: ByteSize(1 << 20),
+            bodies: PluginBodies::default(),
             config: Settings::default(),
         }
     }

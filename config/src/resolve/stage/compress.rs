@@ -52,20 +52,7 @@ impl Resolver<'_> {
 
     /// A content type, or those of a kind.
     pub(super) fn content_types(&mut self, pattern: &Located<String>) -> Option<TypePattern> {
-        let text = pattern.value.to_ascii_lowercase();
-        let plain = |text: &str| {
-            let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
-            !text.is_empty() && text.bytes().all(valid)
-        };
-        let found = match text.split_once('/') {
-            Some((kind, "*")) if plain(kind) => Some(TypePattern::Prefix(format!("{kind}/"))),
-            Some((kind, name)) if plain(kind) && plain(name) => Some(TypePattern::Exact(text.clone())),
-            None => text
-                .strip_prefix('*')
-                .filter(|suffix| suffix.starts_with('+') && plain(suffix))
-                .map(|suffix| TypePattern::Suffix(suffix.to_owned())),
-            Some(_) => None,
-        };
+        let found = TypePattern::parse(&pattern.value);
         if found.is_none() {
             let message = format!("`{}` is not a content type", pattern.value);
             self.error(

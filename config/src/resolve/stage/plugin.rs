@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::file::{self, Located, PluginStage};
-use crate::gateway::{IdentitySource, OnFault, PluginStageConfig};
+use crate::file::{self, Located, PluginBodies, PluginStage};
+use crate::gateway::{BodyRule, IdentitySource, OnFault, PluginStageConfig};
 use crate::report::Span;
 use crate::resolve::Resolver;
 
@@ -18,6 +18,7 @@ impl Resolver<'_> {
             cache,
             on_fault,
             body,
+            bodies: PluginBodies { request, response },
             config,
         } = stage;
         let plugin = self.required(plugin.as_ref(), span, "plugin", "\"name\"");
@@ -34,6 +35,8 @@ impl Resolver<'_> {
             let hint = "add what the decision depends on, such as `identity = [\"header:authorization\"]`";
             self.error(&cache.span, "`cache` needs `identity`", hint);
         }
+        let request_bodies = self.body_rule(request);
+        let response_bodies = self.body_rule(response);
         Some(PluginStageConfig {
             plugin: plugin?,
             identity,
@@ -44,7 +47,31 @@ impl Resolver<'_> {
                 file::OnFault::Status(status) => OnFault::Status(status),
             },
             body_bytes: *body,
+            request_bodies: request_bodies?,
+            response_bodies: response_bodies?,
             config: serde_json::Value::Object(config.0.clone()),
+        })
+    }
+
+    fn body_rule(&mut self, rule: &file::BodyRule) -> Option<BodyRule> {
+        let file::BodyRule {
+            types,
+            longest,
+            whole,
+            plain,
+        } = rule;
+        let types = types.as_ref().map(|types| {
+            let types: Vec<_> = types.iter().map(|pattern| self.content_types(pattern)).collect();
+            types.into_iter().collect::<Option<Vec<_>>>()
+        });
+        Some(BodyRule {
+            types: match types {
+                None => None,
+                Some(types) => Some(types?),
+            },
+            longest: *longest,
+            whole: *whole,
+            plain: *plain,
         })
     }
 

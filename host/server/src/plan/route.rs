@@ -5,7 +5,7 @@ use gatewright_config::{
     PluginIntegrationConfig, PluginStageConfig, RequestSizeConfig, RouteConfig, SigV4Config, StageKind, ValidateConfig,
     WafConfig, WafLarger, WafMode,
 };
-use gatewright_wasm::{PluginKind, PluginSummary};
+use gatewright_wasm::{GivenBodies, PluginKind, PluginSummary};
 
 use super::bodies::{Guest, OnItsWay, Walk, step};
 use super::{BodyPlan, Handling, Impossible};
@@ -155,18 +155,23 @@ impl Planning<'_> {
         let name = use_.plugin.as_str();
         let limits = self.limits(name);
         let has = |kind| plugin.kinds.contains(&kind);
+        let given = plugin.needs.bodies.requests(&use_.config, &use_.request_bodies);
+        let reads = plugin.needs.request_body && !given.is_nothing();
+        if reads || plugin.needs.request_chunks && !given.is_nothing() {
+            self.given(name, "requests", &given);
+        }
         if has(PluginKind::Authorizer) || has(PluginKind::RequestTransform) {
-            if plugin.needs.request_body {
+            if reads {
                 self.fits(name, line, use_.body_bytes, &limits)?;
-                self.collect(name, line, use_.body_bytes)?;
+                self.collect(name, line, use_.body_bytes, &given)?;
             }
             self.walk.runs(name, guest(&limits));
-            if plugin.needs.request_body && has(PluginKind::RequestTransform) {
+            if reads && has(PluginKind::RequestTransform) {
                 self.walk.request_body = replaced(self.walk.request_body, &limits);
                 self.walk.holds(name);
             }
         }
-        if plugin.needs.request_chunks {
+        if plugin.needs.request_chunks && !given.is_nothing() {
             let longest = self.walk.request_body.longest().unwrap_or(self.limit.0);
             self.walk.filter_request(name, guest(&limits), longest);
             self.walk.request.push(step(name, filters(&limits)));
@@ -369,7 +374,7 @@ impl Planning<'_> {
         if plugin.needs.request_body {
             self.fits(name, use_.line, use_.body_bytes, &limits)?;
         }
-        self.collect(name, use_.line, use_.body_bytes)?;
+        self.collect(name, use_.line, use_.body_bytes, &GivenBodies::default())?;
         self.walk.runs(name, guest(&limits));
         self.walk.request_body = OnItsWay::Held(0);
         let most_bytes = limits.output_bytes.0.min(limits.host_call_bytes.0);
@@ -380,10 +385,14 @@ impl Planning<'_> {
 
     /// A plugin of the chain sees the response.
     fn response(&mut self, use_: &PluginStageConfig, line: usize, plugin: &PluginSummary) -> Result<(), Impossible> {
-        if plugin.kinds.contains(&PluginKind::ResponseTransform) {
-            self.transform(use_, line, plugin)?;
+        let given = plugin.needs.bodies.responses(&use_.config, &use_.response_bodies);
+        if (plugin.needs.response_body || plugin.needs.response_chunks) && !given.is_nothing() {
+            self.given(&use_.plugin, "responses", &given);
         }
-        if plugin.needs.response_chunks {
+        if plugin.kinds.contains(&PluginKind::ResponseTransform) {
+            self.transform(use_, line, plugin, &given)?;
+        }
+        if plugin.needs.response_chunks && !given.is_nothing() {
             let limits = self.limits(&use_.plugin);
             self.walk.filter_response(&use_.plugin, guest(&limits));
             self.walk.response.push(step(&use_.plugin, filters(&limits)));
@@ -391,13 +400,22 @@ impl Planning<'_> {
         Ok(())
     }
 
-    fn transform(&mut self, use_: &PluginStageConfig, line: usize, plugin: &PluginSummary) -> Result<(), Impossible> {
+    fn transform(
+        &mut self,
+        use_: &PluginStageConfig,
+        line: usize,
+        plugin: &PluginSummary,
+        given: &GivenBodies,
+    ) -> Result<(), Impossible> {
         let name = use_.plugin.as_str();
         let limits = self.limits(name);
-        if plugin.needs.response_body {
+        let reads = plugin.needs.response_body && !given.is_nothing();
+        if reads {
             let most = use_.body_bytes;
             self.fits(name, line, most, &limits)?;
-            self.fixed_answer_fits(name, line, most)?;
+            if !given.is_selective() {
+                self.fixed_answer_fits(name, line, most)?;
+            }
             let longer = self.walk.response_body.longest().is_none_or(|bytes| bytes > most.0);
             if matches!(self.walk.response_body, OnItsWay::Streaming) {
                 self.notes.push(format!(
@@ -412,7 +430,7 @@ impl Planning<'_> {
             self.walk.response.push(step(name, does));
         }
         self.walk.runs(name, guest(&limits));
-        if plugin.needs.response_body {
+        if reads {
             self.walk.response_body = replaced(self.walk.response_body, &limits);
             self.walk.holds(name);
         }
@@ -420,13 +438,14 @@ impl Planning<'_> {
     }
 
     /// A plugin waits for the whole body of the request.
-    fn collect(&mut self, name: &str, line: usize, most: ByteSize) -> Result<(), Impossible> {
+    fn collect(&mut self, name: &str, line: usize, most: ByteSize, given: &GivenBodies) -> Result<(), Impossible> {
         let longest = self.walk.request_body.longest().unwrap_or(self.limit.0);
-        let status_above = (longest > most.0).then_some(413);
+        let streams_past = given.longest().is_some_and(|longest| longest <= most.0);
+        let status_above = (longest > most.0 && !streams_past).then_some(413);
         if let Some(allowed) = self
             .route
             .body_bytes
-            .filter(|allowed| *allowed > most && longest > most.0)
+            .filter(|allowed| *allowed > most && longest > most.0 && !given.is_selective())
         {
             return Err(Impossible {
                 line,
@@ -449,6 +468,21 @@ impl Planning<'_> {
         };
         self.walk.request.push(step(name, does));
         Ok(())
+    }
+
+    /// What a plugin is given, where it is not given everything.
+    fn given(&mut self, name: &str, of: &str, given: &GivenBodies) {
+        let types = given.types().map(|types| format!(" of type {types}"));
+        let longest = given
+            .longest()
+            .map(|longest| format!(" of at most {}", ByteSize(longest)));
+        if given.is_selective() {
+            self.notes.push(format!(
+                "plugin `{name}` is given bodies of {of}{}{}; other bodies stream past it",
+                types.unwrap_or_default(),
+                longest.unwrap_or_default(),
+            ));
+        }
     }
 
     /// The body is copied into the instance's memory, and cannot be as large as all of it.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use gatewright_config::parse;
-use gatewright_wasm::{FieldsSummary, NeedsSummary, PluginKind, PluginSummary};
+use gatewright_wasm::{BodyRules, FieldsSummary, NeedsSummary, PluginKind, PluginSummary};
 
 use super::*;
 
@@ -32,6 +32,7 @@ fn plugin(name: &str, kinds: &[PluginKind], request_body: bool, response_body: b
             response_body,
             request_chunks: kinds.contains(&PluginKind::BodyFilter),
             response_chunks: kinds.contains(&PluginKind::BodyFilter),
+            bodies: BodyRules::default(),
         },
         services: Vec::new(),
         imports: Vec::new(),

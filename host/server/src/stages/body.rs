@@ -150,7 +150,7 @@ impl NewBody {
                 let cause = "body: the response has a content coding; put `decompress` with `response = true` after it";
                 return Err(wrong(cause.to_owned()));
             }
-            let read_all = body_start::read(response.body_mut(), self.config.body_bytes.0);
+            let read_all = response.body_mut().read_start(self.config.body_bytes.0);
             let start = tokio::time::timeout_at(exchange.deadline.into(), read_all).await;
             let late =
                 |_| Problem::new(ProblemKind::IntegrationTimeout).with_cause("body: the response did not end in time");

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use gatewright_config::cases::{CaseFailure, Content, ServiceAnswer};
-use gatewright_wasm::{RecordedChunk, RecordedService, Recording};
+use gatewright_wasm::{PluginSummary, RecordedChunk, RecordedService, Recording};
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
@@ -47,7 +47,9 @@ pub(crate) fn case_text(recording: &Recording) -> Result<String, String> {
     };
     let mut shown = Table::new();
     shown.insert("method".into(), request.method.clone().into());
-    shown.insert("path".into(), request.path.clone().into());
+    let query = request.query.as_ref().map(|query| format!("?{query}"));
+    let path = format!("{}{}", request.path, query.unwrap_or_default());
+    shown.insert("path".into(), path.into());
     shown.insert("host".into(), request.authority.clone().into());
     shown.insert("tls".into(), request.tls.into());
     if let Some(client) = request.client {
@@ -121,10 +123,28 @@ pub(crate) fn name(failure: Option<CaseFailure>) -> &'static str {
     }
 }
 
+/// Whether the plugin may have decided by something of the query that is not in the recording.
+pub(crate) fn misses_query(recording: &Recording, plugin: &PluginSummary) -> bool {
+    recording.request.query_redacted && plugin.needs.parts.contains(&"query")
+}
+
 /// What of the call is not in its recording, a line each.
 pub(crate) fn gaps(recording: &Recording) -> String {
     let mut lines = String::new();
     let mut note = |text: String| _ = writeln!(lines, "note: {text}");
+    if recording.request.query_redacted {
+        let what = match recording.request.query {
+            Some(_) => "values of the query are redacted, with as many stars in their place",
+            None => "the query is not in the recording",
+        };
+        note(format!(
+            "{what}; name the parameters that the plugin reads in `query` of `[plugin.{}.record]`",
+            recording.plugin
+        ));
+    }
+    for at in &recording.config_redacted {
+        note(format!("`config{at}` is secret; as many stars are in its place"));
+    }
     for RecordedService { ask, answer, .. } in &recording.services {
         let content = answer.content();
         if let Some(length) = content.and_then(|content| content.redacted) {

@@ -14,6 +14,8 @@ use super::lifecycle::{Needs, Selection};
 use super::parts::Part;
 use super::types::{self, HttpVersion, Peer, RequestHead, Scheme, ValueParam};
 
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// What of an exchange plugins may see at all. Without the body, which cannot be shared between threads.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
@@ -152,7 +154,9 @@ impl<'a> Lowered<'a> {
         let received = SystemTime::now().checked_sub(age).unwrap_or(UNIX_EPOCH);
         types::Exchange {
             id: id.number,
-            trace_parent: None,
+            trace_parent: self
+                .part(Part::TraceParent, trace_parent(&self.view.request.headers))
+                .flatten(),
             route: self.part(Part::Route, route),
             received_unix_ms: millis(received.duration_since(UNIX_EPOCH).unwrap_or_default()),
             budget: u32::try_from(millis(budget)).unwrap_or(u32::MAX),
@@ -223,6 +227,23 @@ fn field<'a>((name, value): (&'a HeaderName, &'a HeaderValue)) -> types::FieldPa
     (name.as_str(), value.as_bytes())
 }
 
+/// The one valid `traceparent` (W3C Trace Context, section 3.2).
+fn trace_parent(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(TRACE_PARENT).iter();
+    let text = values.next()?.to_str().ok().filter(|_| values.next().is_none())?;
+    let mut parts = text.split('-');
+    let mut hexadecimal = |digits: usize| {
+        let part = parts.next()?;
+        let valid = part.len() == digits && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        valid.then_some(part)
+    };
+    let (version, trace, parent, _flags) = (hexadecimal(2)?, hexadecimal(32)?, hexadecimal(16)?, hexadecimal(2)?);
+    let is_zero = |part: &str| part.bytes().all(|byte| byte == b'0');
+    // Later versions may have more parts.
+    let is_whole = version != "00" || parts.next().is_none();
+    (version != "ff" && is_whole && !is_zero(trace) && !is_zero(parent)).then_some(text)
+}
+
 fn version(version: Version) -> HttpVersion {
     match version {
         Version::HTTP_10 => HttpVersion::Http10,
@@ -234,4 +255,36 @@ fn version(version: Version) -> HttpVersion {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_parent_is_given_when_it_is_one() {
+        let of = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(TRACE_PARENT, HeaderValue::from_static(value));
+            }
+            trace_parent(&headers).map(str::to_owned)
+        };
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(of(&[good]).as_deref(), Some(good));
+        let later = "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more";
+        assert_eq!(of(&[later]).as_deref(), Some(later));
+        for bad in [
+            "",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(of(&[bad]), None, "{bad}");
+        }
+        assert_eq!(of(&[good, good]), None);
+    }
 }

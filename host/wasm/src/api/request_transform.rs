@@ -219,7 +219,7 @@ pub(super) fn body(
     };
     if !buffered {
         return Err(OutputError::invalid(
-            "`body` is changed without `needs` asking for it `buffered`",
+            "`body` is changed, and the plugin was not given it: `needs` does not ask for it `buffered`, or a rule kept it away",
         ));
     }
     allowance.bytes("body", body.len())?;

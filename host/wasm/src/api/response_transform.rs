@@ -87,9 +87,7 @@ impl Hook for TransformResponse<'_> {
                 ResponseOutcome::Proceed(ResponseEdits {
                     status: status.map(answer::status).transpose()?,
                     fields: fields::edits(fields, Message::Response, &mut allowance)?,
-                    // Asked of the plugin's needs, not of this response: one to HEAD has no body, and a plugin that
-                    // replaces bodies need not know.
-                    body: body(body_edit, self.needs.response_body, &mut allowance)?,
+                    body: body(body_edit, self.body.is_some(), &mut allowance)?,
                     attributes: attributes::checked(attributes, &format!("plugin.{}.", caller.name), &mut allowance)?,
                 })
             }

@@ -1,10 +1,14 @@
 //! What a file is, by its first bytes: told before anything looks further.
 
+use wasmparser::{Chunk, Parser, Payload};
+
 use super::Refusal;
 
 /// `\0asm`, then version and layer: 1 and 0 for a module, 13 and 1 for a component.
 const MAGIC: &[u8] = b"\0asm";
 pub(super) const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+/// With the version after it, what a module for Envoy exports.
+const PROXY_WASM: &str = "proxy_abi_version_";
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 /// Refuses what does not even begin like WebAssembly.
@@ -21,7 +25,52 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), Refusal> {
     if !bytes.starts_with(MODULE) && !bytes.starts_with(COMPONENT) {
         return Err(Refusal::NotWasm("WebAssembly of an unknown version".to_owned()));
     }
-    Ok(())
+    look_through(bytes)
+}
+
+/// Refuses what ends before its own lengths say, and what was made for somebody else. What is wrong otherwise is the
+/// compiler's to say.
+fn look_through(bytes: &[u8]) -> Result<(), Refusal> {
+    // Those around the one that is read.
+    let mut around = Vec::new();
+    let mut parser = Parser::new(0);
+    let mut rest = bytes;
+    loop {
+        let (consumed, payload) = match parser.parse(rest, false) {
+            Ok(Chunk::Parsed { consumed, payload }) => (consumed, payload),
+            // The outermost one has no length of its own: it ends with the file.
+            Ok(Chunk::NeedMoreData(_)) if rest.is_empty() && around.is_empty() => return Ok(()),
+            Ok(Chunk::NeedMoreData(_)) => return Err(Refusal::truncated("the file ends in the middle")),
+            Err(_) => return Ok(()),
+        };
+        rest = rest.get(consumed..).unwrap_or_default();
+        match payload {
+            Payload::ModuleSection { parser: inner, .. } | Payload::ComponentSection { parser: inner, .. } => {
+                around.push(std::mem::replace(&mut parser, inner));
+            }
+            Payload::End(_) => match around.pop() {
+                Some(outer) => parser = outer,
+                None => return Ok(()),
+            },
+            Payload::CodeSectionStart { size, .. } => {
+                let size = size as usize;
+                if rest.len() < size {
+                    return Err(Refusal::truncated("the file ends in the middle"));
+                }
+                parser.skip_section();
+                rest = rest.get(size..).unwrap_or_default();
+            }
+            Payload::ExportSection(exports) if around.is_empty() => {
+                let mut names = exports
+                    .into_iter()
+                    .filter_map(|export| export.ok().map(|export| export.name));
+                if let Some(version) = names.find_map(|name| name.strip_prefix(PROXY_WASM)) {
+                    return Err(Refusal::proxy_wasm(version));
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// What people drop into a plugin folder by mistake.
@@ -40,4 +89,44 @@ fn guess(bytes: &[u8]) -> &'static str {
         .iter()
         .find(|(magic, _)| start.starts_with(magic))
         .map_or("something else", |(_, what)| what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(bytes: &[u8]) -> String {
+        match check(bytes) {
+            Ok(()) => "taken".to_owned(),
+            Err(Refusal::Truncated(reason)) => format!("truncated: {reason}"),
+            Err(Refusal::Foreign(reason)) => format!("foreign: {reason}"),
+            Err(other) => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_component_that_ends_in_the_middle_of_something_is_said_to_be_truncated() {
+        let whole = wat::parse_str(
+            "(component (core module (func (export \"f\") nop nop nop) (memory 1) (data (i32.const 0) \"abcdef\"))
+               (component (core module (func nop))) (export \"a\" (core module 0)))",
+        )
+        .unwrap();
+        assert_eq!(refused(&whole), "taken");
+        // Where a section of the component itself ends, nobody can tell that another one was to come.
+        let taken = (1..whole.len()).filter(|length| refused(&whole[..*length]) == "taken");
+        assert!(taken.clone().count() < 6, "{:?}", taken.collect::<Vec<_>>());
+        let others = (9..whole.len()).map(|length| refused(&whole[..length]));
+        assert!(
+            others
+                .into_iter()
+                .all(|what| what == "taken" || what.starts_with("truncated"))
+        );
+    }
+
+    #[test]
+    fn a_module_for_envoy_is_called_by_its_name() {
+        let module = wat::parse_str("(module (func (export \"proxy_abi_version_0_2_1\")))").unwrap();
+        let refused = refused(&module);
+        assert!(refused.contains("a proxy-wasm module (ABI 0.2.1)"), "{refused}");
+    }
 }

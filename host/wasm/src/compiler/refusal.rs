@@ -5,6 +5,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::CompileLimits;
+use crate::api::INTERFACE;
 use crate::{PluginError, PluginFile};
 
 /// The longest reason that a child sends.
@@ -17,6 +18,8 @@ pub(crate) enum Refusal {
     Truncated(String),
     /// It is something else.
     NotWasm(String),
+    /// It was made for another program.
+    Foreign(String),
     /// A module that cannot be made into a component.
     NotAComponent(String),
     /// It is invalid, or the compiler broke down.
@@ -43,6 +46,15 @@ impl Refusal {
         Self::Truncated(format!("{reason}; is it still being copied?"))
     }
 
+    /// A module of the interface that Envoy and others have.
+    pub(super) fn proxy_wasm(version: &str) -> Self {
+        let version = crate::text::escaped(&version.replace('_', "."), 16);
+        Self::Foreign(format!(
+            "it is a proxy-wasm module (ABI {version}), made for Envoy and others; this gateway runs plugins for `{INTERFACE}` and \
+             components for `wasi:http`, and `gatewright plugin new` starts one"
+        ))
+    }
+
     /// What a panicking compiler said.
     pub(super) fn panicked(message: &str) -> Self {
         // The words of the compiler's arenas. Everything else aborts when there is no memory.
@@ -54,7 +66,11 @@ impl Refusal {
 
     /// A reason may be as long as what a file has for a name.
     pub(super) fn shortened(mut self) -> Self {
-        if let Self::Truncated(text) | Self::NotWasm(text) | Self::NotAComponent(text) | Self::Compile(text) = &mut self
+        if let Self::Truncated(text)
+        | Self::NotWasm(text)
+        | Self::Foreign(text)
+        | Self::NotAComponent(text)
+        | Self::Compile(text) = &mut self
         {
             text.truncate(text.floor_char_boundary(REASON_BYTES));
         }
@@ -67,6 +83,7 @@ impl Refusal {
         match self {
             Self::Truncated(reason) => PluginError::Truncated { plugin, reason },
             Self::NotWasm(what) => PluginError::NotWasm { plugin, what },
+            Self::Foreign(reason) => PluginError::NotAPlugin { plugin, reason },
             Self::NotAComponent(reason) => PluginError::NotAComponent { plugin, reason },
             Self::Compile(reason) => PluginError::Compile { plugin, reason },
             Self::Memory => PluginError::CompileMemory {

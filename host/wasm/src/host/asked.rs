@@ -91,8 +91,8 @@ impl Asked {
         if let Some(observer) = &granted.observer {
             observer.refused(self.service.as_str(), what);
         }
-        if let Some(suppressed) = refusals.open() {
-            let (service, what) = (self.service.as_str(), escaped(what, LONGEST_NAME));
+        let (service, what) = (self.service.as_str(), escaped(what, LONGEST_NAME));
+        if let Some(suppressed) = refusals.open(&format!("{service} {what}")) {
             tracing::warn!(
                 plugin = %name,
                 service,

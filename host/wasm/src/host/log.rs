@@ -1,5 +1,6 @@
 //! Lines in the gateway's log. Never refused; what is beyond a call's budget is dropped and counted.
 
+use gatewright_config::ByteSize;
 use gatewright_core::ExchangeId;
 
 use crate::api::bindings::gatewright::plugin::log::{Host, Level};
@@ -24,7 +25,7 @@ impl Host for CallState {
         self::write(
             &self.caller,
             self.exchange,
-            &mut self.log_bytes_left,
+            &mut self.log_budget,
             level,
             &message,
             &fields,
@@ -33,20 +34,43 @@ impl Host for CallState {
     }
 }
 
-/// Writes a line, if there is enough left for it.
+/// What a call may still say.
+#[derive(Debug)]
+pub(crate) struct LogBudget {
+    bytes_left: usize,
+    /// The log says that something is missing.
+    is_marked: bool,
+}
+
+impl LogBudget {
+    /// That of a call.
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self {
+            bytes_left: bytes,
+            is_marked: false,
+        }
+    }
+}
+
+/// Writes a line, if there is enough left for it. Where there is not, the log says so once a call.
 pub(super) fn write(
     caller: &Caller,
     exchange: Option<ExchangeId>,
-    bytes_left: &mut usize,
+    budget: &mut LogBudget,
     level: Level,
     message: &str,
     fields: &[(String, String)],
 ) {
-    let Some(left) = bytes_left.checked_sub(cost(message, fields)) else {
+    let Some(left) = budget.bytes_left.checked_sub(cost(message, fields)) else {
         caller.stats.log_line_dropped();
+        if is_enabled(level) && !std::mem::replace(&mut budget.is_marked, true) {
+            let bytes = ByteSize(caller.limits.log_bytes as u64);
+            let mark = format!("[left out: a line for which {bytes} of `log_bytes` leave no room, and perhaps more]");
+            line(caller, exchange, level, &mark, &[]);
+        }
         return;
     };
-    *bytes_left = left;
+    budget.bytes_left = left;
     if is_enabled(level) {
         line(caller, exchange, level, message, fields);
     }

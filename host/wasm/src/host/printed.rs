@@ -12,7 +12,7 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-use super::log;
+use super::log::{self, LogBudget};
 use crate::api::bindings::gatewright::plugin::log::Level;
 use crate::state::Caller;
 
@@ -26,7 +26,7 @@ pub(crate) struct Printed(Arc<Mutex<Lines>>);
 struct Lines {
     caller: Arc<Caller>,
     exchange: Option<ExchangeId>,
-    bytes_left: usize,
+    budget: LogBudget,
     /// The beginning of a line.
     line: Vec<u8>,
 }
@@ -36,7 +36,7 @@ impl Printed {
         Self(Arc::new(Mutex::new(Lines {
             caller: Arc::clone(caller),
             exchange,
-            bytes_left: caller.limits.log_bytes,
+            budget: LogBudget::new(caller.limits.log_bytes),
             line: Vec::new(),
         })))
     }
@@ -46,7 +46,7 @@ impl Printed {
         self.with(|lines| {
             lines.end();
             lines.exchange = exchange;
-            lines.bytes_left = lines.caller.limits.log_bytes;
+            lines.budget = LogBudget::new(lines.caller.limits.log_bytes);
         });
     }
 
@@ -124,14 +124,7 @@ impl Lines {
             return;
         }
         let text = String::from_utf8_lossy(&self.line);
-        log::write(
-            &self.caller,
-            self.exchange,
-            &mut self.bytes_left,
-            Level::Info,
-            &text,
-            &[],
-        );
+        log::write(&self.caller, self.exchange, &mut self.budget, Level::Info, &text, &[]);
         self.line.clear();
     }
 }

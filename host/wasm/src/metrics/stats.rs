@@ -55,7 +55,7 @@ impl Outcome {
 impl From<&Failure> for Outcome {
     fn from(failure: &Failure) -> Self {
         match failure {
-            Failure::Fault(_) => Self::Fault,
+            Failure::Fault(_) | Failure::Message(_) => Self::Fault,
             Failure::Trap(..) => Self::Trap,
             Failure::CpuExceeded | Failure::TimeExceeded => Self::Timeout,
             Failure::ExchangeOver => Self::Cancelled,

@@ -40,8 +40,11 @@ pub struct Recording {
     pub cpu_us: u64,
     /// Its limits.
     pub limits: RecordedLimits,
-    /// Its configuration.
+    /// Its configuration, with stars in the place of secrets.
     pub config: Json,
+    /// JSON pointers of the secrets in it.
+    #[serde(default)]
+    pub config_redacted: Vec<String>,
     /// The route.
     pub route: String,
     /// What an authorizer's decision depends on.
@@ -98,6 +101,13 @@ pub struct RecordedRequest {
     pub method: String,
     /// Path, without the query.
     pub path: String,
+    /// Query, where it is written down; there are stars in the place of other values than those of the parameters that are
+    /// named.
+    #[serde(default)]
+    pub query: Option<String>,
+    /// Whether something of the query is left out or redacted.
+    #[serde(default)]
+    pub query_redacted: bool,
     /// Host and port.
     pub authority: String,
     /// The client's address.

@@ -72,7 +72,7 @@ impl FilterRecording {
         if recorder.gate.open().is_none() {
             return;
         }
-        let Draft { recording, private } = &mut self.draft;
+        let Draft { recording, private, .. } = &mut self.draft;
         for chunk in &mut recording.chunks {
             for content in chunk.given.iter_mut().chain(&mut chunk.returned) {
                 recorder.conceal_content(private, content);

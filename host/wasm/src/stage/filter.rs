@@ -15,7 +15,7 @@ use crate::runtime::Cause;
 
 impl PluginStage {
     pub(super) async fn filter_request(&self, exchange: &mut Exchange) -> Result<(), Problem> {
-        if exchange.body.is_empty() {
+        if exchange.body.is_empty() || !self.is_given(exchange)? {
             return Ok(());
         }
         let cause = Cause::of(exchange, &self.stats);
@@ -35,17 +35,21 @@ impl PluginStage {
         exchange: &mut Exchange,
         response: &mut Response,
     ) -> Result<(), Problem> {
+        let announced = response.body().size_hint().exact();
         if has_no_body(&exchange.request.method, response.status()) {
+            if !self.plan.responses.gives(response.headers(), None) {
+                return Ok(());
+            }
             // It says how long a body would be, which nobody knows.
             response.headers_mut().remove(CONTENT_LENGTH);
             return Ok(());
         }
-        if response.body().is_empty() {
+        if response.body().is_empty() || !self.plan.responses.gives(response.headers(), announced) {
             return Ok(());
         }
         let cause = Cause::of(exchange, &self.stats);
         let hook = OpenFilter {
-            content_length: response.body().size_hint().exact(),
+            content_length: announced,
             view: View::of(exchange),
             needs: self.runtime.plugin().needs(),
             response: Some((response.status(), response.headers())),

@@ -1,9 +1,11 @@
 //! Changing requests and responses. An answer of the plugin is checked as a whole before any of it is applied.
 
+use bytes::Bytes;
 use gatewright_core::body::CollectError;
 use gatewright_core::{Attributes, Body, Exchange, Flow, Problem, ProblemKind, Response, Value};
 use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
+use http_body::Body as _;
 
 use super::{PluginStage, collect};
 use crate::api::{
@@ -37,19 +39,22 @@ impl PluginStage {
     ) -> Result<(), Problem> {
         let needs = self.runtime.plugin().needs();
         let bodiless = has_no_body(&exchange.request.method, response.status());
-        let body =
-            match needs.response_body {
-                true if bodiless => Some(bytes::Bytes::new()),
-                true => Some(collect(response.body_mut(), self.plan.body_bytes).await.map_err(
-                    |error| match error {
-                        CollectError::TooLarge => {
-                            Problem::new(ProblemKind::IntegrationFailure).with_cause(self.too_large())
-                        }
-                        CollectError::Body(error) => error.0,
-                    },
-                )?),
-                false => None,
-            };
+        let rule = &self.plan.responses;
+        let announced = response.body().size_hint().exact().filter(|_| !bodiless);
+        let body = match needs.response_body && rule.gives(response.headers(), announced) {
+            false => None,
+            // A plugin that replaces bodies need not know that a response to HEAD has none.
+            true if bodiless => Some(Bytes::new()),
+            true => {
+                let body = collect(response.body_mut(), rule, self.plan.body_bytes).await;
+                body.map_err(|error| match error {
+                    CollectError::TooLarge => {
+                        Problem::new(ProblemKind::IntegrationFailure).with_cause(self.too_large())
+                    }
+                    CollectError::Body(error) => error.0,
+                })?
+            }
+        };
         let cause = Cause::of(exchange, &self.stats);
         let hook = TransformResponse {
             view: View::of(exchange),

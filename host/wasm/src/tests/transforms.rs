@@ -65,7 +65,7 @@ async fn bodies_over_the_limit_are_413_on_the_way_in_and_502_on_the_way_out() {
     let mut response = Response::new(Body::full("world"));
     let problem = stage.on_response(&mut exchange, &mut response).await.unwrap_err();
     assert_eq!(problem.kind(), ProblemKind::IntegrationFailure);
-    assert!(problem.cause().unwrap().contains("`body_bytes`"));
+    assert!(problem.cause().unwrap().contains("`body` of its use"));
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use crate::cli::run::log_messages;
 use crate::trial::Trial;
 use crate::trial::compare::{Difference, compare};
 use crate::trial::observe::{Observed, observe};
-use crate::trial::recorded::{case_text, gaps, name, then};
+use crate::trial::recorded::{case_text, gaps, misses_query, name, then};
 use crate::trial::script::Script;
 
 /// The shape of files that is understood.
@@ -84,7 +84,8 @@ impl Replay {
         }
         let observed = observe(&trial, &plugin, case).await;
         let differences = compare(&case.expect, &observed, &script).await;
-        print(lines(&recording, &observed, &differences));
+        let misses_query = misses_query(&recording, plugin.summary());
+        print(lines(&recording, &observed, &differences, misses_query));
         print(gaps(&recording));
         if let Some(file) = &self.case {
             write(file, &text)?;
@@ -114,12 +115,19 @@ fn write(file: &Path, text: &str) -> Result<(), String> {
     written.map_err(|error| format!("cannot write {}: {error}", file.display()))
 }
 
-fn lines(recording: &Recording, observed: &Observed, differences: &[Difference]) -> String {
+fn lines(recording: &Recording, observed: &Observed, differences: &[Difference], misses_query: bool) -> String {
     let said = |message: Option<&str>| message.map(|message| format!(": {message}")).unwrap_or_default();
     let now = observed.failure.as_ref().map(|broken| broken.message.as_str());
     let found = differences.iter().map(finding);
     let verdict = match differences.is_empty() {
         true => "reproduced",
+        false if misses_query => {
+            "not reproduced; the plugin reads the query, of which the recording does not have everything: the call may differ \
+             for that reason"
+        }
+        false if !recording.config_redacted.is_empty() => {
+            "not reproduced; secrets of the configuration are not in the recording: the call may differ for that reason"
+        }
         false => "not reproduced",
     };
     format!(

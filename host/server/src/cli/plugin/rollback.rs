@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::Args;
 use gatewright_config::{GatewayConfig, LockUse};
@@ -28,7 +29,7 @@ pub(in crate::cli) struct Rollback {
     /// Not the version before, but the one whose SHA-256 begins with this.
     #[arg(long, value_name = "DIGEST")]
     to: Option<String>,
-    /// Show the versions that are kept, the newest first, and change nothing.
+    /// Show the versions that are kept and when each began to serve, the newest first, and change nothing.
     #[arg(long)]
     list: bool,
 }
@@ -61,7 +62,8 @@ impl Rollback {
         if self.list {
             for digest in history.iter().rev() {
                 let mark = if *digest == current { " (in place)" } else { "" };
-                print(format_args!("{digest}{mark}\n"));
+                let since = versions.kept_since(digest).map(since).unwrap_or_default();
+                print(format_args!("{digest}{since}{mark}\n"));
             }
             return Ok(());
         }
@@ -79,6 +81,7 @@ impl Rollback {
                 let mut fitting = history.iter().filter(|digest| digest.starts_with(start.as_str()));
                 match (fitting.next(), fitting.next()) {
                     (Some(_), Some(_)) => return Err(format!("several versions begin with `{start}`; see --list")),
+                    (None, _) => return Err(self.unknown(start, history)),
                     (chosen, _) => chosen,
                 }
             }
@@ -99,6 +102,18 @@ impl Rollback {
         })
     }
 
+    /// No version that is kept begins so.
+    fn unknown(&self, start: &str, history: &[String]) -> String {
+        let name = &self.name;
+        let start: String = start.chars().take(64).flat_map(char::escape_default).collect();
+        match history.len() {
+            0 => format!("no version of `{name}` is kept; one that has served is kept once another serves"),
+            kept => format!(
+                "none of the {kept} versions of `{name}` that are kept begins with `{start}`; `--list` shows them"
+            ),
+        }
+    }
+
     /// Whoever goes back to a version approves it.
     fn approve(&self, config: &GatewayConfig) -> Result<(), String> {
         let lock_config = &config.plugins.lock;
@@ -113,4 +128,16 @@ impl Rollback {
         }
         write(&locking)
     }
+}
+
+/// When a version began to serve, to the second.
+fn since(time: SystemTime) -> String {
+    let seconds = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    let time = i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| jiff::Timestamp::new(seconds, 0).ok());
+    time.map(|time| format!("  serving since {time}")).unwrap_or_default()
 }

@@ -1,9 +1,10 @@
 //! Settings of stages.
 
 use gatewright_config::{
-    ApiKeySource, BodyTemplate, CacheBy, CacheConfig, CacheFreshness, CacheKeyPart, HeaderEdits, IdentitySource,
-    IntrospectionOrigin, IpList, KeyOrigin, KeySourceConfig, OnFault, OriginPattern, ParameterRule, PathEdit,
-    QueryEdits, SchemaSource, StageKind, TemplateSource, TokenCarriers, TokenRules, TokenSource, WafExclusion,
+    ApiKeySource, BodyRule, BodyTemplate, CacheBy, CacheConfig, CacheFreshness, CacheKeyPart, HeaderEdits,
+    IdentitySource, IntrospectionOrigin, IpList, KeyOrigin, KeySourceConfig, OnFault, OriginPattern, ParameterRule,
+    PathEdit, QueryEdits, SchemaSource, StageKind, TemplateSource, TokenCarriers, TokenRules, TokenSource,
+    WafExclusion,
 };
 
 use super::{Settings, keys, list, template, word};
@@ -343,6 +344,10 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
             }
             settings.push(("on_fault", on_fault));
             settings.push(("body", stage.body_bytes.to_string()));
+            let rules = [&stage.request_bodies, &stage.response_bodies];
+            for (key, rule) in ["bodies.request", "bodies.response"].into_iter().zip(rules) {
+                settings.extend(body_rule(rule).map(|rule| (key, rule)));
+            }
             settings.push(("config", keys(&stage.config)));
             settings
         }
@@ -410,4 +415,23 @@ fn cache(stage: &CacheConfig) -> Settings {
             "answers itself: stages after it and the integration do not run".to_owned(),
         ),
     ]
+}
+
+/// Which bodies a plugin is given by its use; none: what it asks for.
+fn body_rule(rule: &BodyRule) -> Option<String> {
+    if *rule == BodyRule::default() {
+        return None;
+    }
+    let types = rule
+        .types
+        .as_ref()
+        .map(|types| list(types.iter().map(ToString::to_string)));
+    let longest = rule.longest.map(|longest| format!("at most {longest}"));
+    let flags = [(rule.whole, "whole"), (rule.plain, "plain")];
+    let flags = flags
+        .into_iter()
+        .filter(|(set, _)| *set)
+        .map(|(_, word)| word.to_owned());
+    let words: Vec<_> = types.into_iter().chain(longest).chain(flags).collect();
+    Some(words.join("; "))
 }
