@@ -259,7 +259,7 @@ fn a_replay_says_that_it_may_differ_because_of_the_query_that_was_not_written_do
     let (file, recorded) = recording(&gateway);
     assert_eq!(recorded["request"]["query"], Value::Null);
     assert!(!recorded.to_string().contains("quantity=12"));
-    let mut changed = recorded.clone();
+    let mut changed = recorded;
     changed["outcome"] = json!("fault");
     std::fs::write(&file, changed.to_string()).unwrap();
     let replayed = gatewright(&["replay"], &[&file]);
