@@ -1,6 +1,9 @@
 //! Python: componentize-py puts CPython, the plugin and what it imports into one component.
 
+mod buffers;
+
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use super::Toolchain;
@@ -51,6 +54,21 @@ impl Toolchain for Python {
         // else in it.
         build.args(["componentize", "app", "--output"]).arg(&file);
         run(&mut build, "")?;
+        mend(&componentize, &file)?;
         Ok(Made { file, name: None })
+    }
+}
+
+/// Has memory freed that componentize-py does not free.
+fn mend(componentize: &Path, file: &Path) -> Result<(), Error> {
+    let version = Command::new(componentize).arg("--version").output();
+    if !version.is_ok_and(|version| buffers::leaks(&String::from_utf8_lossy(&version.stdout))) {
+        return Ok(());
+    }
+    let component = fs::read(file).map_err(Error::file("read", file))?;
+    // A component that cannot be read is for whoever loads it to refuse.
+    match buffers::mended(&component) {
+        Ok(Some(mended)) => fs::write(file, mended).map_err(Error::file("write", file)),
+        Ok(None) | Err(_) => Ok(()),
     }
 }
