@@ -289,7 +289,7 @@ fn jwt(bencher: Bencher<'_, '_>) {
     let route = config.routes.first().unwrap_or_else(|| panic!("a route"));
     let keys = keys();
     let _ = keys.verify(TOKEN.as_bytes(), sha256(TOKEN.as_bytes()), &Algorithm::ALL);
-    run(bencher, &Jwt::new(stage, Keys::Fixed(keys), route));
+    run(bencher, &Jwt::new(stage, Keys::Fixed(keys)));
 }
 
 /// A token that is seen for the first time.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use gatewright_config::{ByteSize, IdentitySource, InstancePolicy, PluginConfig, PluginStageConfig};
+use gatewright_config::{BodyRule, ByteSize, IdentitySource, InstancePolicy, PluginConfig, PluginStageConfig};
 use gatewright_core::{
     AccessRecord, Attributes, Body, Client, ClientAddress, Exchange, ExchangeId, Parameters, Recorder, Request, Stage,
 };
@@ -137,6 +137,8 @@ impl Guests {
             cache,
             on_fault: gatewright_config::OnFault::Deny,
             body_bytes: ByteSize(1 << 20),
+            request_bodies: BodyRule::default(),
+            response_bodies: BodyRule::default(),
             config,
         };
         let route = Arc::from("user-by-id");
