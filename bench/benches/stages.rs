@@ -286,7 +286,6 @@ fn jwt(bencher: Bencher<'_, '_>) {
     else {
         panic!("the route has the stage");
     };
-    let route = config.routes.first().unwrap_or_else(|| panic!("a route"));
     let keys = keys();
     let _ = keys.verify(TOKEN.as_bytes(), sha256(TOKEN.as_bytes()), &Algorithm::ALL);
     run(bencher, &Jwt::new(stage, Keys::Fixed(keys)));
