@@ -79,6 +79,7 @@ fn api_key(bencher: Bencher<'_, '_>) {
     let config = ApiKeyConfig {
         keys: "keys.toml".into(),
         sources: vec![source],
+        forward: false,
     };
     // SHA-256 of `secret`.
     let digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";

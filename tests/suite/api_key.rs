@@ -133,3 +133,28 @@ fn c26_no_key_reaches_a_log_right_or_wrong() {
         assert!(!text.contains("6a1f0c3b9d"), "{text}");
     }
 }
+
+#[test]
+fn a_key_ends_at_the_gateway_wherever_it_was_sent_unless_the_configuration_says_otherwise() {
+    let places = "header = \"authorization\", scheme = \"Bearer\", headers = [\"x-api-key\"], query = \"api_key\"";
+    let bearer = format!("Bearer {KEY}");
+    let query = format!("/x?a=1&api_key={KEY}&b");
+    let other = format!("/x?api%5Fkey={KEY}");
+    for (target, fields) in [
+        ("/x", vec![("authorization", &*bearer)]),
+        ("/x", vec![("x-api-key", KEY)]),
+        (&*query, vec![]),
+        // The one that was found is not the only one that is taken away.
+        (&*other, vec![("authorization", &*bearer), ("x-api-key", KEY)]),
+    ] {
+        for (forward, passes) in [("", false), (", forward = false", false), (", forward = true", true)] {
+            let origin = Origin::saying("hello");
+            let gateway = gateway(&format!("{places}{forward}"), &origin);
+            assert_eq!(http(gateway.addr("public"), "GET", target, &fields, b"").status, 200);
+            let sent = format!("{:?}", origin.only_request());
+            assert_eq!(sent.contains(KEY), passes, "{forward} {target} {fields:?}: {sent}");
+            let record = gateway.wait_for_records(1)[0].to_string();
+            assert!(!record.contains(KEY), "{record}");
+        }
+    }
+}

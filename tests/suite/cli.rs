@@ -218,10 +218,12 @@ fn a_new_key_is_shown_once_and_its_digest_is_what_the_file_needs() {
         let output = gatewright(&["key", "al\"ice"]);
         assert_eq!(output.status.code(), Some(0));
         let text = stdout(&output);
-        let key = text.lines().next().unwrap().rsplit(' ').next().unwrap().to_owned();
+        let shown = String::from_utf8(output.stderr.clone()).unwrap();
+        let key = shown.lines().next().unwrap().rsplit(' ').next().unwrap().to_owned();
         let digest: String = Sha256::digest(&key).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(key.len(), 43, "256 bits: {key}");
-        assert_eq!(text.matches(&key).count(), 1);
+        assert_eq!(shown.matches(&key).count(), 1);
+        assert!(!text.contains(&key), "`>> keys.toml` would keep the key: {text}");
         assert!(text.contains(&digest), "{text}");
         let parsed = gatewright_config::parse_keys(&text, Path::new("keys.toml")).unwrap();
         assert!(
@@ -231,6 +233,21 @@ fn a_new_key_is_shown_once_and_its_digest_is_what_the_file_needs() {
         keys.push(key);
     }
     assert_ne!(keys[0], keys[1]);
+}
+
+#[test]
+fn a_new_password_gets_into_no_file_with_its_hash() {
+    let output = gatewright(&["password", "alice"]);
+    assert_eq!(output.status.code(), Some(0));
+    let shown = String::from_utf8(output.stderr.clone()).unwrap();
+    let password = shown.trim_end().rsplit(' ').next().unwrap().to_owned();
+    assert_eq!(password.len(), 43, "{shown}");
+    let text = stdout(&output);
+    assert!(
+        text.starts_with("alice:$argon2id$") && text.lines().count() == 1,
+        "{text}"
+    );
+    assert!(!text.contains(&password), "{text}");
 }
 
 #[test]

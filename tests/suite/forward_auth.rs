@@ -211,3 +211,62 @@ fn the_same_question_is_asked_once_and_another_one_again() {
             .all(|request| request.headers["remote-user"] == "alice")
     );
 }
+
+/// Says yes, and something to the client.
+fn renewing() -> Origin {
+    Origin::start(|_| async {
+        let answer = Response::builder()
+            .header("remote-user", "alice")
+            .header("set-cookie", "session=2; HttpOnly")
+            .header("set-cookie", "csrf=3")
+            .header("x-auth-quota", "7");
+        answer.body(full("yes")).unwrap()
+    })
+}
+
+#[test]
+fn what_a_yes_says_to_the_client_goes_along_with_the_response_and_to_no_upstream() {
+    let authz = renewing();
+    let app = Origin::start(|_| async {
+        let response = Response::builder()
+            .header("set-cookie", "own=1")
+            .header("x-auth-quota", "forged")
+            .header("cache-control", "public, max-age=60")
+            .header("cdn-cache-control", "max-age=60");
+        response.body(full("hello")).unwrap()
+    });
+    let gateway = gateway(&authz.url(), &app, "");
+    let response = http(gateway.addr("public"), "GET", "/a", &[], b"");
+    assert_eq!((response.status, response.text().as_str()), (200, "hello"));
+    assert_eq!(
+        response.header_values("set-cookie"),
+        ["own=1", "session=2; HttpOnly", "csrf=3"]
+    );
+    // With a session in it the response is nobody else's.
+    assert_eq!(response.header_values("cache-control"), ["private, no-store"]);
+    assert_eq!(response.header("cdn-cache-control"), None);
+    assert_eq!(
+        response.header("x-auth-quota"),
+        Some("forged"),
+        "nobody has asked for the answer's"
+    );
+    assert!(!app.only_request().headers.contains_key("set-cookie"));
+    let gateway = self::gateway(&authz.url(), &app, ", to_client = [\"x-auth-quota\"]");
+    let response = http(gateway.addr("public"), "GET", "/a", &[], b"");
+    assert_eq!(response.header_values("x-auth-quota"), ["7"]);
+    assert_eq!(response.header_values("set-cookie"), ["own=1"]);
+    assert_eq!(response.header("cache-control"), Some("public, max-age=60"));
+}
+
+#[test]
+fn a_session_that_was_renewed_reaches_the_client_of_a_request_that_fails_later() {
+    let authz = renewing();
+    let gateway = gateway(
+        &authz.url(),
+        &Origin::saying(""),
+        "}, { use = \"ip\", deny = [\"127.0.0.1\"]",
+    );
+    let response = http(gateway.addr("public"), "GET", "/a", &[], b"");
+    assert_eq!(response.status, 403);
+    assert_eq!(response.header_values("set-cookie").len(), 2);
+}

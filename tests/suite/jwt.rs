@@ -136,7 +136,7 @@ fn a_token_of_the_issuer_lets_its_client_pass_and_says_who_that_is() {
 #[test]
 fn a_token_is_found_where_the_configuration_says_and_goes_no_further_if_it_should_not() {
     let signer = Signer::new("ES256", "a");
-    let settings = r#", header = "x-token", query = "token", cookie = "token", forward = false"#;
+    let settings = r#", header = "x-token", query = "token", cookie = "token""#;
     let setup = with_file(&[&signer], settings, "");
     let token = signer.token(&good());
     let cookie = format!("a=b; token={token}");
@@ -158,6 +158,34 @@ fn a_token_is_found_where_the_configuration_says_and_goes_no_further_if_it_shoul
         .collect();
     assert_eq!(targets, ["/", "/?x=1&y", "/"]);
     assert_eq!(setup.origin.requests()[2].headers["cookie"], "a=b");
+}
+
+#[test]
+fn a_token_in_a_place_that_was_chosen_for_the_gateway_ends_there_unless_the_configuration_says_otherwise() {
+    let signer = Signer::new("ES256", "a");
+    let places = r#", header = "authorization", scheme = "Bearer", query = "token", cookie = "token""#;
+    let token = signer.token(&good());
+    let (bearer, cookie) = (format!("Bearer {token}"), format!("token={token}; a=b"));
+    let fields = [("authorization", &*bearer), ("cookie", &*cookie)];
+    let target = format!("/?token={token}&x=1");
+    // Field, parameter, cookie.
+    for (forward, passes) in [
+        ("", [true, false, false]),
+        (", forward = true", [true; 3]),
+        (", forward = false", [false; 3]),
+    ] {
+        let setup = with_file(&[&signer], &format!("{places}{forward}"), "");
+        assert_eq!(setup.get_with(&target, &fields).status, 200);
+        let sent = setup.origin.only_request();
+        let has = |name: &str| {
+            sent.headers
+                .get(name)
+                .is_some_and(|value| value.to_str().unwrap().contains(&token))
+        };
+        let passed = [has("authorization"), sent.target.contains(&token), has("cookie")];
+        assert_eq!(passed, passes, "{forward}: {sent:?}");
+        assert!(sent.target.contains("x=1") && sent.headers["cookie"].to_str().unwrap().contains("a=b"));
+    }
 }
 
 #[test]

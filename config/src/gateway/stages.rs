@@ -18,6 +18,8 @@ pub struct ApiKeyConfig {
     pub keys: PathBuf,
     /// Where the key is looked for, in this order.
     pub sources: Vec<ApiKeySource>,
+    /// Whether the upstream gets it too.
+    pub forward: bool,
 }
 
 /// Where a client puts its key.
@@ -108,6 +110,8 @@ pub struct ForwardAuthConfig {
     pub headers: Option<Vec<String>>,
     /// Header fields that the request gets from the answer.
     pub copy: Vec<String>,
+    /// Header fields that the response gets from the answer.
+    pub to_client: Vec<String>,
     /// The header field of the answer that names the principal.
     pub principal: Option<String>,
     /// How long a decision takes at most.

@@ -132,8 +132,8 @@ impl Algorithm {
 pub struct TokenCarriers {
     /// Looked at in this order; at least one.
     pub sources: Vec<TokenSource>,
-    /// Whether the upstream gets it too.
-    pub forward: bool,
+    /// Those of which the upstream gets none.
+    pub hidden: Vec<TokenSource>,
     /// The longest one that is looked at.
     pub bytes: ByteSize,
 }

@@ -105,6 +105,8 @@ pub struct Exchange {
     pub parameters: Parameters,
     /// What stages found out.
     pub attributes: Attributes,
+    /// Header fields that stages have for the client; the stage that put them here adds them to the response.
+    pub for_response: HeaderMap,
     /// The tightest limit that it met, for the response's `RateLimit-*` fields.
     pub rate_limit: Option<RateLimit>,
     /// What becomes of it; written when dropped.

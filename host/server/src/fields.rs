@@ -29,6 +29,8 @@ pub const RATELIMIT_RESET: HeaderName = HeaderName::from_static("ratelimit-reset
 /// Who counted, when that is not as configured.
 pub const X_GATEWRIGHT_LIMIT: HeaderName = HeaderName::from_static("x-gatewright-limit");
 
+const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
+const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
@@ -83,6 +85,22 @@ pub fn clean_response(headers: &mut HeaderMap) {
     if headers.keys().any(|name| *name == header::TRAILER) {
         clean_trailer(headers);
     }
+}
+
+/// Makes sure that nobody but the client keeps a response, which has something in it that is for that client alone.
+pub fn keep_private(headers: &mut HeaderMap) {
+    let says = headers.get_all(header::CACHE_CONTROL).iter();
+    let mut says = says.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let is_private = says.any(|one| {
+        let one = one.trim_ascii();
+        one.eq_ignore_ascii_case(b"private") || one.eq_ignore_ascii_case(b"no-store")
+    });
+    if !is_private {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    }
+    // They would have the last word with the caches that they are for (RFC 9213).
+    headers.remove(CDN_CACHE_CONTROL);
+    headers.remove(SURROGATE_CONTROL);
 }
 
 /// Fields that end at this hop even where `Connection` does not name them (RFC 9110, section 7.6.1), beside `Connection`

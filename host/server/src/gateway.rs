@@ -129,6 +129,7 @@ impl Gateway {
             route: Arc::clone(&self.no_route),
             parameters: Parameters::default(),
             attributes: Attributes::default(),
+            for_response: HeaderMap::new(),
             rate_limit: None,
             record,
         };

@@ -25,7 +25,7 @@ use gatewright_core::{
 use gatewright_wasm::{
     CompileLimits, Compiler, HostSettings, Loading, Plugin, PluginError, PluginHost, PluginKind, StageUse, Trust,
 };
-use http::Version;
+use http::{HeaderMap, Version};
 use serde_json::Value as Json;
 
 use self::script::Script;
@@ -214,6 +214,7 @@ pub(crate) fn exchange(case: &PluginCase) -> Exchange {
         route: case.route.as_str().into(),
         parameters: self::parameters(parameters),
         attributes,
+        for_response: HeaderMap::new(),
         rate_limit: None,
         record: AccessRecord::new(id, listener, client, method.clone(), version, recorder),
     }

@@ -54,6 +54,7 @@ pub(crate) fn exchange() -> Exchange {
         route: "route".into(),
         parameters: Parameters::default(),
         attributes: Attributes::default(),
+        for_response: HeaderMap::new(),
         rate_limit: None,
         record: AccessRecord::new(id, "listener".into(), client, Method::GET, Version::HTTP_11, recorder),
     }

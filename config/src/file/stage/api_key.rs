@@ -32,6 +32,8 @@ pub struct ApiKeyStage {
     /// Where the key comes from: `"request"` (default), or `"authorizer"`, the usage key that an authorizer before this
     /// stage named.
     pub source: Located<KeySource>,
+    /// Whether the upstream gets the key too. Default false: fields and parameters that may carry it end at the gateway.
+    pub forward: bool,
 }
 
 /// Where an API key comes from.

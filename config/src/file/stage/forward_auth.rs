@@ -29,6 +29,8 @@ pub struct ForwardAuthStage {
     pub headers: Option<Vec<Located<String>>>,
     /// Header fields of an answer 2xx that the request gets in the place of its own. Default `[]`.
     pub copy: Vec<Located<String>>,
+    /// Header fields of an answer 2xx that the client gets with the response. Default `["set-cookie"]`.
+    pub to_client: Vec<Located<String>>,
     /// The header field of an answer 2xx that names the principal. Default: there is none.
     pub principal: Option<Located<String>>,
     /// How long a decision takes at most (500 above). Default `"5s"`.
@@ -46,6 +48,7 @@ impl Default for ForwardAuthStage {
             method: "GET".to_owned().into(),
             headers: None,
             copy: Vec::new(),
+            to_client: vec!["set-cookie".to_owned().into()],
             principal: None,
             timeout: Timeout(std::time::Duration::from_secs(5)),
             cache: Located::default(),

@@ -49,8 +49,9 @@ pub struct JwtStage {
     pub query: Option<Located<String>>,
     /// Cookie that carries the token; looked at last.
     pub cookie: Option<Located<String>>,
-    /// Whether the upstream gets the token too. Default true.
-    pub forward: bool,
+    /// Whether the upstream gets the token too. Default: in `authorization` only; other fields, parameters and cookies are for the
+    /// gateway and end there.
+    pub forward: Option<bool>,
     /// The longest token that is looked at. Default `"8KiB"`.
     pub token_bytes: ByteSize,
     /// How old keys become before they are fetched anew. Default `"10m"`.
@@ -78,7 +79,7 @@ impl Default for JwtStage {
             scheme: None,
             query: None,
             cookie: None,
-            forward: true,
+            forward: None,
             token_bytes: ByteSize(8 << 10),
             refresh: Timeout::seconds(600).into(),
             max_stale: Timeout::seconds(24 * 3600).into(),

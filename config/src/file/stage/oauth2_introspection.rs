@@ -54,8 +54,9 @@ pub struct Oauth2IntrospectionStage {
     pub query: Option<Located<String>>,
     /// Cookie that carries the token; looked at last.
     pub cookie: Option<Located<String>>,
-    /// Whether the upstream gets the token too. Default true.
-    pub forward: bool,
+    /// Whether the upstream gets the token too. Default: in `authorization` only; other fields, parameters and cookies are for the
+    /// gateway and end there.
+    pub forward: Option<bool>,
     /// The longest token that is asked about. Default `"8KiB"`.
     pub token_bytes: ByteSize,
     /// How long an answer may be used again, and never beyond the token's end; at most an hour. Default `"30s"`.
@@ -81,7 +82,7 @@ impl Default for Oauth2IntrospectionStage {
             scheme: None,
             query: None,
             cookie: None,
-            forward: true,
+            forward: None,
             token_bytes: ByteSize(8 << 10),
             cache: Delay(std::time::Duration::from_secs(30)).into(),
         }

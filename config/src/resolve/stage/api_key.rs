@@ -15,6 +15,7 @@ impl Resolver<'_> {
             scheme,
             query,
             source,
+            forward,
         } = stage;
         let keys = self
             .required(keys.as_ref(), span, "keys", "\"keys.toml\"")
@@ -28,7 +29,11 @@ impl Resolver<'_> {
                 self.error(&source.span, "the key of an authorizer is nowhere in the request", hint);
             }
             let sources = vec![ApiKeySource::Authorizer];
-            return Some(ApiKeyConfig { keys: keys?, sources });
+            return Some(ApiKeyConfig {
+                keys: keys?,
+                sources,
+                forward: *forward,
+            });
         }
         let nothing = query.is_none() && headers.is_empty();
         let header = match header {
@@ -56,7 +61,11 @@ impl Resolver<'_> {
         if let Some(name) = query {
             sources.push(ApiKeySource::Query(name?));
         }
-        Some(ApiKeyConfig { keys: keys?, sources })
+        Some(ApiKeyConfig {
+            keys: keys?,
+            sources,
+            forward: *forward,
+        })
     }
 
     pub(super) fn scheme(&mut self, scheme: &Located<String>, header: bool, table: &Span) -> Option<String> {

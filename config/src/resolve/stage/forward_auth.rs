@@ -21,6 +21,7 @@ impl Resolver<'_> {
             method,
             headers,
             copy,
+            to_client,
             principal,
             timeout,
             cache,
@@ -31,7 +32,26 @@ impl Resolver<'_> {
         let path = self.question_path(path);
         let method = self.method(method);
         let headers = headers.as_ref().map(|headers| self.names_of_fields(headers));
+        for name in copy.iter().filter(|name| is_of_response(&name.value)) {
+            let message = format!(
+                "`{}` is a field of responses: no upstream reads it in a request",
+                name.value
+            );
+            self.error(
+                &name.span,
+                message,
+                "write it in `to_client`, by which the client gets it",
+            );
+        }
         let copy = self.names_of_fields(copy);
+        for name in to_client.iter().filter(|name| is_of_body(&name.value)) {
+            let message = format!(
+                "`{}` is about the body of the answer, which the client does not get",
+                name.value
+            );
+            self.error(&name.span, message, "leave it out");
+        }
+        let to_client = self.names_of_fields(to_client);
         let principal = principal.as_ref().map(|name| self.header_name(&name.value, &name.span));
         self.check_cache(cache.value.0, &cache.span);
         Some(ForwardAuthConfig {
@@ -43,6 +63,7 @@ impl Resolver<'_> {
                 None => None,
             },
             copy: copy?,
+            to_client: to_client?,
             principal: match principal {
                 Some(principal) => Some(principal?),
                 None => None,
@@ -84,4 +105,22 @@ impl Resolver<'_> {
             .collect();
         names.into_iter().collect()
     }
+}
+
+/// Fields that say something to a client only.
+fn is_of_response(name: &str) -> bool {
+    const OF_RESPONSES: [&str; 5] = [
+        "set-cookie",
+        "www-authenticate",
+        "location",
+        "retry-after",
+        "authentication-info",
+    ];
+    OF_RESPONSES.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Fields that describe a body and go with it.
+fn is_of_body(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.starts_with("content-") || matches!(&*name, "etag" | "last-modified" | "accept-ranges")
 }

@@ -30,7 +30,7 @@ pub(super) struct Carriers<'f> {
     pub(super) scheme: Option<&'f Located<String>>,
     pub(super) query: Option<&'f Located<String>>,
     pub(super) cookie: Option<&'f Located<String>>,
-    pub(super) forward: bool,
+    pub(super) forward: Option<bool>,
     pub(super) bytes: ByteSize,
 }
 
@@ -147,9 +147,13 @@ impl Resolver<'_> {
         if let Some(name) = cookie {
             sources.push(TokenSource::Cookie(name?));
         }
+        // Upstreams commonly read that field; any other was chosen for the gateway.
+        let is_common =
+            |source: &TokenSource| matches!(source, TokenSource::Header { name, .. } if name == "authorization");
+        let is_hidden = |source: &&TokenSource| !forward.unwrap_or_else(|| is_common(source));
         Some(TokenCarriers {
+            hidden: sources.iter().filter(is_hidden).cloned().collect(),
             sources,
-            forward: *forward,
             bytes: *bytes,
         })
     }

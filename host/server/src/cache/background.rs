@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use gatewright_core::{AccessRecord, Body, Exchange, Recorder};
+use http::HeaderMap;
 
 use super::asked::Asks;
 use super::filling::Fetch;
@@ -75,6 +76,7 @@ impl Cache {
             route: Arc::clone(&exchange.route),
             parameters: exchange.parameters.clone(),
             attributes: exchange.attributes.clone(),
+            for_response: HeaderMap::new(),
             rate_limit: None,
             record,
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use gatewright_core::{
     AccessRecord, Attributes, Body, Exchange, Flow, Problem, Recorder, Request, Response, Stage, Step, Value,
 };
+use http::HeaderMap;
 use tokio::sync::Semaphore;
 
 use super::probation::{Compared, Probation};
@@ -145,6 +146,7 @@ fn copy(exchange: &Exchange) -> Exchange {
         route,
         parameters,
         attributes,
+        for_response: _,
         rate_limit,
         record,
     } = exchange;
@@ -167,6 +169,7 @@ fn copy(exchange: &Exchange) -> Exchange {
         route: Arc::clone(route),
         parameters: parameters.clone(),
         attributes: attributes.clone(),
+        for_response: HeaderMap::new(),
         rate_limit: *rate_limit,
         record: copied,
     }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use sha2::{Digest as _, Sha256};
 
-use super::output::{failure, mistake, print};
+use super::output::{failure, mistake, print, reveal};
 use super::toml_string;
 
 /// Bytes of a key: as many as its digest has, so that guessing one is no easier than guessing the other.
@@ -16,7 +16,8 @@ const KEY_BYTES: usize = 32;
 
 /// Makes an API key.
 ///
-/// The key is shown once. The file of keys gets its digest only, from which nobody can tell the key.
+/// The key is shown once, on standard error. Standard output has what the file of keys gets: its digest, from which nobody can tell
+/// the key.
 #[derive(Debug, Args)]
 pub(super) struct Key {
     /// Who the key is for: the principal of its requests.
@@ -36,7 +37,7 @@ impl Key {
             Err(error) => return failure(format_args!("cannot get a key: {error}")),
         };
         if !self.stdin {
-            print(format_args!("# the key, shown this once: {key}\n"));
+            reveal("key", &key);
         }
         let digest: String = Sha256::digest(&key).iter().map(|byte| format!("{byte:02x}")).collect();
         print(format_args!(

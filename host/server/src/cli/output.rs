@@ -12,6 +12,11 @@ pub(super) fn print(text: impl Display) {
     let _ = write!(std::io::stdout(), "{text}");
 }
 
+/// Prints a secret to standard error, so that it does not get into a file with what standard output has for it.
+pub(super) fn reveal(what: &str, secret: &str) {
+    let _ = writeln!(std::io::stderr(), "the {what}, shown this once: {secret}");
+}
+
 /// Prints a warning to standard error.
 pub(super) fn warning(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "warning: {text}");

@@ -8,13 +8,13 @@ use argon2::password_hash::PasswordHasher as _;
 use clap::Args;
 
 use super::key::{random_key, read_key};
-use super::output::{failure, mistake, print};
+use super::output::{failure, mistake, print, reveal};
 
 const SALT_BYTES: usize = 16;
 
 /// Makes a password for the stage `basic`.
 ///
-/// The password is shown once. The file of users gets its hash only, by argon2id.
+/// The password is shown once, on standard error. Standard output has what the file of users gets: its hash, by argon2id.
 #[derive(Debug, Args)]
 pub(super) struct Password {
     /// The user: the principal of its requests.
@@ -39,7 +39,7 @@ impl Password {
         match hash(&password) {
             Ok(hash) => {
                 if !self.stdin {
-                    print(format_args!("# the password, shown this once: {password}\n"));
+                    reveal("password", &password);
                 }
                 print(format_args!("{}:{hash}\n", self.name));
                 ExitCode::SUCCESS

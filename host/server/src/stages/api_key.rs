@@ -27,6 +27,7 @@ const MAX_KEY_BYTES: usize = 1024;
 pub struct ApiKey {
     keys: HashMap<[u8; 32], Key>,
     sources: Vec<Source>,
+    forward: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -68,6 +69,11 @@ impl Stage for ApiKey {
                 .attributes
                 .set(USAGE_PLANS, Value::Text(key.usage_plans.clone()));
         }
+        if !self.forward {
+            for source in &self.sources {
+                source.remove(&mut exchange.request);
+            }
+        }
         Step::ready(Ok(Flow::Proceed))
     }
 }
@@ -98,7 +104,11 @@ impl ApiKey {
             }
             keys.insert(entry.sha256, key);
         }
-        Self { keys, sources }
+        Self {
+            keys,
+            sources,
+            forward: config.forward,
+        }
     }
 
     /// The key that the request has.
@@ -174,6 +184,14 @@ impl Source {
         }
     }
 
+    /// Takes out of a request whatever it has here: also where the key was found elsewhere.
+    fn remove(&self, request: &mut Request) {
+        match self {
+            Self::Request(carrier) => carrier.remove(request),
+            Self::Authorizer => {}
+        }
+    }
+
     /// The key that the request has here.
     fn read<'r>(&self, request: &'r Request, attributes: &Attributes) -> Option<Cow<'r, [u8]>> {
         match self {
@@ -205,6 +223,7 @@ mod tests {
         let config = ApiKeyConfig {
             keys: "keys.toml".into(),
             sources,
+            forward: false,
         };
         ApiKey::new(&config, &[entry("partner", "k-1", true), entry("former", "k-2", false)])
     }
@@ -299,6 +318,7 @@ mod tests {
         let config = ApiKeyConfig {
             keys: "keys.toml".into(),
             sources: vec![ApiKeySource::Authorizer],
+            forward: false,
         };
         let stage = ApiKey::new(
             &config,

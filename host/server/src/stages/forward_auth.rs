@@ -1,6 +1,6 @@
 //! `forward-auth`: somebody else decides whether a request may pass, by a subrequest with its header fields.
 //!
-//! An answer 2xx lets it pass; any other one below 500 is what the client gets. Whatever goes wrong lets nobody pass. The
+//! An answer 2xx lets it pass, and what it says to the client (`Set-Cookie`) goes along with the response; any other one below 500 is what the client gets. Whatever goes wrong lets nobody pass. The
 //! same question may have the same answer for a while: what it is kept under is all that was sent.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use http::{Method, StatusCode};
 use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
-use crate::fields::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
+use crate::fields::{self, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
 use crate::upstream::Upstream;
 use crate::upstream::question::ask;
 use crate::via;
@@ -53,6 +53,7 @@ pub struct ForwardAuth {
     method: Method,
     headers: Option<Vec<HeaderName>>,
     copy: Vec<HeaderName>,
+    to_client: Vec<HeaderName>,
     principal: Option<HeaderName>,
     timeout: Duration,
     decisions: Option<Cache<[u8; 32], Arc<HeaderMap>>>,
@@ -73,6 +74,29 @@ impl Stage for ForwardAuth {
             return Step::ready(self.apply(exchange, &granted));
         }
         Step::waiting(self.decide(exchange, question, key))
+    }
+
+    fn on_response<'a>(
+        &'a self,
+        exchange: &'a mut Exchange,
+        response: &'a mut Response,
+    ) -> Step<'a, Result<(), Problem>> {
+        let said = std::mem::take(&mut exchange.for_response);
+        let headers = response.headers_mut();
+        for name in said.keys().filter(|name| **name != header::SET_COOKIE) {
+            headers.remove(name);
+        }
+        if said.contains_key(header::SET_COOKIE) {
+            fields::keep_private(headers);
+        }
+        for (name, value) in &said {
+            headers.append(name.clone(), value.clone());
+        }
+        Step::ready(Ok(()))
+    }
+
+    fn sees_responses(&self) -> bool {
+        !self.to_client.is_empty()
     }
 }
 
@@ -98,6 +122,7 @@ impl ForwardAuth {
                 .as_ref()
                 .map(|names| names.iter().filter_map(name).collect()),
             copy: config.copy.iter().filter_map(name).collect(),
+            to_client: config.to_client.iter().filter_map(name).collect(),
             principal: config.principal.as_ref().and_then(name),
             timeout: config.timeout,
             decisions: (!config.cache.is_zero()).then(decisions),
@@ -181,7 +206,7 @@ impl ForwardAuth {
     /// Of an answer that lets a request pass, what is of use later.
     fn granted(&self, answer: &HeaderMap) -> HeaderMap {
         let mut granted = HeaderMap::new();
-        for name in self.copy.iter().chain(&self.principal) {
+        for name in self.copy.iter().chain(&self.to_client).chain(&self.principal) {
             if !granted.contains_key(name) {
                 for value in answer.get_all(name) {
                     granted.append(name.clone(), value.clone());
@@ -205,6 +230,11 @@ impl ForwardAuth {
                 return Err(Problem::new(ProblemKind::AuthorizerFailure).with_cause(cause));
             };
             exchange.authenticate("forward-auth", principal);
+        }
+        for name in &self.to_client {
+            for value in granted.get_all(name) {
+                exchange.for_response.append(name.clone(), value.clone());
+            }
         }
         let headers = &mut exchange.request.headers;
         for name in &self.copy {

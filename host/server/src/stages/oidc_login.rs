@@ -17,6 +17,7 @@ use gatewright_core::{Body, Exchange, Flow, Problem, ProblemKind, Request, Respo
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 
+use crate::fields::keep_private;
 use crate::login::provider::{Failure, Verdict};
 use crate::login::session::{Begun, Session};
 use crate::login::{Found, Login, NotKept};
@@ -76,8 +77,7 @@ impl Stage for OidcLogin {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
             }
             // Whatever it is, with the cookie it is for nobody else.
-            let private = HeaderValue::from_static("private, no-store");
-            response.headers_mut().insert(header::CACHE_CONTROL, private);
+            keep_private(response.headers_mut());
         }
         Step::ready(Ok(()))
     }

@@ -13,8 +13,8 @@ use super::rules::Refusal;
 /// Looks for tokens.
 pub struct Carriers {
     sources: Vec<Carrier>,
+    hidden: Vec<Carrier>,
     longest: usize,
-    forward: bool,
 }
 
 /// One place in a request where a client puts a token, or an API key.
@@ -40,7 +40,7 @@ impl Carriers {
         Self {
             sources: config.sources.iter().filter_map(Carrier::new).collect(),
             longest: usize::try_from(config.bytes.0).unwrap_or(usize::MAX),
-            forward: config.forward,
+            hidden: config.hidden.iter().filter_map(Carrier::new).collect(),
         }
     }
 
@@ -57,11 +57,9 @@ impl Carriers {
         }
     }
 
-    /// Takes tokens out of a request whose upstream should not get them.
+    /// Takes tokens out of a request whose upstream should not get them, from wherever one may be: also from where this token was not.
     pub fn settle(&self, request: &mut Request) {
-        if !self.forward {
-            self.sources.iter().for_each(|source| source.remove(request));
-        }
+        self.hidden.iter().for_each(|source| source.remove(request));
     }
 }
 
@@ -104,7 +102,8 @@ impl Carrier {
         }
     }
 
-    fn remove(&self, request: &mut Request) {
+    /// Takes out of a request whatever it has here.
+    pub fn remove(&self, request: &mut Request) {
         match self {
             Self::Header { name, .. } => {
                 request.headers.remove(name);
@@ -213,8 +212,8 @@ mod tests {
 
     fn carriers(sources: Vec<TokenSource>) -> Carriers {
         Carriers::new(&TokenCarriers {
+            hidden: sources.clone(),
             sources,
-            forward: false,
             bytes: ByteSize(8),
         })
     }

@@ -34,6 +34,7 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
             let settings = vec![
                 ("keys", stage.keys.display().to_string()),
                 ("from", list(stage.sources.iter().map(source))),
+                ("forward", stage.forward.to_string()),
             ];
             settings
         }
@@ -113,6 +114,7 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
                     stage.headers.as_deref().map_or_else(|| "all".to_owned(), names),
                 ),
                 ("copy", names(&stage.copy)),
+                ("to_client", names(&stage.to_client)),
                 ("timeout", format!("{:?}", stage.timeout)),
                 ("cache", format!("{:?}", stage.cache)),
             ];
@@ -368,6 +370,7 @@ fn token(carriers: &TokenCarriers, rules: &TokenRules) -> Settings {
     let audiences = rules.audiences.as_ref();
     vec![
         ("from", list(carriers.sources.iter().map(source))),
+        ("ends here", list(carriers.hidden.iter().map(source))),
         (
             "issuer",
             rules.issuer.clone().unwrap_or_else(|| "any with these keys".to_owned()),
