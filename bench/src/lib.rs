@@ -74,6 +74,7 @@ pub fn exchange(fields: usize) -> Exchange {
         route: Arc::from("user-by-id"),
         parameters: Parameters::default(),
         attributes: Attributes::default(),
+        for_response: http::HeaderMap::new(),
         rate_limit: None,
         record,
     }
