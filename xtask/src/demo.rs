@@ -20,6 +20,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         "gateway (the first build takes some minutes)",
         &mut cargo(&["build", "--package", "gatewright"]),
     )?;
+    // In place of this process, so that whoever ends it ends the gateway.
     let mut demo = cargo(&["run", "--quiet", "--package", "gatewright", "--", "demo", "--directory"]);
-    shell::run("demo", demo.arg(directory))
+    shell::become_another("demo", demo.arg(directory))
 }

@@ -5,10 +5,11 @@ use anyhow::bail;
 use crate::shell::{command, succeeds};
 
 /// Programs, and Debian's package of each.
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 4] = [
     ("redis-server", "redis-server"),
     ("redis-cli", "redis-tools"),
     ("curl", "curl"),
+    ("promtool", "prometheus"),
 ];
 
 /// Installs those that are missing.
@@ -32,7 +33,7 @@ pub(crate) fn install() -> anyhow::Result<()> {
         return Ok(());
     }
     bail!(
-        "the tests need a Redis server and curl, and one is not here; `apt-get {}` did not work",
+        "the tests need a Redis server, curl and promtool, and one is not here; `apt-get {}` did not work",
         install.join(" ")
     );
 }
