@@ -16,7 +16,7 @@ use gatewright_config::{BodyRule, ByteSize, IdentitySource, InstancePolicy, Plug
 use gatewright_core::{
     AccessRecord, Attributes, Body, Client, ClientAddress, Exchange, ExchangeId, Parameters, Recorder, Request, Stage,
 };
-use gatewright_wasm::{CompileLimits, Compiler, HostSettings, Plugin, PluginHost, StageUse};
+use gatewright_wasm::{CodeStore, CompileLimits, Compiler, HostSettings, Plugin, PluginHost, StageUse};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
 /// The gateway's.
@@ -95,11 +95,11 @@ impl Guests {
     /// Starts the plugin engine, with compiled code kept there.
     pub fn start_in(store: PathBuf) -> Self {
         let settings = HostSettings {
-            store,
+            store: CodeStore::kept(store),
             instances: 64,
             file_bytes: 1 << 26,
             workers: 1,
-            compiler: Compiler::InProcess,
+            compiler: Compiler::InProcess.into(),
             compile: CompileLimits::default(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()

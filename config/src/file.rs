@@ -70,7 +70,7 @@ pub use plugins::{LockPolicy, LockUse, Plugins};
 pub use predicate::Predicate;
 pub use quantity::{Count, Delay, Percent, Timeout};
 pub use record::{Record, RecordOn};
-pub use redis::{Redis, RedisMode};
+pub use redis::{Redis, RedisMode, RedisReadiness};
 pub use response_cache::ResponseCache;
 pub use route::Route;
 pub use scope::{Scope, StoreUnavailable, WhenUnavailable};

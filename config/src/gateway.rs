@@ -104,6 +104,8 @@ pub struct ServerConfig {
 pub struct ListenerConfig {
     /// Where it listens.
     pub address: ListenAddress,
+    /// Permissions of a Unix socket's file.
+    pub mode: Option<u32>,
     /// TLS, or none for cleartext.
     pub tls: Option<ListenerTls>,
     /// HTTP/1.1 is spoken.
@@ -242,11 +244,26 @@ pub struct UpstreamConfig {
     pub header_count: usize,
     /// PEM file of certificate authorities instead of the system's.
     pub ca: Option<FileReference>,
+    /// The name that `https` targets are asked for and must have a certificate for, instead of each one's host.
+    pub server_name: Option<String>,
+    /// What `https` targets that ask for a certificate get.
+    pub identity: Option<TlsIdentity>,
+    /// Certificates of `https` targets are not verified.
+    pub accepts_any_certificate: bool,
     /// When a target that fails is left out for a while.
     pub ejection: EjectionConfig,
     /// Its section, for messages.
     #[serde(skip)]
     pub place: Place,
+}
+
+/// A certificate and its key, to show to others.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TlsIdentity {
+    /// PEM file of the certificate chain, leaf first.
+    pub certificate: FileReference,
+    /// PEM file of the private key.
+    pub key: FileReference,
 }
 
 /// When a target that fails is left out for a while.

@@ -76,12 +76,28 @@ impl Certificates {
 
     /// A server with one of the certificates, `server` or `wrong`, that speaks HTTP/1.1.
     pub fn server(&self, name: &str) -> Arc<rustls::ServerConfig> {
+        self.server_with(name, rustls::server::WebPkiClientVerifier::no_client_auth())
+    }
+
+    /// The same, for clients only that have a certificate of the authority.
+    pub fn server_for_known_clients(&self, name: &str) -> Arc<rustls::ServerConfig> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(certificate(&self.file("ca.pem"))).unwrap();
+        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+        self.server_with(name, verifier.build().unwrap())
+    }
+
+    fn server_with(
+        &self,
+        name: &str,
+        verifier: Arc<dyn rustls::server::danger::ClientCertVerifier>,
+    ) -> Arc<rustls::ServerConfig> {
         let chain = vec![certificate(&self.file(&format!("{name}.pem")))];
         let key = PrivateKeyDer::from_pem_file(self.file(&format!("{name}.key"))).unwrap();
         let mut config = rustls::ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier)
             .with_single_cert(chain, key)
             .unwrap();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];

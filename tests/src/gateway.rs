@@ -161,7 +161,7 @@ impl TestFiles {
         let options = Options {
             config: self.write_config(config),
             watch: true,
-            compiler: Compiler::InProcess,
+            compiler: Compiler::InProcess.into(),
         };
         let running = process::start(options).map_err(|error| error.to_string())?;
         Ok(TestGateway {

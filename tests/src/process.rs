@@ -82,6 +82,13 @@ impl TestProcess {
         rustix::process::kill_process(self.pid(), signal).expect("the process takes signals");
     }
 
+    /// Kills it, and gives its folder back.
+    pub fn kill(mut self) -> TestFiles {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        std::mem::take(&mut self.files)
+    }
+
     /// Waits for the end.
     pub fn wait(&mut self) -> ExitStatus {
         crate::eventually("the process ends", || self.child.try_wait().unwrap())

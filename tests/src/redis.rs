@@ -35,13 +35,18 @@ impl RedisServer {
 
     /// Starts a sentinel that knows `primary` as `name`.
     pub fn sentinel(name: &str, primary: &Self) -> Self {
+        Self::sentinel_with(name, primary, "")
+    }
+
+    /// The same with further lines of its configuration.
+    pub fn sentinel_with(name: &str, primary: &Self, more: &str) -> Self {
         let mut server = Self::prepared(&[]);
         let config = server.directory.path().join("sentinel.conf");
         let port = primary.port;
         let text = format!(
             "sentinel monitor {name} 127.0.0.1 {port} 1\n\
              sentinel down-after-milliseconds {name} 500\n\
-             sentinel failover-timeout {name} 2000\n"
+             sentinel failover-timeout {name} 2000\n{more}"
         );
         std::fs::write(&config, text).unwrap();
         server.arguments = vec![config.display().to_string(), "--sentinel".to_owned()];

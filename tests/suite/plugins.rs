@@ -9,7 +9,7 @@ mod bounds;
 mod candidates;
 mod cases;
 mod commands;
-mod compiling;
+pub(crate) mod compiling;
 mod compiling_apart;
 mod configuring;
 mod decisions;

@@ -1,7 +1,9 @@
 //! The process from its start to its end: the rows X1–X3, X5, X9 and X12 of `faults.md`.
 
 mod exhausted;
+mod looking;
 mod panics;
+mod signals;
 mod sockets;
 mod starting;
 mod stopping;

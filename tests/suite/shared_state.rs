@@ -3,6 +3,7 @@
 mod engine;
 mod quotas;
 mod servers;
+mod standing;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

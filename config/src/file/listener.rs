@@ -20,6 +20,9 @@ pub struct Listener {
     /// Where it listens: `"0.0.0.0:8080"`, `"[::]:8080"` or `"unix:/run/gatewright.sock"`. Required.
     #[schemars(required)]
     pub address: Option<Located<String>>,
+    /// Who may connect to a Unix socket: the permissions of its file, such as `"0660"`. Default: what the process's umask
+    /// leaves.
+    pub mode: Option<Located<String>>,
     /// TLS; cleartext when absent.
     pub tls: Option<Located<Tls>>,
     /// Protocols that are spoken. Default `["http/1.1", "h2"]`.
@@ -38,6 +41,7 @@ impl Default for Listener {
     fn default() -> Self {
         Self {
             address: None,
+            mode: None,
             tls: None,
             protocols: vec![Protocol::Http1, Protocol::Http2].into(),
             trusted_proxies: Vec::new(),

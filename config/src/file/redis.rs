@@ -28,6 +28,10 @@ pub struct Redis {
     pub username: Option<String>,
     /// The user's password: `"env:NAME"` or `"file:PATH"`.
     pub password: Option<Located<String>>,
+    /// The user at the sentinels; with `mode = "sentinel"`. Default: their default user.
+    pub sentinel_username: Option<Located<String>>,
+    /// That user's password, or the one that sentinels ask for: `"env:NAME"` or `"file:PATH"`.
+    pub sentinel_password: Option<Located<String>>,
     /// The number of the database; a cluster has only 0. Default 0.
     pub database: Located<u32>,
     /// PEM file of certificate authorities instead of the system's.
@@ -38,6 +42,9 @@ pub struct Redis {
     pub connect_timeout: Timeout,
     /// One operation; then the servers count as unavailable for it. Default `"100ms"`.
     pub timeout: Timeout,
+    /// What `/readyz` says while the servers cannot be used: `"warn"` (default), that the gateway is ready, with a warning, or
+    /// `"require"`, that it is not ready.
+    pub readiness: RedisReadiness,
 }
 
 impl Default for Redis {
@@ -48,13 +55,27 @@ impl Default for Redis {
             primary: None,
             username: None,
             password: None,
+            sentinel_username: None,
+            sentinel_password: None,
             database: Located::default(),
             ca: None,
             prefix: "gatewright".to_owned().into(),
             connect_timeout: Timeout::seconds(1),
             timeout: Timeout(std::time::Duration::from_millis(100)),
+            readiness: RedisReadiness::default(),
         }
     }
+}
+
+/// What `/readyz` says while the servers cannot be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RedisReadiness {
+    /// The gateway is ready, with a warning.
+    #[default]
+    Warn,
+    /// The gateway is not ready.
+    Require,
 }
 
 /// What the servers are.

@@ -36,6 +36,15 @@ pub struct Upstream {
     pub header_count: Count,
     /// PEM file of certificate authorities instead of the system's.
     pub ca: Option<Located<String>>,
+    /// The name that `https` targets are asked for (SNI) and must have a certificate for. Default: the host of each one's URL.
+    pub server_name: Option<Located<String>>,
+    /// PEM file of the certificate chain that `https` targets get when they ask for one, leaf first.
+    pub client_certificate: Option<Located<String>>,
+    /// PEM file of its private key.
+    pub client_key: Option<Located<String>>,
+    /// Certificates of `https` targets are not verified at all: whoever is on the way can read and change everything. Default
+    /// `false`.
+    pub dangerous_accept_any_certificate: Located<bool>,
     /// When a target that fails is left out for a while.
     pub ejection: Ejection,
 }
@@ -52,6 +61,10 @@ impl Default for Upstream {
             header_bytes: ByteSize(64 << 10),
             header_count: Count(200),
             ca: None,
+            server_name: None,
+            client_certificate: None,
+            client_key: None,
+            dangerous_accept_any_certificate: false.into(),
             ejection: Ejection::default(),
         }
     }

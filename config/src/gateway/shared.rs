@@ -17,6 +17,10 @@ pub struct RedisConfig {
     pub username: Option<String>,
     /// The user's password.
     pub password: Option<SecretReference>,
+    /// The user at the sentinels, if not their default one.
+    pub sentinel_username: Option<String>,
+    /// The sentinels' password.
+    pub sentinel_password: Option<SecretReference>,
     /// The number of the database.
     pub database: u32,
     /// Whether they speak TLS.
@@ -29,6 +33,8 @@ pub struct RedisConfig {
     pub connect_timeout: Duration,
     /// One operation.
     pub timeout: Duration,
+    /// The gateway is not ready while the servers cannot be used.
+    pub required: bool,
     /// Where the file says so, for messages.
     #[serde(skip)]
     pub place: Place,

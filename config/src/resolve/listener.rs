@@ -54,6 +54,7 @@ impl Resolver<'_> {
     fn listener(&mut self, name: &str, section: &Section<Listener>) -> Option<ListenerConfig> {
         let Listener {
             address,
+            mode,
             tls,
             protocols,
             trusted_proxies,
@@ -62,6 +63,7 @@ impl Resolver<'_> {
         } = &section.value;
         let address = self.required(address.as_ref(), &section.span, "address", "\"0.0.0.0:8080\"");
         let address = address.and_then(|address| self.listen_address(address));
+        let mode = mode.as_ref().and_then(|mode| self.socket_mode(mode, address.as_ref()));
         let tls = tls.as_ref().map(|tls| self.tls(name, tls));
         let trusted = self.ip_list(trusted_proxies);
         let limits = self.listener_limits(limits);
@@ -74,6 +76,7 @@ impl Resolver<'_> {
         }
         Some(ListenerConfig {
             address: address?,
+            mode,
             tls: match tls {
                 Some(tls) => Some(tls?),
                 None => None,
@@ -97,6 +100,25 @@ impl Resolver<'_> {
             }
             None => self.socket_address(address).map(ListenAddress::Tcp),
         }
+    }
+
+    /// Permissions of a Unix socket's file, in octal digits.
+    fn socket_mode(&mut self, mode: &Located<String>, address: Option<&ListenAddress>) -> Option<u32> {
+        if let Some(ListenAddress::Tcp(_)) = address {
+            let hint = "remove it, or listen on \"unix:PATH\"";
+            self.error(&mode.span, "only the file of a Unix socket has permissions", hint);
+            return None;
+        }
+        let digits = mode.value.strip_prefix("0o").unwrap_or(&mode.value);
+        let is_octal = (1..=4).contains(&digits.len()) && digits.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
+        let parsed = u32::from_str_radix(digits, 8)
+            .ok()
+            .filter(|mode| is_octal && *mode <= 0o777);
+        if parsed.is_none() {
+            let hint = "write \"0660\" for the user and the group, or \"0666\" for everybody";
+            self.error(&mode.span, format!("`{}` is not a mode of a file", mode.value), hint);
+        }
+        parsed
     }
 
     /// An IP address and port.

@@ -1,7 +1,7 @@
 //! `[redis]`, and what is kept there.
 
 use super::Resolver;
-use crate::file::{self, Located, RedisMode, Section, StoreUnavailable, WhenUnavailable};
+use crate::file::{self, Located, RedisMode, RedisReadiness, Section, StoreUnavailable, WhenUnavailable};
 use crate::gateway::{Away, RedisAddress, RedisConfig, RedisServers, Scope};
 use crate::report::Span;
 
@@ -17,15 +17,24 @@ impl Resolver<'_> {
             primary,
             username,
             password,
+            sentinel_username,
+            sentinel_password,
             database,
             ca,
             prefix,
             connect_timeout,
             timeout,
+            readiness,
         } = &section.value;
         let servers = self.required(servers.as_ref(), &section.span, "servers", EXAMPLE);
         let servers = servers.and_then(|servers| self.redis_servers(section, servers, mode.value, primary.as_ref()));
         let password = password.as_ref().map(|password| self.secret(password));
+        let sentinel_secret = sentinel_password.as_ref().map(|password| self.secret(password));
+        let of_sentinels = sentinel_password.as_ref().or(sentinel_username.as_ref());
+        if let Some(unused) = of_sentinels.filter(|_| mode.value != RedisMode::Sentinel) {
+            let hint = "remove it, or write `mode = \"sentinel\"`";
+            self.error(&unused.span, "it is for sentinels", hint);
+        }
         let ca = ca
             .as_ref()
             .and_then(|file| self.file_reference(file, "redis.ca".to_owned()));
@@ -49,12 +58,18 @@ impl Resolver<'_> {
                 Some(password) => Some(password?),
                 None => None,
             },
+            sentinel_username: sentinel_username.as_ref().map(|name| name.value.clone()),
+            sentinel_password: match sentinel_secret {
+                Some(password) => Some(password?),
+                None => None,
+            },
             database: database.value,
             tls,
             ca,
             prefix: prefix.value.clone(),
             connect_timeout: connect_timeout.0,
             timeout: timeout.0,
+            required: *readiness == RedisReadiness::Require,
             place: self.report.place(&section.span, "redis".to_owned()),
         })
     }

@@ -7,7 +7,7 @@ use http::Uri;
 use super::Resolver;
 use super::path::normal_segment;
 use crate::file::{Located, Section, Target, Upstream};
-use crate::gateway::{EjectionConfig, TargetConfig, UpstreamConfig};
+use crate::gateway::{EjectionConfig, TargetConfig, TlsIdentity, UpstreamConfig};
 use crate::report::quoted;
 
 const EXAMPLE: &str = "write a URL such as \"http://127.0.0.1:9001\" or \"https://users.internal/base\"";
@@ -32,7 +32,7 @@ impl Resolver<'_> {
                 format!("write {example}"),
             );
         }
-        let targets = targets.map(|targets| {
+        let targets: Option<Vec<_>> = targets.map(|targets| {
             let targets = targets.value.iter().enumerate();
             targets
                 .filter_map(|(index, target)| self.target(target, format!("{key}.targets[{index}].url")))
@@ -40,6 +40,11 @@ impl Resolver<'_> {
         });
         let ca = upstream.ca.as_ref();
         let ca = ca.and_then(|file| self.file_reference(file, format!("{key}.ca")));
+        let server_name = upstream.server_name.as_ref().and_then(|name| self.server_name(name));
+        let identity = self.tls_identity(section, &key);
+        if let Some(targets) = &targets {
+            self.unused_tls(upstream, targets);
+        }
         Some(UpstreamConfig {
             targets: targets?,
             connect_timeout: upstream.connect_timeout.0,
@@ -50,6 +55,9 @@ impl Resolver<'_> {
             header_bytes: upstream.header_bytes,
             header_count: upstream.header_count.as_usize(),
             ca,
+            server_name,
+            identity,
+            accepts_any_certificate: upstream.dangerous_accept_any_certificate.value,
             ejection: EjectionConfig {
                 failures: upstream.ejection.failures,
                 slow: upstream.ejection.slow.map(|slow| slow.0),
@@ -57,6 +65,71 @@ impl Resolver<'_> {
             },
             place: self.report.place(&section.span, key),
         })
+    }
+
+    /// A DNS name or an IP address.
+    fn server_name(&mut self, name: &Located<String>) -> Option<String> {
+        let text = name.value.as_str();
+        let is_host = |text: &str| matches!(parse_url(&format!("https://{text}")), Ok(url) if url.host == text && url.base_path.is_empty());
+        let lower = text.to_ascii_lowercase();
+        if text.parse::<std::net::IpAddr>().is_ok() || is_host(&lower) {
+            return Some(lower);
+        }
+        let hint = "write the name in the targets' certificates, such as \"users.internal\"";
+        self.error(&name.span, format!("`{text}` is not the name of a server"), hint);
+        None
+    }
+
+    /// Certificate and key, which belong together.
+    fn tls_identity(&mut self, section: &Section<Upstream>, key: &str) -> Option<TlsIdentity> {
+        let upstream = &section.value;
+        let (certificate, private) = match (&upstream.client_certificate, &upstream.client_key) {
+            (None, None) => return None,
+            (Some(certificate), Some(private)) => (certificate, private),
+            (Some(certificate), None) => {
+                let hint = "add `client_key`, the file of its private key";
+                self.error(&certificate.span, "a certificate is of no use without its key", hint);
+                return None;
+            }
+            (None, Some(private)) => {
+                let hint = "add `client_certificate`, the file of the certificate";
+                self.error(&private.span, "a key is of no use without its certificate", hint);
+                return None;
+            }
+        };
+        let certificate = self.file_reference(certificate, format!("{key}.client_certificate"));
+        let private = self.file_reference(private, format!("{key}.client_key"));
+        Some(TlsIdentity {
+            certificate: certificate?,
+            key: private?,
+        })
+    }
+
+    /// What is said of TLS and has no effect is a mistake: somebody relies on it.
+    fn unused_tls(&mut self, upstream: &Upstream, targets: &[TargetConfig]) {
+        let Upstream {
+            ca,
+            server_name,
+            client_certificate,
+            dangerous_accept_any_certificate: any,
+            ..
+        } = upstream;
+        let named = [server_name, client_certificate]
+            .into_iter()
+            .flatten()
+            .map(|value| &value.span);
+        let about_tls = named.chain(any.value.then_some(&any.span)).next();
+        if let Some(span) = about_tls.filter(|_| !targets.is_empty() && !targets.iter().any(|target| target.tls)) {
+            self.error(
+                span,
+                "no target speaks TLS",
+                "write `https://` in the URLs of the targets, or remove it",
+            );
+        }
+        if let Some(ca) = ca.as_ref().filter(|_| any.value) {
+            let hint = "remove `dangerous_accept_any_certificate`, or this";
+            self.error(&ca.span, "nothing is verified with these authorities", hint);
+        }
     }
 
     fn target(&mut self, target: &Located<Target>, key: String) -> Option<TargetConfig> {

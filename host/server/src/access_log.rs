@@ -5,8 +5,10 @@
 use std::convert::Infallible;
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use gatewright_config::AccessLogOutput;
@@ -28,6 +30,15 @@ pub struct AccessLog {
     lines: Option<SyncSender<Vec<u8>>>,
     written: Mutex<Receiver<Infallible>>,
     dropped: Counter,
+    /// The file shall be opened anew.
+    reopen: Arc<AtomicBool>,
+}
+
+/// Where lines go.
+struct Output {
+    writer: BufWriter<Box<dyn Write + Send>>,
+    /// None for standard output.
+    path: Option<PathBuf>,
 }
 
 /// One line. The names are a promise to whoever reads the log by machine.
@@ -66,25 +77,35 @@ impl AccessLog {
     /// # Errors
     /// When the file cannot be appended to.
     pub fn open(output: &AccessLogOutput, dropped: Counter) -> io::Result<Option<Self>> {
-        let writer: Box<dyn Write + Send> = match output {
+        let mut output = match output {
             AccessLogOutput::Off => return Ok(None),
-            AccessLogOutput::Stdout => Box::new(io::stdout()),
-            AccessLogOutput::File(path) => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
+            AccessLogOutput::Stdout => Output::new(io::stdout(), None),
+            AccessLogOutput::File(path) => Output::open(path)?,
         };
+        let reopen = Arc::<AtomicBool>::default();
+        let reopening = Arc::clone(&reopen);
         let (lines, queue) = mpsc::sync_channel(QUEUE);
         let (writing, written) = mpsc::channel();
         let lost = dropped.clone();
         std::thread::Builder::new()
             .name("access-log".to_owned())
             .spawn(move || {
-                write_lines(&queue, writer, &lost);
+                write_lines(&queue, &mut output, &reopening, &lost);
                 drop(writing);
             })?;
         Ok(Some(Self {
             lines: Some(lines),
             written: Mutex::new(written),
             dropped,
+            reopen,
         }))
+    }
+
+    /// Opens the file anew, before the next line is written: the one that is open may have been moved or removed.
+    pub fn reopen(&self) {
+        self.reopen.store(true, Ordering::Release);
+        // An empty line wakes the thread. When the queue is full it is awake.
+        let _ = self.lines.as_ref().map(|lines| lines.try_send(Vec::new()));
     }
 
     /// Writes a record, or drops it when too many wait.
@@ -109,16 +130,47 @@ impl Drop for AccessLog {
 }
 
 /// Writes until every sender is gone. Flushes whenever nothing more is waiting.
-fn write_lines(queue: &Receiver<Vec<u8>>, writer: Box<dyn Write + Send>, dropped: &Counter) {
-    let mut writer = BufWriter::with_capacity(64 * 1024, writer);
-    while let Ok(line) = queue.recv() {
-        let mut result = writer.write_all(&line);
-        while let (Ok(()), Ok(line)) = (&result, queue.try_recv()) {
-            result = writer.write_all(&line);
+fn write_lines(queue: &Receiver<Vec<u8>>, output: &mut Output, reopen: &AtomicBool, dropped: &Counter) {
+    while let Ok(first) = queue.recv() {
+        if reopen.swap(false, Ordering::Acquire) {
+            output.reopen();
+        }
+        let mut result = output.writer.write_all(&first);
+        while result.is_ok() && !reopen.load(Ordering::Acquire) {
+            let Ok(line) = queue.try_recv() else { break };
+            result = output.writer.write_all(&line);
         }
         // A full disk is no reason to stop serving; the next line is tried again.
-        if result.and_then(|()| writer.flush()).is_err() {
+        if result.and_then(|()| output.writer.flush()).is_err() {
             dropped.inc();
+        }
+    }
+}
+
+impl Output {
+    fn new(writer: impl Write + Send + 'static, path: Option<PathBuf>) -> Self {
+        Self {
+            writer: BufWriter::with_capacity(64 * 1024, Box::new(writer)),
+            path,
+        }
+    }
+
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        Ok(Self::new(file, Some(path.to_owned())))
+    }
+
+    /// Where the file cannot be opened, lines go on to the one that is open.
+    fn reopen(&mut self) {
+        let Some(path) = self.path.clone() else { return };
+        match Self::open(&path) {
+            Ok(output) => {
+                *self = output;
+                tracing::info!(path = %path.display(), "access log opened anew");
+            }
+            Err(error) => {
+                tracing::error!(path = %path.display(), %error, "cannot open the access log anew; lines go where they went");
+            }
         }
     }
 }

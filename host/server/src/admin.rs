@@ -210,7 +210,11 @@ impl Desk {
 
     fn ready(&self) -> Response<Full<Bytes>> {
         match self.status.not_ready() {
-            None => text(StatusCode::OK, "ready\n".to_owned()),
+            None => {
+                let warnings = self.status.warnings();
+                let warnings = warnings.iter().map(|warning| format!("warning: {warning}\n"));
+                text(StatusCode::OK, format!("ready\n{}", warnings.collect::<String>()))
+            }
             Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
         }
     }

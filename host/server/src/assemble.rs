@@ -30,6 +30,7 @@ use crate::plan::{BodyPlan, Impossible, plan};
 use crate::router::{Router, RouterError};
 use crate::secret::SecretError;
 use crate::shedding::Shedders;
+use crate::state::redis::Standing;
 use crate::state::snapshot::Snapshots;
 use crate::streams::Pace;
 use crate::telemetry::{Metrics, Telemetry};
@@ -57,6 +58,10 @@ pub struct Foundation {
     pub responses: Arc<Store>,
     /// Writes down what of it shall outlive the process.
     pub snapshots: Option<Snapshots>,
+    /// How the servers of `[redis]` stand, where a gateway serves that has any.
+    pub standing: Option<Arc<Standing>>,
+    /// Whether others may be asked for something: upstreams, issuers, origins of plugins.
+    pub online: bool,
     /// Who is let in while too much comes.
     pub shedders: Shedders,
     /// Issuers of tokens.
@@ -301,9 +306,15 @@ fn upstreams(
             .filter(|known| known.is_still(config));
         let upstream = match same {
             Some(upstream) => Arc::clone(upstream),
-            None => Upstream::new(name, config, foundation.workers, &foundation.metrics)
-                .map(Arc::new)
-                .map_err(Box::new)?,
+            None => {
+                let upstream = Upstream::new(name, config, foundation.workers, &foundation.metrics);
+                let upstream = upstream.map_err(Box::new)?;
+                Arc::new(if foundation.online {
+                    upstream
+                } else {
+                    upstream.out_of_reach()
+                })
+            }
         };
         upstreams.insert(name.clone(), upstream);
     }

@@ -12,8 +12,11 @@ mod keys;
 mod output;
 mod password;
 mod plugin;
+mod progress;
 mod run;
 mod schema;
+mod serving;
+mod signals;
 mod usage;
 
 use std::process::ExitCode;
@@ -36,7 +39,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve what a configuration file says, until SIGTERM or SIGINT.
+    /// Serve what a configuration file says, until a signal ends it.
     Run(run::Run),
     /// Check a configuration file and everything that it names, without serving.
     Check(check::Check),

@@ -46,8 +46,6 @@ pub struct Explaining {
     pub signature: Option<Signature>,
     /// Where they are kept.
     pub explanations: Arc<Explanations>,
-    /// Whether upstreams are asked, and plugins may send requests.
-    pub online: bool,
 }
 
 /// Explains requests of one generation.
@@ -72,7 +70,6 @@ impl Explaining {
         Ok(Some(Self {
             signature: Some(signature),
             explanations: Arc::clone(explanations),
-            online: true,
         }))
     }
 }

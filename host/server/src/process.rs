@@ -24,15 +24,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use gatewright_wasm::Compiler;
+use gatewright_wasm::Compiling;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-pub use self::check::check;
+pub use self::check::{Thoroughness, check};
 pub(crate) use self::control::Control;
+use self::control::Facts;
 pub use self::error::StartError;
 pub use self::explain::{ExplainError, Question, explain};
 pub use self::lock::{Locking, lock};
 use crate::status::Status;
+use crate::telemetry::Telemetry;
 
 /// What a process is started with.
 #[derive(Clone, Debug)]
@@ -41,8 +43,8 @@ pub struct Options {
     pub config: PathBuf,
     /// Load anew when the configuration or a plugin changes.
     pub watch: bool,
-    /// Where plugins are compiled.
-    pub compiler: Compiler,
+    /// Where plugins are compiled, and who is told of it.
+    pub compiler: Compiling,
 }
 
 /// What control is asked to do.
@@ -64,10 +66,16 @@ pub struct Running {
     events: mpsc::UnboundedSender<Event>,
     // Not an event: it does not wait until what is being loaded is loaded.
     stopping: Arc<Notify>,
+    telemetry: Arc<Telemetry>,
     control: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Running {
+    /// Opens the files of logs anew, some time soon: those that are open may have been moved or removed.
+    pub fn reopen_logs(&self) {
+        self.telemetry.reopen_log();
+    }
+
     /// Loads the configuration anew, some time soon. What comes of it is logged.
     pub fn reload_soon(&self) {
         let (sender, _) = oneshot::channel();
@@ -131,11 +139,17 @@ pub fn start(options: Options) -> Result<Running, StartError> {
         });
     })?;
     let gone = || StartError::System(io::Error::other("the control thread ended"));
-    let (listeners, admin, status) = result.recv().map_err(|_| gone())??;
+    let Facts {
+        listeners,
+        admin,
+        status,
+        telemetry,
+    } = result.recv().map_err(|_| gone())??;
     Ok(Running {
         listeners,
         admin,
         status,
+        telemetry,
         events,
         stopping,
         control: Mutex::new(Some(control)),

@@ -17,6 +17,7 @@ use crate::candidate::probation::Probation;
 use crate::drain::Phase;
 use crate::explain::Explanations;
 use crate::plan::BodyPlan;
+use crate::state::redis::Standing;
 use crate::usage::Usage;
 
 /// What the admin address shows.
@@ -25,6 +26,7 @@ pub struct Status {
     phase: AtomicU8,
     serving: ArcSwapOption<Serving>,
     last_refusal: ArcSwapOption<Refusal>,
+    redis: ArcSwapOption<Standing>,
     /// The last explanations.
     pub explanations: Arc<Explanations>,
 }
@@ -41,6 +43,8 @@ pub struct Serving {
     plugins: Vec<(String, Result<Arc<Plugin>, String>)>,
     candidates: BTreeMap<String, Arc<Probation>>,
     usage: Arc<Usage>,
+    /// Without the servers of `[redis]` the gateway is not ready.
+    needs_redis: bool,
 }
 
 /// A reload that was not published.
@@ -71,9 +75,15 @@ impl Status {
                 .map(|(name, candidate)| (name.clone(), Arc::clone(&candidate.probation)))
                 .collect(),
             usage: Arc::clone(&generation.usage),
+            needs_redis: generation.config.redis.as_ref().is_some_and(|redis| redis.required),
         };
         self.serving.store(Some(Arc::new(serving)));
         self.last_refusal.store(None);
+    }
+
+    /// Those servers of `[redis]` are used, if any are.
+    pub fn watch_redis(&self, standing: Option<Arc<Standing>>) {
+        self.redis.store(standing);
     }
 
     /// A reload was not published.
@@ -99,7 +109,25 @@ impl Status {
             return Some("the gateway is starting".to_owned());
         };
         let missing = serving.plugins.iter().find_map(|(_, plugin)| plugin.as_ref().err());
-        missing.cloned()
+        missing
+            .cloned()
+            .or_else(|| self.redis_problem().filter(|_| serving.needs_redis))
+    }
+
+    /// What is wrong although the gateway is ready.
+    pub fn warnings(&self) -> Vec<String> {
+        // In the moment of a start it is not known yet.
+        let known = self
+            .redis
+            .load()
+            .as_ref()
+            .is_some_and(|standing| !standing.is_unknown());
+        self.redis_problem().filter(|_| known).into_iter().collect()
+    }
+
+    fn redis_problem(&self) -> Option<String> {
+        let problem = self.redis.load().as_ref()?.problem()?;
+        Some(format!("the servers of `[redis]` cannot be used: {problem}"))
     }
 
     /// `/routes`

@@ -519,6 +519,13 @@ impl Telemetry {
         self.cuts_off.store(true, Ordering::Release);
     }
 
+    /// Opens the access log's file anew, some time soon.
+    pub fn reopen_log(&self) {
+        if let Some(log) = &self.access_log {
+            log.reopen();
+        }
+    }
+
     fn log(&self, record: &AccessRecord) {
         if let Some(log) = &self.access_log {
             log.write(record);

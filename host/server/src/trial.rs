@@ -11,7 +11,7 @@ pub(crate) mod recorded;
 pub(crate) mod script;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,8 @@ use gatewright_core::{
     Problem, ProblemKind, Recorder, Request, Response, RouteName, Stage, Value,
 };
 use gatewright_wasm::{
-    CompileLimits, Compiler, HostSettings, Loading, Plugin, PluginError, PluginHost, PluginKind, StageUse, Trust,
+    CodeStore, CompileLimits, CompileWatcher, Compiler, Compiling, HostSettings, Loading, Plugin, PluginError,
+    PluginHost, PluginKind, StageUse, Trust,
 };
 use http::{HeaderMap, Version};
 use serde_json::Value as Json;
@@ -37,11 +38,9 @@ const EXCHANGE: Duration = Duration::from_secs(3600);
 /// Cases run one after the other.
 const INSTANCES: u32 = 16;
 
-/// The real host, with compiled code in a folder of its own.
+/// The real host.
 pub(crate) struct Trial {
     host: PluginHost,
-    /// Removed in the end.
-    temporary: Option<PathBuf>,
 }
 
 /// A plugin with the configuration of one case.
@@ -53,20 +52,25 @@ pub(crate) enum Used {
 }
 
 impl Trial {
-    /// Starts the host. Compiled code is kept in `store`, or nowhere.
-    pub(crate) fn new(store: Option<&Path>, file_bytes: u64) -> Result<Self, PluginError> {
-        let temporary = std::env::temp_dir().join(format!("gatewright-plugin-{}", std::process::id()));
+    /// Starts the host. `watcher` is told what it compiles.
+    pub(crate) fn new(
+        store: CodeStore,
+        file_bytes: u64,
+        watcher: Arc<dyn CompileWatcher>,
+    ) -> Result<Self, PluginError> {
         let settings = HostSettings {
-            store: store.unwrap_or(&temporary).to_owned(),
+            store,
             instances: INSTANCES,
             file_bytes,
             workers: 1,
-            compiler: Compiler::InProcess,
+            compiler: Compiling {
+                compiler: Compiler::InProcess,
+                watcher: Some(watcher),
+            },
             compile: CompileLimits::default(),
         };
         Ok(Self {
             host: PluginHost::new(settings)?,
-            temporary: store.is_none().then_some(temporary),
         })
     }
 
@@ -80,7 +84,6 @@ impl Trial {
         };
         Ok(Self {
             host: PluginHost::new(settings)?,
-            temporary: None,
         })
     }
 
@@ -149,14 +152,6 @@ impl Trial {
 pub(crate) fn name(file: &Path) -> String {
     let stem = file.file_stem();
     stem.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-impl Drop for Trial {
-    fn drop(&mut self) {
-        if let Some(store) = &self.temporary {
-            let _ = std::fs::remove_dir_all(store);
-        }
-    }
 }
 
 struct Nowhere;

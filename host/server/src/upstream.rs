@@ -8,6 +8,7 @@ pub mod driver;
 pub mod gateway_client;
 pub mod guard;
 pub mod health;
+mod keep_alive;
 pub mod plugin_client;
 pub mod pool;
 pub mod question;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use gatewright_config::UpstreamConfig;
 use gatewright_core::{Body, Problem, ProblemKind};
+use sha2::{Digest as _, Sha256};
 
 use self::balance::Balance;
 use self::budget::Budget;
@@ -29,15 +31,15 @@ use self::pool::Lease;
 use self::target::Target;
 use crate::telemetry::Metrics;
 
-/// An upstream. Lives across reloads as long as its configuration and its certificate authorities stay the same, and
-/// its connections with it.
+/// An upstream. Lives across reloads as long as its configuration and the files that it names stay the same, and its
+/// connections with it.
 pub struct Upstream {
     /// Its name.
     pub name: Arc<str>,
     /// What the configuration says of it.
     pub config: UpstreamConfig,
-    // What the file of certificate authorities held.
-    authorities: Option<Vec<u8>>,
+    // Of what the files held that it was made with.
+    files: [u8; 32],
     targets: Vec<Arc<Target>>,
     balance: Balance,
     /// How many requests may be sent twice.
@@ -63,7 +65,7 @@ impl Upstream {
     /// An upstream without connections.
     ///
     /// # Errors
-    /// When its certificate authorities cannot be read.
+    /// When a file of it cannot be used.
     pub fn new(
         name: &str,
         config: &UpstreamConfig,
@@ -71,7 +73,13 @@ impl Upstream {
         metrics: &Metrics,
     ) -> Result<Self, connect::SetupError> {
         // Read before it is used: if it changes in between, it differs the next time.
-        let authorities = authorities(config);
+        let files = files(config);
+        if config.accepts_any_certificate {
+            tracing::warn!(
+                upstream = name,
+                "certificates of this upstream are not verified (`dangerous_accept_any_certificate`)"
+            );
+        }
         let tls = connect::client_config(config)?;
         let group = Group::new(&config.ejection, config.targets.len(), metrics.ejections(name));
         let targets = config.targets.iter().map(|target| {
@@ -83,16 +91,23 @@ impl Upstream {
         Ok(Self {
             name: name.into(),
             config: config.clone(),
-            authorities,
+            files,
             targets,
             balance: Balance::new(&weights, workers),
             budget: Budget::new(workers),
         })
     }
 
+    /// The upstream as long as nobody may be asked.
+    #[must_use]
+    pub fn out_of_reach(mut self) -> Self {
+        self.targets.clear();
+        self
+    }
+
     /// Whether a new upstream of that configuration would be the same as this one.
     pub fn is_still(&self, config: &UpstreamConfig) -> bool {
-        self.config == *config && self.authorities == authorities(config)
+        self.config == *config && self.files == files(config)
     }
 
     /// The target that is next, and those to try after it when it cannot be reached. Those that are left out come last:
@@ -128,6 +143,21 @@ impl Upstream {
     }
 }
 
+/// A digest of the files of certificates and keys; one of them is a secret.
+fn files(config: &UpstreamConfig) -> [u8; 32] {
+    let identity = config
+        .identity
+        .iter()
+        .flat_map(|identity| [&identity.certificate, &identity.key]);
+    let mut digest = Sha256::new();
+    for file in config.ca.iter().chain(identity) {
+        let content = std::fs::read(&file.path).map(|content| Sha256::digest(&content));
+        // What cannot be read is unlike everything that can.
+        digest.update(content.unwrap_or_default());
+    }
+    digest.finalize().into()
+}
+
 fn authorities(config: &UpstreamConfig) -> Option<Vec<u8>> {
     std::fs::read(&config.ca.as_ref()?.path).ok()
 }
@@ -159,7 +189,7 @@ pub async fn connect_any(
             break;
         }
     }
-    Err(problem.unwrap_or_else(|| ProblemKind::UpstreamUnavailable.into()))
+    Err(problem.unwrap_or_else(|| Problem::new(ProblemKind::UpstreamUnavailable).with_cause("nobody is asked")))
 }
 
 fn unreachable(target: &Target, error: &ConnectError) -> Problem {

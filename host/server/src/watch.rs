@@ -84,12 +84,13 @@ pub fn files(config: &GatewayConfig) -> BTreeSet<PathBuf> {
             }
         }
     }
-    files.extend(
-        config
-            .upstreams
-            .values()
-            .filter_map(|upstream| Some(upstream.ca.as_ref()?.path.clone())),
-    );
+    for upstream in config.upstreams.values() {
+        let identity = upstream
+            .identity
+            .iter()
+            .flat_map(|identity| [&identity.certificate, &identity.key]);
+        files.extend(upstream.ca.iter().chain(identity).map(|file| file.path.clone()));
+    }
     for tls in config.listeners.values().filter_map(|listener| listener.tls.as_ref()) {
         files.extend([tls.certificate.path.clone(), tls.key.path.clone()]);
         if let Some(clients) = &tls.clients {

@@ -7,10 +7,13 @@
 
 mod directory;
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -24,6 +27,8 @@ use crate::digest::Digest;
 
 /// Entries kept; the least recently used go first.
 const KEPT: usize = 64;
+/// Entries kept in memory where there is no directory to keep them in; the oldest go first.
+const REMEMBERED: usize = 8;
 /// A temporary file this old is nobody's any more.
 const ABANDONED: Duration = Duration::from_secs(3600);
 /// How much of an entry is read at once.
@@ -31,40 +36,134 @@ const PIECE_BYTES: usize = 64 << 10;
 const CODE: &str = "cwasm";
 const MAC: &str = "mac";
 
-/// A directory of compiled components.
+/// Where compiled code is kept. Clones share what is kept in memory.
+#[derive(Clone, Default)]
+pub struct CodeStore {
+    directory: Option<PathBuf>,
+    /// Nothing in the directory is changed.
+    read_only: bool,
+    memory: Arc<Mutex<Remembered>>,
+}
+
+/// Entries in memory, by their names; the oldest first.
+type Remembered = VecDeque<(String, Arc<Code>)>;
+
+impl CodeStore {
+    /// In this directory, which is made if it is not there.
+    #[must_use]
+    pub fn kept(directory: PathBuf) -> Self {
+        Self {
+            directory: Some(directory),
+            ..Self::default()
+        }
+    }
+
+    /// What this directory has is used, and nothing in it is changed: for commands that only look.
+    #[must_use]
+    pub fn read(directory: PathBuf) -> Self {
+        Self {
+            directory: Some(directory),
+            read_only: true,
+            ..Self::default()
+        }
+    }
+}
+
+impl fmt::Debug for CodeStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.read_only { "Read" } else { "Kept" };
+        f.debug_tuple(name).field(&self.directory).finish()
+    }
+}
+
+/// The store that is open: a directory, or else memory.
 pub(crate) struct Artifacts {
-    directory: PathBuf,
+    settings: CodeStore,
+    /// None where there is no directory, or none that can be used.
+    directory: Option<Directory>,
+}
+
+/// A directory of compiled components.
+struct Directory {
+    path: PathBuf,
     key: directory::Key,
+    read_only: bool,
 }
 
 impl Artifacts {
-    /// Opens or makes the store. None when the file system does not allow it: plugins then are compiled at each start.
+    /// Opens the store, and makes its directory where code is to be kept. When the file system does not allow it, plugins
+    /// are compiled at each start.
     ///
     /// # Errors
-    /// When somebody else could write into the directory.
-    pub(crate) fn open(path: &Path) -> Result<Option<Self>, PluginError> {
-        match directory::prepare(path) {
-            Ok(()) => {}
-            Err(directory::Unfit::Unusable(error)) => {
-                tracing::warn!(
-                    path = %path.display(),
-                    "cannot use the compiled-code store, plugins are compiled at every start: {error}"
-                );
-                return Ok(None);
-            }
-            Err(directory::Unfit::Unsafe(reason)) => {
-                return Err(PluginError::Store {
-                    path: path.to_owned(),
-                    reason,
-                });
+    /// When everybody could write into the directory.
+    pub(crate) fn open(settings: &CodeStore) -> Result<Self, PluginError> {
+        let path = settings.directory.as_deref();
+        let directory = path.map(|path| Directory::open(path, settings.read_only)).transpose()?;
+        Ok(Self {
+            settings: settings.clone(),
+            directory: directory.flatten(),
+        })
+    }
+
+    /// The compiled form of the component with that digest, if there is a right one.
+    pub(crate) fn find(&self, engine: &Engine, component: &Digest) -> Option<Component> {
+        let name = entry_name(engine, component);
+        let kept = self
+            .directory
+            .as_ref()
+            .and_then(|directory| directory.find(engine, &name));
+        kept.or_else(|| {
+            let code = self.remembered(&name)?;
+            code.map(engine).ok()
+        })
+    }
+
+    /// Keeps a compiled component: where it cannot be kept on disk, a few of them for the hosts that share this memory.
+    pub(crate) fn keep(&self, engine: &Engine, digest: &Digest, code: Code) {
+        let name = entry_name(engine, digest);
+        match self.directory.as_ref().filter(|directory| !directory.read_only) {
+            Some(directory) => directory.keep(&name, &code),
+            None => {
+                let mut memory = self.memory();
+                memory.push_back((name, Arc::new(code)));
+                let surplus = memory.len().saturating_sub(REMEMBERED);
+                memory.drain(..surplus);
             }
         }
-        match directory::key(path) {
+    }
+
+    fn remembered(&self, name: &str) -> Option<Arc<Code>> {
+        let memory = self.memory();
+        memory
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, code)| Arc::clone(code))
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Remembered> {
+        self.settings.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Directory {
+    fn open(path: &Path, read_only: bool) -> Result<Option<Self>, PluginError> {
+        let key = match read_only {
+            true => directory::check(path).and_then(|()| Ok(directory::read_key(path)?)),
+            false => directory::prepare(path).and_then(|()| Ok(directory::key(path)?)),
+        };
+        match key {
             Ok(key) => Ok(Some(Self {
-                directory: path.to_owned(),
+                path: path.to_owned(),
                 key,
+                read_only,
             })),
-            Err(error) => {
+            Err(directory::Unfit::Unsafe(reason)) => Err(PluginError::Store {
+                path: path.to_owned(),
+                reason,
+            }),
+            // A command that only looks has no use for the advice.
+            Err(directory::Unfit::Unusable(_)) if read_only => Ok(None),
+            Err(directory::Unfit::Unusable(error)) => {
                 tracing::warn!(
                     path = %path.display(),
                     "cannot use the compiled-code store, plugins are compiled at every start: {error}"
@@ -74,20 +173,20 @@ impl Artifacts {
         }
     }
 
-    /// The compiled form of the component with that digest, if there is a right one.
-    pub(crate) fn find(&self, engine: &Engine, component: &Digest) -> Option<Component> {
-        let name = entry_name(engine, component);
-        let path = self.path(&name, CODE);
+    fn find(&self, engine: &Engine, name: &str) -> Option<Component> {
+        let path = self.path(name, CODE);
         let code = File::open(&path).ok()?;
-        let mac = fs::read(self.path(&name, MAC)).ok()?;
-        if self.mac(&name, code).ok()?.verify_slice(&mac).is_err() {
+        let mac = fs::read(self.path(name, MAC)).ok()?;
+        if self.mac(name, code).ok()?.verify_slice(&mac).is_err() {
             tracing::warn!(path = %path.display(), "entry of the compiled-code store is not what was written, ignored");
             return None;
         }
         match map(engine, &path) {
             Ok(component) => {
-                // Says when it was used last; that it cannot be said does no harm.
-                let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+                if !self.read_only {
+                    // Says when it was used last; that it cannot be said does no harm.
+                    let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+                }
                 Some(component)
             }
             Err(error) => {
@@ -97,13 +196,12 @@ impl Artifacts {
         }
     }
 
-    /// Keeps a compiled component. A failure costs the next start a compilation, so it is only logged.
-    pub(crate) fn keep(&self, engine: &Engine, digest: &Digest, code: &Code) {
-        let name = entry_name(engine, digest);
-        let kept = self.write(&name, code).and_then(|()| self.clean());
+    /// A failure costs the next start a compilation, so it is only logged.
+    fn keep(&self, name: &str, code: &Code) {
+        let kept = self.write(name, code).and_then(|()| self.clean());
         if let Err(error) = kept {
             tracing::warn!(
-                path = %self.directory.display(),
+                path = %self.path.display(),
                 "cannot keep a compiled plugin, it will be compiled again: {error}"
             );
         }
@@ -118,7 +216,7 @@ impl Artifacts {
 
     fn clean(&self) -> io::Result<()> {
         let mut entries = Vec::new();
-        for entry in fs::read_dir(&self.directory)? {
+        for entry in fs::read_dir(&self.path)? {
             let path = entry?.path();
             let used = fs::symlink_metadata(&path).and_then(|metadata| metadata.modified());
             let used = used.unwrap_or(SystemTime::UNIX_EPOCH);
@@ -153,7 +251,7 @@ impl Artifacts {
     }
 
     fn path(&self, name: &str, extension: &str) -> PathBuf {
-        self.directory.join(name).with_extension(extension)
+        self.path.join(name).with_extension(extension)
     }
 }
 

@@ -86,7 +86,7 @@ impl Compiler {
         concurrency: Concurrency,
         bytes: &[u8],
         limits: &CompileLimits,
-        given_up: GivenUp,
+        given_up: &mut GivenUp,
     ) -> Result<Made, Refusal> {
         match self {
             Self::InProcess => {

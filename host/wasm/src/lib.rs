@@ -20,6 +20,7 @@ mod bodies;
 mod breaker;
 mod call;
 mod compiler;
+mod compiling;
 mod component;
 mod configuration;
 mod decision;
@@ -65,8 +66,10 @@ mod text;
 mod ticker;
 mod turns;
 
+pub use artifacts::CodeStore;
 pub use bodies::{BodyRules, GivenBodies};
 pub use compiler::{CompileLimits, Compiler, compile_for_parent};
+pub use compiling::{CompileWatcher, Compiling};
 pub use describing::measure;
 pub use error::{ConfigFault, PluginError, PluginFile};
 pub use granted::{Granted, Secret, scope};

@@ -1,6 +1,7 @@
-//! From a file to compiled code. Runs on a thread of its own with low priority, one plugin at a time: what the file
-//! holds is hostile, and a compiler that is busy with it must cost requests nothing. The compiler itself is elsewhere
-//! (`compiler`), mostly in a child, which has the priority of the thread that starts it.
+//! From a file to compiled code. Each plugin has a thread of its own with low priority: what the file holds is hostile, and
+//! a compiler that is busy with it must cost requests nothing. How many there are at a time, and what memory they take
+//! together, is settled by `plugin_host` and `compiling`. The compiler itself is elsewhere (`compiler`), mostly in a child,
+//! which has the priority of the thread that starts it.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,17 +9,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedMutexGuard, oneshot};
+use gatewright_config::ByteSize;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use crate::compiler::{Code, GivenUp, Refusal, STACK_BYTES, header};
+use crate::compiler::{Code, CompileLimits, Compiler, GivenUp, Made, Refusal, STACK_BYTES, header};
 use crate::dialect;
 use crate::digest::Digest;
 use crate::engine::Concurrency;
 use crate::plugin_host::Shared;
 use crate::signature::Trust;
-use crate::{HostSettings, PluginError, PluginFile};
+use crate::{PluginError, PluginFile};
 
 /// Added to the thread's niceness.
 const NICER: i32 = 10;
@@ -44,8 +46,8 @@ pub(crate) struct Compiled {
     pub(crate) time: Option<Duration>,
 }
 
-/// Whose turn it is to load.
-pub(crate) type Turn = OwnedMutexGuard<()>;
+/// A place among the plugins that are loaded at the same time.
+pub(crate) type Turn = OwnedSemaphorePermit;
 
 /// Reads the file, up to `limit` bytes, and finds out who signed it.
 pub(crate) async fn read(
@@ -140,8 +142,7 @@ fn compile_source(
     shared: &Shared,
     given_up: GivenUp,
 ) -> Result<Compiled, PluginError> {
-    let HostSettings { compiler, compile, .. } = &shared.settings;
-    let refused = |refusal: Refusal| refusal.of_plugin(plugin, compile);
+    let refused = |refusal: Refusal| refusal.of_plugin(plugin, &shared.settings.compile);
     header::check(&source.bytes).map_err(refused)?;
     let compiled = |component, time| Compiled {
         component,
@@ -152,22 +153,45 @@ fn compile_source(
         time,
     };
     let engine = &shared.machines.of(source.concurrency)?.engine;
-    let store = shared.artifacts.as_ref();
-    if let Some(component) = store.and_then(|store| store.find(engine, &source.digest)) {
+    let _alone = shared.budget.file(source.digest);
+    if let Some(component) = shared.artifacts.find(engine, &source.digest) {
         return Ok(compiled(component, None));
     }
-    let made = compiler
-        .compile(engine, source.concurrency, &source.bytes, compile, given_up)
-        .map_err(refused)?;
-    let component = load(plugin, source, &made.code, engine, shared)?;
+    let mut watched = shared.settings.compiler.watched(&plugin.name, source.bytes.len());
+    let made = within_budget(source, engine, shared, given_up).map_err(refused)?;
+    watched.compiled = true;
+    let component = load(plugin, source, made.code, engine, shared)?;
     Ok(compiled(component, Some(made.time)))
+}
+
+/// Compiles with the memory that files of this size mostly need, and where that is not enough, with all that there may be.
+fn within_budget(source: &Source, engine: &Engine, shared: &Shared, mut given_up: GivenUp) -> Result<Made, Refusal> {
+    let compiler = &shared.settings.compiler.compiler;
+    let budget = &shared.budget;
+    let mut compile = |bytes: u64| {
+        let _taken = budget.memory(bytes);
+        let limits = CompileLimits {
+            memory: ByteSize(bytes),
+            ..shared.settings.compile
+        };
+        compiler.compile(engine, source.concurrency, &source.bytes, &limits, &mut given_up)
+    };
+    let estimate = match compiler {
+        // What this process takes cannot be bounded.
+        Compiler::InProcess => budget.whole(),
+        Compiler::Child { .. } => budget.estimate(source.bytes.len()),
+    };
+    match compile(estimate) {
+        Err(Refusal::Memory) if estimate < budget.whole() => compile(budget.whole()),
+        made => made,
+    }
 }
 
 /// Maps what was compiled: from the store, as the next start will, or else from where it is.
 fn load(
     plugin: &PluginFile,
     source: &Source,
-    code: &Code,
+    code: Code,
     engine: &Engine,
     shared: &Shared,
 ) -> Result<Component, PluginError> {
@@ -176,9 +200,7 @@ fn load(
         plugin: plugin.clone(),
         reason: format!("{error:#}"),
     })?;
-    let stored = shared.artifacts.as_ref().and_then(|store| {
-        store.keep(engine, &source.digest, code);
-        store.find(engine, &source.digest)
-    });
+    shared.artifacts.keep(engine, &source.digest, code);
+    let stored = shared.artifacts.find(engine, &source.digest);
     Ok(stored.unwrap_or(component))
 }

@@ -1,14 +1,16 @@
 //! What all plugins of a process share, and how a plugin is loaded.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use gatewright_config::gateway::PluginConfig;
+use tokio::sync::Semaphore;
 
-use crate::artifacts::Artifacts;
-use crate::compiler::{CompileLimits, Compiler};
+use crate::artifacts::{Artifacts, CodeStore};
+use crate::compiler::CompileLimits;
+use crate::compiling::{Budget, Compiling};
 use crate::decision_cache::DecisionCache;
 use crate::digest::Digest;
 use crate::granted::Granted;
@@ -22,6 +24,9 @@ use crate::signature::Trust;
 use crate::ticker::Ticker;
 use crate::{PluginError, PluginFile, loading};
 
+/// However many processors there are.
+const MOST_SIDE_BY_SIDE: usize = 8;
+
 /// Engines, clock, compiled-code store, decision cache and metrics: one a process, over all reloads. Clones
 /// are the same host.
 #[derive(Clone)]
@@ -30,17 +35,17 @@ pub struct PluginHost(Arc<Shared>);
 /// What a [`PluginHost`] is made of.
 #[derive(Clone, Debug)]
 pub struct HostSettings {
-    /// Directory of the compiled-code store.
-    pub store: PathBuf,
+    /// Where compiled code is kept.
+    pub store: CodeStore,
     /// Instances alive at once, all plugins of an engine together.
     pub instances: u32,
     /// The largest plugin file that is read.
     pub file_bytes: u64,
     /// Worker threads that call plugins.
     pub workers: usize,
-    /// Where plugins are compiled.
-    pub compiler: Compiler,
-    /// What compiling one may take.
+    /// Where plugins are compiled, and who is told of it.
+    pub compiler: Compiling,
+    /// What compiling one may take. Those that are compiled at the same time share the memory.
     pub compile: CompileLimits,
 }
 
@@ -72,15 +77,17 @@ pub trait CallObserver: Send + Sync {
 pub(crate) struct Shared {
     pub(crate) settings: HostSettings,
     pub(crate) machines: Arc<Machines>,
-    pub(crate) artifacts: Option<Artifacts>,
+    pub(crate) artifacts: Artifacts,
     pub(crate) ticker: Ticker,
     pub(crate) metrics: Arc<HostMetrics>,
     pub(crate) runtimes: Arc<Runtimes>,
     pub(crate) decisions: DecisionCache,
     pub(crate) leases: Arc<Leases>,
     plugins: Mutex<HashMap<Digest, Weak<Plugin>>>,
-    /// One plugin is compiled at a time: compilers are hungry.
-    loading: Arc<tokio::sync::Mutex<()>>,
+    /// What compilers share.
+    pub(crate) budget: Budget,
+    /// Plugins that are read or compiled at the same time: one for each processor.
+    loading: Arc<Semaphore>,
 }
 
 impl PluginHost {
@@ -105,7 +112,8 @@ impl PluginHost {
             decisions: DecisionCache::new(),
             leases: Arc::default(),
             plugins: Mutex::default(),
-            loading: Arc::default(),
+            budget: Budget::new(settings.compile.memory),
+            loading: Arc::new(Semaphore::new(side_by_side())),
             settings,
         })))
     }
@@ -150,11 +158,12 @@ impl PluginHost {
             observer,
         } = loading;
         let shared = &self.0;
-        let turn = Arc::clone(&shared.loading).lock_owned().await;
         let plugin = PluginFile {
             name: name.to_owned(),
             file: file.to_owned(),
         };
+        let closed = |_| PluginError::Engine("the gateway is stopping".to_owned());
+        let turn = Arc::clone(&shared.loading).acquire_owned().await.map_err(closed)?;
         let (turn, source) = loading::read(turn, plugin.clone(), trust, shared.settings.file_bytes).await;
         let source = source?;
         let key = key(&source, name, config, &granted, observer.as_ref());
@@ -181,6 +190,11 @@ impl PluginHost {
         let plugins = self.0.plugins.lock().unwrap_or_else(PoisonError::into_inner);
         plugins.get(key).and_then(Weak::upgrade)
     }
+}
+
+/// Plugins that are loaded at the same time. More would only wait for processors, with their files in memory.
+fn side_by_side() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| count.get().min(MOST_SIDE_BY_SIDE))
 }
 
 /// What makes a plugin another: its bytes and who signed them, its name, what it may use, who is told of its calls. As long

@@ -15,7 +15,7 @@ use gatewright_core::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use serde_json::Value;
 
-use crate::{CompileLimits, Compiler, HostSettings, Plugin, PluginError, PluginHost, StageUse};
+use crate::{CodeStore, CompileLimits, Compiler, HostSettings, Plugin, PluginError, PluginHost, StageUse};
 
 struct Nowhere;
 
@@ -85,11 +85,11 @@ pub(crate) fn host() -> &'static PluginHost {
 pub(crate) fn own_host(directory: &Path, instances: u32) -> PluginHost {
     let store = directory.join("store");
     PluginHost::new(HostSettings {
-        store,
+        store: CodeStore::kept(store),
         instances,
         file_bytes: 64 << 20,
         workers: 1,
-        compiler: Compiler::InProcess,
+        compiler: Compiler::InProcess.into(),
         compile: CompileLimits::default(),
     })
     .unwrap()

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gatewright::process::{self, Thoroughness};
 use gatewright_tests::{Origin, TestFiles, TestGateway, eventually, http};
 use gatewright_wasm::Compiler;
 use serde_json::json;
@@ -241,7 +242,8 @@ fn two_gateways_do_not_share_a_folder() {
         "{error}"
     );
     // Who only looks at the configuration leaves the folder alone.
-    let checked = gatewright::process::check(&first.dir().join("gateway.toml"), false, &Compiler::InProcess);
+    let config = first.dir().join("gateway.toml");
+    let checked = process::check(&config, Thoroughness::default(), &Compiler::InProcess.into());
     assert!(checked.is_ok());
 }
 

@@ -13,7 +13,7 @@ use crate::memory::{children, cpu_time, is_alive};
 const FUNCTIONS: usize = 40_000;
 
 /// A plugin with a core module of so many functions in it, which nobody instantiates.
-pub(super) fn large_plugin() -> &'static [u8] {
+pub(crate) fn large_plugin() -> &'static [u8] {
     static PLUGIN: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let mut text = String::from("(module (memory 1)");
         for number in 0..FUNCTIONS {

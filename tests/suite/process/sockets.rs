@@ -1,8 +1,9 @@
 //! Unix domain sockets, and their files.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 
-use gatewright_tests::{RawClient, TestFiles, TestGateway, eventually};
+use gatewright_tests::{RawClient, Signal, TestFiles, TestGateway, TestProcess, eventually};
 
 const CONFIG: &str = r#"
     [listener.local]
@@ -74,4 +75,31 @@ fn a_unix_listener_that_a_reload_removes_takes_its_file_along() {
     });
     let response = RawClient::connect_unix(&gateway.dir().join("other.sock")).request("GET", "/fast", &[], b"");
     assert_eq!(response.status, 200);
+}
+
+#[test]
+fn a_unix_socket_has_the_mode_that_the_configuration_says_and_is_said_to_be_listened_on() {
+    let config = |mode: &str| CONFIG.replace("gateway.sock\"\n", &format!("gateway.sock\"\nmode = \"{mode}\"\n"));
+    let process = TestProcess::start(&config("0606"));
+    let socket = process.dir().join("gateway.sock");
+    let mode = || std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(), 0o606);
+    let lines = process.messages("listening");
+    let address = format!("unix:{}", socket.display());
+    assert!(
+        matches!(lines.as_slice(), [line] if line["fields"]["listener"] == "local" && line["fields"]["address"] == *address),
+        "{lines:?}"
+    );
+    // A reload changes it, and the socket goes on.
+    let file = process.dir().join("gateway.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("0606", "0o660")).unwrap();
+    process.signal(Signal::HUP);
+    eventually("it has another mode", || (mode() == 0o660).then_some(()));
+    assert_eq!(
+        RawClient::connect_unix(&socket)
+            .request("GET", "/fast", &[], b"")
+            .status,
+        200
+    );
 }

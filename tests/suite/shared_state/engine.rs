@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gatewright::state::embedded::Embedded;
-use gatewright::state::redis::{Address, Redis, RedisSettings, Servers};
+use gatewright::state::redis::{Address, Login, Redis, RedisSettings, Servers};
 use gatewright::telemetry::StateMetrics;
 use gatewright_core::{Expected, Limit, Scope, Space, State, StateError, TokenBucket};
 use gatewright_tests::block_on;
@@ -16,8 +16,8 @@ const SECOND: Duration = Duration::from_secs(1);
 fn redis(server: &RedisServer) -> Redis {
     let settings = RedisSettings {
         servers: Servers::Single(Address::Tcp("127.0.0.1".to_owned(), server.addr().port())),
-        username: None,
-        password: None,
+        login: Login::default(),
+        sentinel_login: Login::default(),
         database: 0,
         tls: None,
         prefix: "test".to_owned(),

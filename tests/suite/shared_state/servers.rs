@@ -17,8 +17,10 @@ fn a_password_and_a_user_are_needed_where_the_server_wants_them() {
         "on",
         ">open",
         "~gatewright:*",
-        "~{gatewright:*",
-        "+@all",
+        "+@read",
+        "+@write",
+        "+@scripting",
+        "+time",
     ]);
     let files = || {
         TestFiles::default()

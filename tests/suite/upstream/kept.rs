@@ -180,3 +180,31 @@ fn no_more_connections_are_kept_than_configured() {
     }
     assert_eq!(origin.connections(), 5);
 }
+
+#[test]
+fn a_connection_is_unused_for_no_longer_than_the_upstream_keeps_it() {
+    let origin = Origin::start(|request| async move {
+        let mut response = Response::new(full("ok"));
+        if let Some(asked) = request.headers().get("x-keep") {
+            response.headers_mut().insert("keep-alive", asked.clone());
+        }
+        response
+    });
+    let gateway = proxy(&origin.url());
+    // All by one worker, which has its own connections.
+    let mut client = RawClient::connect(gateway.addr("public"));
+    let mut ask = |keep: &str| {
+        let response = client.request("GET", "/x", &[("x-keep", keep)], b"");
+        assert_eq!((response.status, response.header("keep-alive")), (200, None));
+    };
+    ask("timeout=60");
+    ask("timeout=60");
+    assert_eq!(origin.connections(), 1);
+    ask("timeout=0");
+    ask("timeout=60");
+    assert_eq!(origin.connections(), 2, "the one that was closed is not used again");
+    ask("timeout=1");
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    ask("timeout=60");
+    assert_eq!(origin.connections(), 3, "half a second is over");
+}

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use gatewright_config::{GatewayConfig, IntegrationConfig, Lock, PluginConfig, StageKind};
 use gatewright_wasm::{Granted, Loading, Plugin, Trust};
 
@@ -71,35 +72,45 @@ pub(super) async fn load_plugins(
     foundation: &Foundation,
     clients: &HashMap<String, Arc<PluginClient>>,
 ) -> Result<BTreeMap<String, Result<Arc<Plugin>, String>>, AssembleError> {
-    let mut plugins = BTreeMap::new();
+    let mut loading = Vec::new();
     for name in used_plugins(config) {
-        let loaded = match plugin_file(config, name) {
-            None => Err(format!("plugin `{name}` is used, but there is no `plugins.directory`")),
-            Some(file) => {
-                let limits = limits(config, name);
-                let loading = Loading {
-                    name,
-                    file: &file,
-                    config: &limits,
-                    trust: Trust::of(&config.plugins, &limits),
-                    granted: granted(name, &limits, foundation, clients.get(name))?,
-                    observer: None,
-                };
-                let loaded = foundation.plugins.load_with(loading).await;
-                loaded.map_err(|error| error.to_string())
-            }
-        };
-        let approved = loaded.and_then(|plugin| match lock {
-            Some(lock) => approval::check(lock, &config.plugins.lock, name, plugin.summary()).map(|()| plugin),
-            None => Ok(plugin),
+        let limits = limits(config, name);
+        let granted = granted(name, &limits, foundation, clients.get(name))?;
+        loading.push(async move {
+            let loaded = load_plugin(config, name, &limits, granted, lock, foundation).await;
+            (name.to_owned(), loaded)
         });
-        let proven = match (approved, plugin_file(config, name)) {
-            (Ok(plugin), Some(file)) => foundation.proofs.check(&file, &plugin).await.map(|()| plugin),
-            (approved, _) => approved,
-        };
-        plugins.insert(name.to_owned(), proven);
     }
-    Ok(plugins)
+    // All at once: compilers take turns among themselves.
+    Ok(join_all(loading).await.into_iter().collect())
+}
+
+/// Loads one plugin and finds out whether it may serve. Why it may not is for people.
+async fn load_plugin(
+    config: &GatewayConfig,
+    name: &str,
+    limits: &PluginConfig,
+    granted: Granted,
+    lock: Option<&Lock>,
+    foundation: &Foundation,
+) -> Result<Arc<Plugin>, String> {
+    let file = plugin_file(config, name)
+        .ok_or_else(|| format!("plugin `{name}` is used, but there is no `plugins.directory`"))?;
+    let loading = Loading {
+        name,
+        file: &file,
+        config: limits,
+        trust: Trust::of(&config.plugins, limits),
+        granted,
+        observer: None,
+    };
+    let loaded = foundation.plugins.load_with(loading).await;
+    let plugin = loaded.map_err(|error| error.to_string())?;
+    if let Some(lock) = lock {
+        approval::check(lock, &config.plugins.lock, name, plugin.summary())?;
+    }
+    foundation.proofs.check(&file, &plugin).await?;
+    Ok(plugin)
 }
 
 /// Loads the candidates of the plugins that have been loaded.
@@ -151,11 +162,7 @@ fn granted(
         state: Some(Arc::clone(&foundation.state)),
         ..Granted::default()
     };
-    let online = foundation
-        .explaining
-        .as_ref()
-        .is_none_or(|explaining| explaining.online);
-    if let Some(client) = client.filter(|_| online) {
+    if let Some(client) = client.filter(|_| foundation.online) {
         granted.authorities = client.authorities().to_owned();
         granted.http = Some(Arc::<PluginClient>::clone(client));
     }

@@ -140,7 +140,7 @@ impl RouteAssembly<'_> {
             StageKind::Headers(config) => Arc::new(Headers::new(config)),
             StageKind::Ip(config) => Arc::new(Ip::new(config)),
             StageKind::Jwt(config) => {
-                let keys = self.foundation.issuers.keys(&config.keys, self.is_online());
+                let keys = self.foundation.issuers.keys(&config.keys, self.foundation.online);
                 let keys = keys.map_err(|source| self.no_issuer(line, source))?;
                 Arc::new(Jwt::new(config, keys))
             }
@@ -160,11 +160,11 @@ impl RouteAssembly<'_> {
             StageKind::Oauth2Introspection(config) => {
                 let introspector = self.foundation.issuers.introspector(&config.introspector);
                 let introspector = introspector.map_err(|source| self.no_issuer(line, source))?;
-                let introspector = self.is_online().then_some(introspector);
+                let introspector = self.foundation.online.then_some(introspector);
                 Arc::new(Oauth2Introspection::new(config, introspector))
             }
             StageKind::OidcLogin(config) => {
-                let login = self.foundation.issuers.login(&config.login, self.is_online());
+                let login = self.foundation.issuers.login(&config.login, self.foundation.online);
                 let login = login.map_err(|source| self.no_issuer(line, source))?;
                 Arc::new(OidcLogin::new(config, login))
             }
@@ -279,14 +279,8 @@ impl RouteAssembly<'_> {
     }
 
     fn observed(&self, integration: Arc<dyn Integration>) -> Arc<dyn Integration> {
-        let asked = self.is_online() || !matches!(self.route.integration, IntegrationConfig::Http(_));
+        let asked = self.foundation.online || !matches!(self.route.integration, IntegrationConfig::Http(_));
         explainers::integration(integration, asked, self.redaction)
-    }
-
-    /// Whether others may be asked for something.
-    fn is_online(&self) -> bool {
-        let explaining = self.foundation.explaining.as_ref();
-        explaining.is_none_or(|explaining| explaining.online)
     }
 
     fn http(&self, config: &HttpIntegrationConfig) -> Result<Http, AssembleError> {

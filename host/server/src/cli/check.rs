@@ -9,11 +9,12 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::compile_plugin;
-use super::output::{MISTAKE, mistake, print, warning};
-use crate::process::{StartError, check};
+use super::output::{MISTAKE, mistake, note, print, warning};
+use super::progress::Progress;
+use crate::process::{StartError, Thoroughness, check};
 
 /// Checks a configuration file and everything that it names: plugins are compiled and configured, certificates and
-/// keys read. Nothing is listened on.
+/// keys read. Nothing is listened on, nothing is written, and nobody is asked for anything.
 #[derive(Debug, Args)]
 pub(super) struct Check {
     /// The configuration file.
@@ -25,6 +26,10 @@ pub(super) struct Check {
     /// Check the file alone, not the plugins, certificates and keys that it names.
     #[arg(long)]
     file_only: bool,
+    /// Let plugins send requests and use what gateways share while they check their configuration, as they do when a gateway
+    /// starts.
+    #[arg(long, conflicts_with = "file_only")]
+    online: bool,
     /// Show a route: its conditions and chain with all settings, where bodies stream and where they are collected, and the
     /// most memory that one request may take.
     #[arg(long, value_name = "ROUTE", conflicts_with = "file_only")]
@@ -42,7 +47,15 @@ enum Format {
 impl Check {
     /// Does it.
     pub(super) fn execute(self) -> ExitCode {
-        let result = check(&self.config, self.file_only, &compile_plugin::in_child());
+        let thoroughness = Thoroughness {
+            file_only: self.file_only,
+            online: self.online,
+        };
+        let result = check(
+            &self.config,
+            thoroughness,
+            &compile_plugin::in_child(Progress::printed()),
+        );
         if let (Some(route), Ok(Some(generation))) = (&self.explain, &result) {
             return match explain::explain(generation, route) {
                 Ok(explained) if self.format == Format::Json => {
@@ -64,10 +77,22 @@ impl Check {
                         warning(format_args!("the candidate of plugin `{name}` is {reason}"));
                     }
                 }
+                for (name, upstream) in generation.iter().flat_map(|generation| &generation.config.upstreams) {
+                    if upstream.accepts_any_certificate {
+                        warning(format_args!(
+                            "upstream `{name}`: certificates are not verified (`dangerous_accept_any_certificate`)"
+                        ));
+                    }
+                }
                 print(format_args!("{}: ok\n", self.config.display()));
                 ExitCode::SUCCESS
             }
-            (Format::Human, Err(error)) => mistake(error),
+            (Format::Human, Err(error)) => {
+                if !self.online && error.is_refused_configuration() {
+                    note("plugins could send no requests; with `--online` they can, as when a gateway starts");
+                }
+                mistake(error)
+            }
             (Format::Json, Ok(_)) => {
                 print(format_args!(
                     "{:#}\n",

@@ -1,9 +1,10 @@
 //! `gatewright compile-plugin`: not for people. The gateway starts itself with it for each plugin that it compiles.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
-use gatewright_wasm::{Compiler, compile_for_parent};
+use gatewright_wasm::{CompileWatcher, Compiler, Compiling, compile_for_parent};
 
 const NAME: &str = "compile-plugin";
 /// The program that runs, also when its file has been replaced or removed.
@@ -22,11 +23,14 @@ impl CompilePlugin {
     }
 }
 
-/// A compiler that is a child process with this command.
-pub(super) fn in_child() -> Compiler {
-    Compiler::Child {
-        program: THIS_PROGRAM.into(),
-        arguments: vec![NAME.into()],
-        environment: vec![(ALLOCATE_AS_NEEDED.into(), "0".into())],
+/// A compiler that is a child process with this command. `watcher` is told what it compiles.
+pub(super) fn in_child(watcher: Arc<dyn CompileWatcher>) -> Compiling {
+    Compiling {
+        compiler: Compiler::Child {
+            program: THIS_PROGRAM.into(),
+            arguments: vec![NAME.into()],
+            environment: vec![(ALLOCATE_AS_NEEDED.into(), "0".into())],
+        },
+        watcher: Some(watcher),
     }
 }

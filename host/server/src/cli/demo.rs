@@ -11,8 +11,10 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::output::{failure, print};
+use super::progress::Progress;
+use super::serving::Serving;
 use super::{compile_plugin, run};
-use crate::process::{Options, StartError, start};
+use crate::process::{Options, StartError};
 
 const CONFIG: &str = include_str!("../../../../config/examples/demo.toml");
 const KEYS: &str = include_str!("../../../../config/examples/demo-keys.toml");
@@ -43,15 +45,17 @@ impl Demo {
                 origin::ADDRESS
             ));
         }
-        match start(Options {
+        let options = Options {
             config: config.clone(),
             watch: true,
-            compiler: compile_plugin::in_child(),
-        }) {
-            Ok(running) => {
+            compiler: compile_plugin::in_child(Progress::logged()),
+        };
+        match Serving::start(options) {
+            Ok(Some(serving)) => {
                 introduce(&config);
-                run::serve(running)
+                serving.serve()
             }
+            Ok(None) => ExitCode::SUCCESS,
             Err(error @ StartError::System(_)) => failure(error),
             Err(error) => super::output::mistake(format_args!(
                 "{error}\n\nthe demo's plugins belong into {}; `cargo xtask demo` puts them there",

@@ -16,6 +16,7 @@ use http_body_util::Full;
 
 use super::compile_plugin;
 use super::output::{failure, mistake, print};
+use super::progress::Progress;
 use crate::admin::AdminError;
 use crate::explain::{Explaining, HEADER};
 use crate::process::{ExplainError, Question, explain};
@@ -74,7 +75,7 @@ impl Explain {
             Ok(question) => question,
             Err(message) => return mistake(message),
         };
-        match explain(&config, question, &compile_plugin::in_child()) {
+        match explain(&config, question, &compile_plugin::in_child(Progress::printed())) {
             Ok(explained) if format == Format::Json => {
                 print(format_args!("{explained:#}\n"));
                 ExitCode::SUCCESS

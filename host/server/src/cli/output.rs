@@ -22,6 +22,11 @@ pub(super) fn warning(text: impl Display) {
     let _ = writeln!(std::io::stderr(), "warning: {text}");
 }
 
+/// Prints to standard error what may help with what comes next.
+pub(super) fn note(text: impl Display) {
+    let _ = writeln!(std::io::stderr(), "note: {text}");
+}
+
 /// Prints an error to standard error, and gives the exit code of a mistake.
 pub(super) fn mistake(error: impl Display) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "error: {error}");

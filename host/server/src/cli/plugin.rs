@@ -13,20 +13,13 @@ mod sign;
 mod test;
 mod verify;
 
-use std::io::Write as _;
-use std::path::Path;
-use std::pin::pin;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Subcommand;
 use gatewright_authoring::Error;
 
 pub(super) use self::replay::Replay;
 use crate::cli::output::{failure, mistake};
-
-/// Who waits longer than this is told what for.
-const SILENCE: Duration = Duration::from_secs(1);
 
 /// Starts plugins, builds them, tests and measures them, looks into them, signs and approves them.
 #[derive(Debug, Subcommand)]
@@ -60,18 +53,6 @@ impl Plugin {
             Self::Verify(verify) => verify.execute(),
             Self::Lock(lock) => lock.execute(),
             Self::Rollback(rollback) => rollback.execute(),
-        }
-    }
-}
-
-/// Waits for a plugin that is loaded, and says so on standard error when that takes long.
-async fn patiently<T>(file: &Path, loading: impl Future<Output = T>) -> T {
-    let mut loading = pin!(loading);
-    match tokio::time::timeout(SILENCE, loading.as_mut()).await {
-        Ok(loaded) => loaded,
-        Err(_) => {
-            let _ = writeln!(std::io::stderr(), "compiling {} …", file.display());
-            loading.await
         }
     }
 }

@@ -3,21 +3,22 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::compile_plugin;
 use super::output::{failure, mistake};
-use crate::process::{Options, Running, StartError, start};
+use super::progress::{Lines, Progress};
+use super::serving::Serving;
+use crate::process::{Options, StartError};
 
 /// Serves what a configuration file says.
 ///
-/// SIGTERM and SIGINT stop it: readiness turns false, connections are accepted for `server.drain_delay` more, and
+/// SIGTERM, SIGINT and SIGQUIT stop it: readiness turns false, connections are accepted for `server.drain_delay` more, and
 /// exchanges in flight have `server.drain_timeout` to end. A second one stops it at once. SIGHUP loads the
-/// configuration and the plugins anew, which also happens by itself when their files change.
+/// configuration and the plugins anew, which also happens by itself when their files change, and opens the access log
+/// anew. SIGUSR1 opens the access log anew.
 #[derive(Debug, Args)]
 pub(super) struct Run {
     /// The configuration file.
@@ -50,19 +51,19 @@ impl Run {
             Ok(filter) => filter,
             Err(error) => return mistake(format_args!("--log: {error}")),
         };
-        let messages = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr);
+        let messages = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines);
         match self.log_format {
             LogFormat::Text => messages.with_ansi(std::io::stderr().is_terminal()).init(),
             LogFormat::Json => messages.json().init(),
         }
-        match start(Options {
+        let options = Options {
             config: self.config,
             watch: !self.no_watch,
-            compiler: compile_plugin::in_child(),
-        }) {
-            Ok(running) => serve(running),
+            compiler: compile_plugin::in_child(Progress::logged()),
+        };
+        match Serving::start(options) {
+            Ok(Some(serving)) => serving.serve(),
+            Ok(None) => ExitCode::SUCCESS,
             Err(StartError::System(error)) => failure(error),
             Err(error) => mistake(error),
         }
@@ -73,70 +74,6 @@ impl Run {
 pub(super) fn log_messages(filter: &str) {
     let messages = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
-        .with_writer(std::io::stderr);
+        .with_writer(Lines);
     messages.with_ansi(std::io::stderr().is_terminal()).init();
-}
-
-/// Waits for a signal, and then for the end.
-pub(super) fn serve(running: Running) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failure(format_args!("cannot wait for signals: {error}")),
-    };
-    let running = Arc::new(running);
-    let stopped = runtime.block_on(async {
-        // Before anybody is told that it runs: until then a signal ends the process at once.
-        let mut signals = Signals::new()?;
-        for (name, address) in &running.listeners {
-            tracing::info!(listener = name, %address, "listening");
-        }
-        if let Some(address) = running.admin {
-            tracing::info!(%address, "admin");
-        }
-        signals.wait_for_stop(&running).await;
-        tracing::info!("stopping; a second signal stops at once");
-        running.stop();
-        // A second signal does not wait for anything.
-        let (ended, end) = tokio::sync::oneshot::channel();
-        let waiting = Arc::clone(&running);
-        std::thread::spawn(move || {
-            waiting.wait();
-            let _ = ended.send(());
-        });
-        tokio::select! {
-            _ = end => Ok(true),
-            () = signals.wait_for_stop(&running) => Ok::<bool, std::io::Error>(false),
-        }
-    });
-    match stopped {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => failure("stopped before everything had ended"),
-        Err(error) => failure(format_args!("cannot wait for signals: {error}")),
-    }
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn wait_for_stop(&mut self, running: &Running) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => running.reload_soon(),
-            }
-        }
-    }
 }

@@ -1,12 +1,13 @@
 //! Opening a listener's sockets.
 
+use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use gatewright_config::ListenAddress;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// Connections that wait in the kernel to be accepted; it takes less if `net.core.somaxconn` says so.
 const BACKLOG: i32 = 4096;
@@ -50,14 +51,25 @@ impl Drop for SocketFile {
     }
 }
 
-/// Opens sockets for as many workers.
+/// Opens sockets for as many workers; `mode` is that of a Unix socket's file.
 ///
 /// # Errors
 /// When the address is in use or may not be listened on.
-pub fn bind(address: &ListenAddress, workers: usize) -> io::Result<Bound> {
+pub fn bind(address: &ListenAddress, mode: Option<u32>, workers: usize) -> io::Result<Bound> {
     match address {
         ListenAddress::Tcp(address) => bind_tcp(*address, workers).map(Bound::Tcp),
-        ListenAddress::Unix(path) => bind_unix(path, workers),
+        ListenAddress::Unix(path) => bind_unix(path, mode, workers),
+    }
+}
+
+/// Sets the permissions of a Unix socket's file, if there are any to set.
+///
+/// # Errors
+/// What the system says.
+pub fn set_mode(address: &ListenAddress, mode: Option<u32>) -> io::Result<()> {
+    match (address, mode) {
+        (ListenAddress::Unix(path), Some(mode)) => std::fs::set_permissions(path, Permissions::from_mode(mode)),
+        _ => Ok(()),
     }
 }
 
@@ -90,10 +102,16 @@ fn tcp_socket(address: SocketAddr, share: bool) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn bind_unix(path: &Path, workers: usize) -> io::Result<Bound> {
+fn bind_unix(path: &Path, mode: Option<u32>, workers: usize) -> io::Result<Bound> {
     remove_stale(path)?;
-    let listener = std::os::unix::net::UnixListener::bind(path)?;
-    listener.set_nonblocking(true)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    if let Some(mode) = mode {
+        // Nobody can connect before it listens.
+        std::fs::set_permissions(path, Permissions::from_mode(mode))?;
+    }
+    socket.listen(BACKLOG)?;
+    let listener = std::os::unix::net::UnixListener::from(socket);
     Ok(Bound::Unix(
         (0..workers.max(1))
             .map(|_| listener.try_clone())

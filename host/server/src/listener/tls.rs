@@ -175,7 +175,11 @@ pub fn certificates(file: &FileReference, what: &'static str) -> Result<Vec<Cert
     }
 }
 
-fn private_key(file: &FileReference) -> Result<PrivateKeyDer<'static>, TlsError> {
+/// The private key of a PEM file.
+///
+/// # Errors
+/// When the file cannot be read or has none.
+pub fn private_key(file: &FileReference) -> Result<PrivateKeyDer<'static>, TlsError> {
     let text = read(file, "private key")?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| TlsError::Pem {
         what: "private key",

@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gatewright_config::{AccessLogConfig, AccessLogOutput, GatewayConfig, ResponseCacheConfig};
-use gatewright_wasm::Compiler;
+use gatewright_wasm::Compiling;
 
 use super::StartError;
-use super::foundation::foundation;
+use super::foundation::{Purpose, foundation, without_traces};
 use crate::admin::AdminError;
 use crate::assemble::{Generation, assemble};
 use crate::explain::Explaining;
@@ -15,13 +14,23 @@ use crate::listener::Settings;
 use crate::secret;
 use crate::telemetry::Metrics;
 
-/// Checks a configuration file and, unless `file_only`, everything that it names. Opens no listener. What it would serve,
-/// as far as it was looked at.
+/// How much is checked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Thoroughness {
+    /// The file alone, not what it names.
+    pub file_only: bool,
+    /// Plugins may send requests and use what gateways share while they check their configuration.
+    pub online: bool,
+}
+
+/// Checks a configuration file and, unless told otherwise, everything that it names. Opens no listener, and leaves nothing
+/// behind. What it would serve, as far as it was looked at.
 ///
 /// # Errors
 /// Everything that is wrong with the file, or the first thing that is wrong with what it names.
-pub fn check(file: &Path, file_only: bool, compiler: &Compiler) -> Result<Option<Generation>, StartError> {
+pub fn check(file: &Path, thoroughness: Thoroughness, compiler: &Compiling) -> Result<Option<Generation>, StartError> {
     let config = gatewright_config::load(file)?;
+    let Thoroughness { file_only, online } = thoroughness;
     if file_only {
         return Ok(None);
     }
@@ -33,18 +42,9 @@ pub fn check(file: &Path, file_only: bool, compiler: &Compiler) -> Result<Option
     }
     Explaining::live(config.admin.as_ref(), &Arc::default())?;
     let metrics = Arc::new(Metrics::default());
-    let config = GatewayConfig {
-        access_log: AccessLogConfig {
-            output: AccessLogOutput::Off,
-        },
-        // The folder is a running gateway's.
-        response_cache: ResponseCacheConfig {
-            disk: None,
-            ..config.response_cache
-        },
-        ..config
-    };
-    let foundation = foundation(file, &config, &metrics, 1, compiler)?;
+    let config = without_traces(config);
+    let purpose = Purpose::Looking { online };
+    let foundation = foundation(purpose, file, &config, &metrics, 1, compiler)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime
         .block_on(assemble(config, 1, &foundation, None))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use gatewright_config::{ConfigErrors, GatewayConfig};
 use tokio::sync::{Notify, mpsc};
 
-use super::foundation::{foundation, registry, warn_of_fixed, worker_count};
+use super::foundation::{Purpose, foundation, registry, warn_of_fixed, worker_count};
 use super::listeners::Listeners;
 use super::{Event, Options, StartError};
 use crate::admin;
@@ -19,7 +19,7 @@ use crate::explain::Explaining;
 use crate::live::Live;
 use crate::reload;
 use crate::status::Status;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Telemetry};
 use crate::versions;
 use crate::watch::{self, Snapshot};
 use crate::workers::Workers;
@@ -40,6 +40,18 @@ pub(crate) struct Control {
     admin: Option<admin::Admin>,
 }
 
+/// What others may know of a gateway that has started.
+pub(super) struct Facts {
+    /// TCP addresses of the listeners, by name.
+    pub(super) listeners: BTreeMap<String, SocketAddr>,
+    /// The admin address.
+    pub(super) admin: Option<SocketAddr>,
+    /// What it shows.
+    pub(super) status: Arc<Status>,
+    /// Has the access log.
+    pub(super) telemetry: Arc<Telemetry>,
+}
+
 impl Control {
     /// Does everything that comes before serving, and serves.
     pub(super) async fn start(options: Options, events: mpsc::UnboundedSender<Event>) -> Result<Self, StartError> {
@@ -48,8 +60,16 @@ impl Control {
         let config = read(&options.config, &mut seen)?;
         let metrics = Arc::new(Metrics::default());
         let workers = Workers::start(worker_count(&config), metrics.shed_connections())?;
-        let mut foundation = foundation(&options.config, &config, &metrics, workers.count(), &options.compiler)?;
+        let mut foundation = foundation(
+            Purpose::Serving,
+            &options.config,
+            &config,
+            &metrics,
+            workers.count(),
+            &options.compiler,
+        )?;
         let status = Arc::<Status>::default();
+        status.watch_redis(foundation.standing.clone());
         foundation.explaining = Explaining::live(config.admin.as_ref(), &status.explanations)?.map(Arc::new);
         let (gateway, generation) = assemble(config, 1, &foundation, None)
             .await
@@ -86,13 +106,14 @@ impl Control {
         Ok(control)
     }
 
-    /// Addresses of the listeners and of the admin, and what the latter shows.
-    pub(super) fn facts(&self) -> (BTreeMap<String, SocketAddr>, Option<SocketAddr>, Arc<Status>) {
-        (
-            self.listeners.addresses(),
-            self.admin.as_ref().map(|admin| admin.address),
-            Arc::clone(&self.status),
-        )
+    /// What others may know of it.
+    pub(super) fn facts(&self) -> Facts {
+        Facts {
+            listeners: self.listeners.addresses(),
+            admin: self.admin.as_ref().map(|admin| admin.address),
+            status: Arc::clone(&self.status),
+            telemetry: Arc::clone(&self.foundation.telemetry),
+        }
     }
 
     /// Reacts to events until it is told to stop, and then stops.

@@ -62,6 +62,11 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// Whether a plugin refuses what the configuration says to it.
+    pub fn is_refused_configuration(&self) -> bool {
+        matches!(self, Self::Assemble { source, .. } if matches!(**source, AssembleError::Plugin { .. }))
+    }
+
     /// A listener of the configuration `file` cannot speak TLS.
     pub(super) fn tls(file: &Path, error: &TlsError) -> Self {
         Self::Config(error.place().mistake(file, error))

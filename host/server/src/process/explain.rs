@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatewright_config::{AccessLogConfig, AccessLogOutput, GatewayConfig, ListenerConfig, ResponseCacheConfig};
+use gatewright_config::{GatewayConfig, ListenerConfig};
 use gatewright_core::ClientAddress;
-use gatewright_wasm::Compiler;
+use gatewright_wasm::Compiling;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
@@ -18,7 +18,7 @@ use serde_json::{Value as Json, json};
 use tokio::net::UnixStream;
 
 use super::StartError;
-use super::foundation::foundation;
+use super::foundation::{Purpose, foundation, without_traces};
 use crate::assemble::assemble;
 use crate::drain;
 use crate::explain::{Explaining, Explanations};
@@ -26,7 +26,6 @@ use crate::listener::guard::Watch;
 use crate::listener::socket::Socket;
 use crate::listener::{Settings, connection};
 use crate::live::Live;
-use crate::telemetry::Metrics;
 
 /// A request longer than this has no answer to be explained.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -62,27 +61,19 @@ pub enum ExplainError {
 ///
 /// # Errors
 /// When the configuration cannot serve, or the request cannot even be sent.
-pub fn explain(file: &Path, question: Question, compiler: &Compiler) -> Result<Json, ExplainError> {
+pub fn explain(file: &Path, question: Question, compiler: &Compiling) -> Result<Json, ExplainError> {
     let config = gatewright_config::load(file).map_err(StartError::from)?;
     let (name, listener) = listener(&config, question.listener.as_deref())?;
     let settings = Settings::new(&name, &listener).map_err(|error| StartError::tls(file, &error))?;
-    let config = GatewayConfig {
-        access_log: AccessLogConfig {
-            output: AccessLogOutput::Off,
-        },
-        // The folder is a running gateway's.
-        response_cache: ResponseCacheConfig {
-            disk: None,
-            ..config.response_cache
-        },
-        ..config
+    let config = without_traces(config);
+    let purpose = Purpose::Looking {
+        online: question.online,
     };
     let explanations = Arc::<Explanations>::default();
-    let mut foundation = foundation(file, &config, &Arc::new(Metrics::default()), 1, compiler)?;
+    let mut foundation = foundation(purpose, file, &config, &Arc::default(), 1, compiler)?;
     foundation.explaining = Some(Arc::new(Explaining {
         signature: None,
         explanations: Arc::clone(&explanations),
-        online: question.online,
     }));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(StartError::from)?.block_on(async {

@@ -1,11 +1,12 @@
-//! What is made once and outlives every generation: what the configuration says of it takes effect at a restart.
+//! What is made once and outlives every generation: what the configuration says of it takes effect at a restart. For commands
+//! that only look, the same without anything that somebody else would notice.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use gatewright_config::{AccessLogOutput, GatewayConfig};
+use gatewright_config::{AccessLogConfig, AccessLogOutput, GatewayConfig};
 use gatewright_core::State;
-use gatewright_wasm::{CompileLimits, Compiler, HostSettings, PluginHost};
+use gatewright_wasm::{CodeStore, CompileLimits, Compiling, HostSettings, PluginHost};
 use prometheus_client::registry::Registry;
 
 use super::StartError;
@@ -15,9 +16,11 @@ use crate::cache::disk::Disk;
 use crate::cache::store::Store;
 use crate::candidate::Probations;
 use crate::shedding::Shedders;
+use crate::state::embedded::Embedded;
 use crate::state::opening;
+use crate::state::redis::Redis;
 use crate::state::scoped::Scoped;
-use crate::state::snapshot::Snapshots;
+use crate::state::snapshot::{self, Snapshots};
 use crate::telemetry::{Metrics, Telemetry};
 use crate::token::issuers::Issuers;
 use crate::trial::proof::Proofs;
@@ -32,13 +35,37 @@ pub(super) fn worker_count(config: &GatewayConfig) -> usize {
     }
 }
 
-/// Opens the access log and starts the plugin engine.
+/// What the foundation is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A gateway that serves.
+    Serving,
+    /// A command that looks, beside a gateway that may be serving with the same files. It leaves nothing behind.
+    Looking {
+        /// Others may be asked for something, the servers of `[redis]` too. Otherwise nothing is sent to anybody.
+        online: bool,
+    },
+}
+
+/// What a command may know of a configuration that it only looks at: access log, recordings and the folder for responses
+/// belong to a gateway that serves.
+pub(super) fn without_traces(mut config: GatewayConfig) -> GatewayConfig {
+    config.access_log = AccessLogConfig {
+        output: AccessLogOutput::Off,
+    };
+    config.response_cache.disk = None;
+    config.plugin.values_mut().for_each(|plugin| plugin.record = None);
+    config
+}
+
+/// Opens the access log, reads what outlived the last gateway, and starts the plugin engine.
 pub(super) fn foundation(
+    purpose: Purpose,
     file: &Path,
     config: &GatewayConfig,
     metrics: &Arc<Metrics>,
     workers: usize,
-    compiler: &Compiler,
+    compiler: &Compiling,
 ) -> Result<Foundation, StartError> {
     let output = &config.access_log.output;
     let access_log = AccessLog::open(output, metrics.dropped_records()).map_err(|source| StartError::AccessLog {
@@ -51,8 +78,12 @@ pub(super) fn foundation(
     let redis = config.redis.as_ref();
     let redis = redis.map(|redis| opening::open(redis, workers, &metrics.state()));
     let redis = redis.transpose().map_err(|error| StartError::state(file, &error))?;
+    let standing = redis.as_ref().filter(|_| purpose == Purpose::Serving).map(Redis::watch);
     let settings = HostSettings {
-        store: config.plugins.store.clone(),
+        store: match purpose {
+            Purpose::Serving => CodeStore::kept(config.plugins.store.clone()),
+            Purpose::Looking { .. } => CodeStore::read(config.plugins.store.clone()),
+        },
         instances: config.plugins.instances,
         file_bytes: config.plugins.file_bytes.0,
         workers,
@@ -62,8 +93,7 @@ pub(super) fn foundation(
             memory: config.plugins.compile_memory,
         },
     };
-    let state = Arc::new(Scoped::new(redis, metrics.state()));
-    let snapshots = Snapshots::start(&config.state, Arc::clone(&state))?;
+    let (state, snapshots) = state(purpose, config, redis, metrics)?;
     let disk = config.response_cache.disk.as_ref();
     let disk = disk.map(|disk| Disk::open(disk, metrics.cache()).map_err(|error| StartError::disk(file, &error)));
     let disk = disk.transpose()?;
@@ -76,6 +106,8 @@ pub(super) fn foundation(
         proofs: Proofs::new(settings),
         state,
         snapshots,
+        standing,
+        online: matches!(purpose, Purpose::Serving | Purpose::Looking { online: true }),
         shedders: Shedders::default(),
         passwords: Arc::default(),
         responses: Store::new(config.response_cache.bytes.0, disk, metrics.cache()),
@@ -87,6 +119,33 @@ pub(super) fn foundation(
         explaining: None,
         workers,
     })
+}
+
+/// Where limits and plugins keep what they count, and who writes it down. A command that looks begins with what was written
+/// down last, and writes nothing; unless it may ask others, what gateways share begins with that too.
+fn state(
+    purpose: Purpose,
+    config: &GatewayConfig,
+    redis: Option<Redis>,
+    metrics: &Metrics,
+) -> Result<(Arc<dyn State>, Option<Snapshots>), StartError> {
+    if purpose == Purpose::Serving {
+        let state = Arc::new(Scoped::new(redis, metrics.state()));
+        let snapshots = Snapshots::start(&config.state, Arc::clone(&state))?;
+        return Ok((state, snapshots));
+    }
+    let written = match &config.state.snapshot {
+        Some(path) => snapshot::look(path)?,
+        None => Vec::new(),
+    };
+    if purpose == (Purpose::Looking { online: true }) {
+        let state = Scoped::new(redis, metrics.state());
+        state.restore(written);
+        return Ok((Arc::new(state), None));
+    }
+    let state = Embedded::default();
+    state.restore(written);
+    Ok((Arc::new(state), None))
 }
 
 /// Every number that the admin address shows.

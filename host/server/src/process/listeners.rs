@@ -10,7 +10,7 @@ use gatewright_config::{GatewayConfig, ListenAddress, ListenerConfig};
 
 use super::StartError;
 use crate::drain::{self, Drain, Drainer, Phase};
-use crate::listener::bind::{Bound, SocketFile, bind};
+use crate::listener::bind::{Bound, SocketFile, bind, set_mode};
 use crate::listener::{Settings, permits::Permits};
 use crate::live::Live;
 use crate::workers::Workers;
@@ -60,11 +60,13 @@ impl Listeners {
                 .is_some_and(|listener| listener.address == config.address);
             let bound = match is_open {
                 true => None,
-                false => Some(bind(&config.address, workers).map_err(|source| StartError::Bind {
-                    listener: name.clone(),
-                    address: shown(&config.address),
-                    source,
-                })?),
+                false => Some(
+                    bind(&config.address, config.mode, workers).map_err(|source| StartError::Bind {
+                        listener: name.clone(),
+                        address: shown(&config.address),
+                        source,
+                    })?,
+                ),
             };
             prepared.push(Prepared {
                 name: name.clone(),
@@ -88,23 +90,31 @@ impl Listeners {
         {
             let listener = match (bound, before.remove(&name)) {
                 (None, Some(mut listener)) => {
+                    if let Err(error) = set_mode(&config.address, config.mode) {
+                        tracing::error!(listener = name, %error, "cannot change the mode of the socket");
+                    }
                     listener.permits.set(config.limits.connections);
                     listener.settings.store(Arc::new(settings));
                     listener
                 }
                 (Some(bound), replaced) => {
-                    replaced.into_iter().for_each(|listener| self.close(listener));
-                    Listener::accept(bound, settings, &config, workers, live)
+                    replaced.into_iter().for_each(|listener| self.close(&name, listener));
+                    let listener = Listener::accept(bound, settings, &config, workers, live);
+                    tracing::info!(listener = name, address = listener.shown(), "listening");
+                    listener
                 }
                 (None, None) => continue,
             };
             self.open.insert(name, listener);
         }
-        before.into_values().for_each(|listener| self.close(listener));
+        before
+            .into_iter()
+            .for_each(|(name, listener)| self.close(&name, listener));
     }
 
     /// Lets a listener's connections end in their own time, for which the end of the process waits.
-    fn close(&mut self, listener: Listener) {
+    fn close(&mut self, name: &str, listener: Listener) {
+        tracing::info!(listener = name, address = listener.shown(), "no longer listening");
         listener.drainer.enter(Phase::Closing);
         self.closed.push(listener.drainer);
     }
@@ -150,6 +160,15 @@ impl Listener {
             drainer,
             _file: SocketFile::new(&config.address),
         }
+    }
+
+    /// The address that it got.
+    fn shown(&self) -> String {
+        shown(
+            &self
+                .tcp_address
+                .map_or_else(|| self.address.clone(), ListenAddress::Tcp),
+        )
     }
 }
 

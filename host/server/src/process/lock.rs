@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gatewright_config::{AccessLogConfig, AccessLogOutput, GatewayConfig, Lock, LockConfig, load_lock};
-use gatewright_wasm::{Compiler, Granted, Loading, Trust};
+use gatewright_config::{GatewayConfig, Lock, LockConfig, load_lock};
+use gatewright_wasm::{Compiling, Granted, Loading, Trust};
 
 use super::StartError;
-use super::foundation::foundation;
+use super::foundation::{Purpose, foundation, without_traces};
 use crate::approval::{Change, approved};
 use crate::assemble::{plugin_file, used_plugins};
 use crate::candidate::{candidate_file, candidate_name};
-use crate::telemetry::Metrics;
 
 /// What a lock file would have to say.
 pub struct Locking {
@@ -42,14 +41,10 @@ impl Locking {
 ///
 /// # Errors
 /// Everything that is wrong with the file, or the first plugin that cannot be loaded.
-pub fn lock(file: &Path, only: &[String], compiler: &Compiler) -> Result<Locking, StartError> {
-    let config = GatewayConfig {
-        access_log: AccessLogConfig {
-            output: AccessLogOutput::Off,
-        },
-        ..gatewright_config::load(file)?
-    };
-    let foundation = foundation(file, &config, &Arc::new(Metrics::default()), 1, compiler)?;
+pub fn lock(file: &Path, only: &[String], compiler: &Compiling) -> Result<Locking, StartError> {
+    let config = without_traces(gatewright_config::load(file)?);
+    let purpose = Purpose::Looking { online: false };
+    let foundation = foundation(purpose, file, &config, &Arc::default(), 1, compiler)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let there = config.plugins.lock.file.try_exists().unwrap_or(true);
     let (before, unreadable) = match there.then(|| load_lock(&config.plugins.lock.file)) {

@@ -237,7 +237,7 @@ impl Embedded {
     }
 
     /// Counts that were written down.
-    pub(super) fn restore(&self, counts: impl IntoIterator<Item = (CountId, Count)>) {
+    pub fn restore(&self, counts: impl IntoIterator<Item = (CountId, Count)>) {
         let now = self.calendar();
         for (id, count) in counts {
             self.quotas.import(id, count, now);

@@ -1,9 +1,9 @@
 //! What `[redis]` says to a connection: the secret and the certificate authorities are read, nothing is connected.
 
-use gatewright_config::{Place, RedisAddress, RedisConfig, RedisServers};
+use gatewright_config::{Place, RedisAddress, RedisConfig, RedisServers, SecretReference};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use super::redis::{Address, Redis, RedisSettings, Servers, Tls};
+use super::redis::{Address, Login, Redis, RedisSettings, Servers, Tls};
 use crate::secret::{self, SecretError};
 use crate::telemetry::StateMetrics;
 
@@ -13,7 +13,7 @@ const LONGEST_CA: u64 = 4 << 20;
 /// Why it cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The password cannot be read.
+    /// A password cannot be read.
     #[error("cannot read the password: {source}")]
     Password {
         /// Where the configuration names it.
@@ -48,14 +48,14 @@ impl OpenError {
 /// # Errors
 /// When the password or the certificate authorities cannot be read.
 pub fn open(config: &RedisConfig, workers: usize, metrics: &StateMetrics) -> Result<Redis, OpenError> {
-    let password = config.password.as_ref().map(secret::read).transpose();
-    let password = password.map_err(|source| OpenError::Password {
-        place: Place {
-            key: "redis.password".to_owned(),
-            ..config.place.clone()
-        },
-        source,
-    })?;
+    let login = login(
+        config,
+        "redis.password",
+        config.username.as_ref(),
+        config.password.as_ref(),
+    )?;
+    let (user, password) = (config.sentinel_username.as_ref(), config.sentinel_password.as_ref());
+    let sentinel_login = self::login(config, "redis.sentinel_password", user, password)?;
     let tls = match (config.tls, &config.ca) {
         (false, _) => None,
         (true, None) => Some(Tls::default()),
@@ -70,8 +70,8 @@ pub fn open(config: &RedisConfig, workers: usize, metrics: &StateMetrics) -> Res
     };
     let settings = RedisSettings {
         servers: servers(&config.servers),
-        username: config.username.clone(),
-        password,
+        login,
+        sentinel_login,
         database: config.database.into(),
         tls,
         prefix: config.prefix.clone(),
@@ -79,6 +79,25 @@ pub fn open(config: &RedisConfig, workers: usize, metrics: &StateMetrics) -> Res
         timeout: config.timeout,
     };
     Ok(Redis::new(settings, workers, metrics))
+}
+
+fn login(
+    config: &RedisConfig,
+    key: &str,
+    username: Option<&String>,
+    password: Option<&SecretReference>,
+) -> Result<Login, OpenError> {
+    let password = password.map(secret::read).transpose();
+    Ok(Login {
+        username: username.cloned(),
+        password: password.map_err(|source| OpenError::Password {
+            place: Place {
+                key: key.to_owned(),
+                ..config.place.clone()
+            },
+            source,
+        })?,
+    })
 }
 
 fn servers(servers: &RedisServers) -> Servers {

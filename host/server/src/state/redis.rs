@@ -1,12 +1,18 @@
 //! State in a Redis or Valkey server, or a cluster of them, that many gateways share.
 //!
 //! Each operation is one script, so it is one atomic step and one round trip; time is the server's, so gateways need not
-//! agree on it. Keys are digests: they are of one length whatever a client sends, and what clients send is not readable
-//! in the server.
+//! agree on it. Keys are a prefix and digests: they are of one length whatever a client sends, and what clients send is not
+//! readable in the server.
+//!
+//! - `connecting`: where the servers are, and connections to them
+//! - `link`: the connection of one worker; `standing`: whether the servers can be used, for operators
+//! - `scripts`: what they are asked; `lease`: what lasts
 
+mod connecting;
 mod lease;
 mod link;
 mod scripts;
+mod standing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +24,10 @@ use gatewright_core::{
 };
 use redis::{FromRedisValue, ScriptInvocation};
 
+pub use self::connecting::{Address, Login, RedisSettings, Servers, Tls};
 use self::link::Link;
-pub use self::link::{Address, RedisSettings, Servers, Tls};
 use self::scripts::Scripts;
+pub use self::standing::Standing;
 use super::embedded::Count;
 use crate::telemetry::StateMetrics;
 
@@ -28,6 +35,7 @@ use crate::telemetry::StateMetrics;
 pub struct Redis {
     /// Each worker has a connection of its own, over which its operations are pipelined.
     links: PerWorker<Arc<Link>>,
+    settings: Arc<RedisSettings>,
     scripts: Arc<Scripts>,
     prefix: String,
 }
@@ -40,9 +48,16 @@ impl Redis {
         let settings = Arc::new(settings);
         Self {
             links: PerWorker::new(workers, |_| Arc::new(Link::new(&settings, metrics))),
+            settings,
             scripts: Arc::default(),
             prefix,
         }
+    }
+
+    /// Finds out from now on whether the servers can be used, as long as somebody has the answer. Needs a runtime of tokio.
+    #[must_use]
+    pub fn watch(&self) -> Arc<Standing> {
+        standing::watch(&self.settings)
     }
 
     async fn run<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, StateError> {
@@ -250,14 +265,11 @@ impl Redis {
 
     /// Names a key of a space. What belongs to a space is in one slot of a cluster, so that it can be bounded.
     fn address(&self, script: &mut ScriptInvocation<'_>, family: Family, space: Space<'_>, key: &str, evicts: bool) {
-        let tag = format!(
-            "{}:{}:{}",
-            self.prefix,
-            family.name(),
-            digest(&[space.owner, space.name])
-        );
+        // What is between the braces decides where in a cluster a key is; the prefix has none.
+        let (prefix, family) = (&self.prefix, family.name());
+        let space_id = digest(&[space.owner, space.name]);
         for part in ["values", "ends", "facts"] {
-            script.key(format!("{{{tag}}}:{part}"));
+            script.key(format!("{prefix}:{{{family}:{space_id}}}:{part}"));
         }
         script.arg(digest(&[key])).arg(space.bytes).arg(i32::from(evicts));
     }

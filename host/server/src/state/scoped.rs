@@ -50,7 +50,7 @@ impl Scoped {
     }
 
     /// What was written down.
-    pub(super) fn restore(&self, counts: impl IntoIterator<Item = (CountId, Count)>) {
+    pub fn restore(&self, counts: impl IntoIterator<Item = (CountId, Count)>) {
         self.here.restore(counts);
     }
 

@@ -132,6 +132,18 @@ fn write(path: &Path, counts: &[(CountId, Count)]) -> io::Result<()> {
     fs::rename(&beside, path)
 }
 
+/// The counts of a file, for somebody who may be another user than the gateway: none when there is no file, or it may not be
+/// read.
+///
+/// # Errors
+/// When it is not a snapshot, or cannot be read for another reason.
+pub fn look(path: &Path) -> Result<Vec<(CountId, Count)>, SnapshotError> {
+    match read(path) {
+        Err(SnapshotError::Read(_, error)) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Vec::new()),
+        counts => counts,
+    }
+}
+
 /// The counts of a file; none when there is no file.
 fn read(path: &Path) -> Result<Vec<(CountId, Count)>, SnapshotError> {
     let text = match text(path) {

@@ -101,8 +101,11 @@ impl Issuers {
     pub fn keys(&self, config: &KeySourceConfig, online: bool) -> Result<Keys, KeysError> {
         match config {
             KeySourceConfig::File(file) => self.fixed(file).map(Keys::Fixed),
-            KeySourceConfig::Fetched(_) if !online => Ok(Keys::Nobodys),
-            KeySourceConfig::Fetched(config) => self.fetched(config).map(Keys::Fetched),
+            KeySourceConfig::Fetched(config) => {
+                // Also when it will not be asked: what it is made of may be wrong.
+                let source = self.fetched(config)?;
+                Ok(if online { Keys::Fetched(source) } else { Keys::Nobodys })
+            }
         }
     }
 
@@ -145,10 +148,7 @@ impl Issuers {
         });
         let cookie_secrets = cookie_secrets.collect::<Result<Vec<_>, _>>()?;
         let secrets: Vec<_> = client_secret.iter().chain(&cookie_secrets).cloned().collect();
-        let keys = match online {
-            true => Some(self.fetched(&config.keys)?),
-            false => None,
-        };
+        let keys = Some(self.fetched(&config.keys)?).filter(|_| online);
         let mut known = self.known();
         let is_same = |known: &Arc<Login>| {
             known.config == *config && known.secrets == secrets && known.provider.has_keys(keys.as_ref())

@@ -3,15 +3,16 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
-use gatewright_config::{FileReference, Place, TargetConfig, UpstreamConfig};
+use gatewright_config::{FileReference, Place, TargetConfig, TlsIdentity, UpstreamConfig};
 use gatewright_core::Body;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
-use rustls::RootCertStore;
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::ServerName;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -20,7 +21,7 @@ use super::driver::{Calls, Driver};
 use super::guard::{ResponseGuard, Sent};
 use super::screen::Screen;
 use crate::alarm::Alarm;
-use crate::listener::tls::{TlsError, certificates};
+use crate::listener::tls::{TlsError, certificates, private_key};
 
 /// hyper's own default; with another number it allocates for every response.
 const DEFAULT_HEADER_COUNT: usize = 100;
@@ -47,6 +48,17 @@ pub enum SetupError {
         /// Why.
         source: rustls::Error,
     },
+    /// Its own certificate cannot be used.
+    #[error(
+        "cannot use certificate {} with key {}: {reason}",
+        identity.certificate.path.display(), identity.key.path.display()
+    )]
+    Identity {
+        /// Certificate and key.
+        identity: Box<TlsIdentity>,
+        /// Why.
+        reason: String,
+    },
     /// The host is neither a DNS name nor an address.
     #[error("cannot verify `{host}`: it is neither a DNS name nor an IP address")]
     ServerName {
@@ -71,6 +83,7 @@ impl SetupError {
         match self {
             Self::Authorities(error) => error.place(),
             Self::Authority { file, .. } => &file.place,
+            Self::Identity { identity, .. } => &identity.key.place,
             Self::ServerName { place, .. } | Self::NoAuthorities { place, .. } | Self::Tls { place, .. } => place,
         }
     }
@@ -128,6 +141,8 @@ pub struct Connected {
     pub calls: Calls,
     /// Keeps the time of its requests. Goes from one to the next, so that none has to set it.
     pub alarm: Alarm,
+    /// How long the other side keeps it open while it is unused, as far as its last response says.
+    pub kept_for: Option<Duration>,
 }
 
 impl Connector {
@@ -142,7 +157,8 @@ impl Connector {
     ) -> Result<Self, SetupError> {
         let tls = match tls {
             Some(config) if target.tls => {
-                let name = ServerName::try_from(target.host.clone()).map_err(|_| SetupError::server_name(target))?;
+                let name = upstream.server_name.as_ref().unwrap_or(&target.host);
+                let name = ServerName::try_from(name.clone()).map_err(|_| SetupError::server_name(target))?;
                 Some((TlsConnector::from(Arc::clone(config)), name))
             }
             _ => None,
@@ -219,6 +235,7 @@ impl Connector {
             sent,
             calls,
             alarm: Alarm::default(),
+            kept_for: None,
         })
     }
 }
@@ -246,40 +263,132 @@ pub fn client_config(upstream: &UpstreamConfig) -> Result<Option<Arc<ClientConfi
     if !upstream.targets.iter().any(|target| target.tls) {
         return Ok(None);
     }
-    tls_config(upstream.ca.as_ref(), &upstream.place).map(Some)
+    let trust = match (&upstream.ca, upstream.accepts_any_certificate) {
+        (_, true) => Trust::Anybody,
+        (Some(file), false) => Trust::Authorities(file),
+        (None, false) => Trust::System,
+    };
+    tls_config(trust, upstream.identity.as_ref(), &upstream.place).map(Some)
 }
 
-/// TLS towards whoever has a certificate of these authorities, or of one of the system's. `place` is what it is for.
+/// Whose certificates are good.
+#[derive(Clone, Copy, Debug)]
+pub enum Trust<'t> {
+    /// Those of the system's authorities.
+    System,
+    /// Those of the authorities in this file.
+    Authorities(&'t FileReference),
+    /// Every one: nothing is verified but that the other side has its key.
+    Anybody,
+}
+
+impl<'t> From<Option<&'t FileReference>> for Trust<'t> {
+    fn from(ca: Option<&'t FileReference>) -> Self {
+        ca.map_or(Self::System, Self::Authorities)
+    }
+}
+
+/// TLS towards whoever has a certificate that is good, with a certificate for those who ask for one. `place` is what it is
+/// for.
 ///
 /// # Errors
-/// When there are no certificate authorities.
-pub fn tls_config(ca: Option<&FileReference>, place: &Place) -> Result<Arc<ClientConfig>, SetupError> {
-    let mut roots = RootCertStore::empty();
-    if let Some(file) = ca {
-        for certificate in certificates(file, "certificate")? {
-            roots.add(certificate).map_err(|source| SetupError::Authority {
-                file: Box::new(file.clone()),
-                source,
-            })?;
-        }
-    } else {
-        let found = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(found.certs);
-        if roots.is_empty() {
-            return Err(SetupError::NoAuthorities {
-                place: place.clone(),
-                errors: found.errors.len(),
-            });
-        }
-    }
-    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+/// When there are no certificate authorities, or the certificate cannot be used.
+pub fn tls_config(
+    trust: Trust<'_>,
+    identity: Option<&TlsIdentity>,
+    place: &Place,
+) -> Result<Arc<ClientConfig>, SetupError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|source| SetupError::Tls {
             place: place.clone(),
             source,
-        })?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        })?;
+    let builder = match trust {
+        Trust::System => builder.with_root_certificates(system_authorities(place)?),
+        Trust::Authorities(file) => builder.with_root_certificates(authorities(file)?),
+        Trust::Anybody => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider))),
+    };
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let chain = certificates(&identity.certificate, "certificate")?;
+            let configured = builder.with_client_auth_cert(chain, private_key(&identity.key)?);
+            configured.map_err(|error| SetupError::Identity {
+                identity: Box::new(identity.clone()),
+                reason: match error {
+                    rustls::Error::InconsistentKeys(_) => "the key is not the certificate's".to_owned(),
+                    error => error.to_string(),
+                },
+            })?
+        }
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+fn authorities(file: &FileReference) -> Result<RootCertStore, SetupError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(file, "certificate")? {
+        roots.add(certificate).map_err(|source| SetupError::Authority {
+            file: Box::new(file.clone()),
+            source,
+        })?;
+    }
+    Ok(roots)
+}
+
+fn system_authorities(place: &Place) -> Result<RootCertStore, SetupError> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    match roots.is_empty() {
+        false => Ok(roots),
+        true => Err(SetupError::NoAuthorities {
+            place: place.clone(),
+            errors: found.errors.len(),
+        }),
+    }
+}
+
+/// Takes every certificate of whoever has its key.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }

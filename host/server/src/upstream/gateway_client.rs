@@ -82,7 +82,7 @@ impl GatewayClient {
     ) -> Result<Self, SetupError> {
         // On this machine itself nothing needs to be verified, and there may be nothing to do it with.
         let tls = match url.tls || ca.is_some() {
-            true => Some(tls_config(ca, place)?),
+            true => Some(tls_config(ca.into(), None, place)?),
             false => None,
         };
         Ok(Self {
@@ -97,6 +97,9 @@ impl GatewayClient {
                 header_bytes: HEADER_BYTES,
                 header_count: HEADER_COUNT,
                 ca: None,
+                server_name: None,
+                identity: None,
+                accepts_any_certificate: false,
                 ejection: EjectionConfig::default(),
                 place: place.clone(),
             },

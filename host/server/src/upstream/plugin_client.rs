@@ -127,6 +127,9 @@ fn upstream(config: &PluginConfig) -> UpstreamConfig {
         header_bytes: HEADER_BYTES,
         header_count: HEADER_COUNT,
         ca: config.http.ca.clone(),
+        server_name: None,
+        identity: None,
+        accepts_any_certificate: false,
         ejection: EjectionConfig::default(),
         place: config
             .grants

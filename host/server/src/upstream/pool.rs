@@ -12,8 +12,8 @@ use http_body::Frame;
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::TrySendError;
 
-use super::Failure;
 use super::connect::Connected;
+use super::{Failure, keep_alive};
 
 /// Unused connections to one target.
 pub struct Pool {
@@ -76,12 +76,13 @@ impl Pool {
     pub fn take(self: &Arc<Self>, now: Instant) -> Option<Lease> {
         let mut idle = self.local();
         while let Some(Idle { connection, since }) = idle.pop() {
-            if now.saturating_duration_since(since) >= self.idle_timeout {
+            let unused = now.saturating_duration_since(since);
+            if unused >= self.idle_timeout {
                 // The ones below are older still.
                 idle.clear();
                 return None;
             }
-            if !connection.sender.is_closed() {
+            if !connection.sender.is_closed() && connection.kept_for.is_none_or(|limit| unused < limit) {
                 return Some(Lease {
                     pool: Arc::clone(self),
                     connection,
@@ -105,7 +106,12 @@ impl Pool {
     pub fn close_idle(&self) {
         for idle in self.idle.iter() {
             let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.retain(|idle| idle.since.elapsed() < self.idle_timeout && !idle.connection.sender.is_closed());
+            idle.retain(|Idle { connection, since }| {
+                let limit = connection
+                    .kept_for
+                    .map_or(self.idle_timeout, |limit| limit.min(self.idle_timeout));
+                since.elapsed() < limit && !connection.sender.is_closed()
+            });
         }
     }
 
@@ -126,7 +132,11 @@ impl Lease {
         time: impl Into<Time>,
     ) -> impl Future<Output = Result<http::Response<Incoming>, Failure>> + Send {
         let Connected {
-            sender, sent, alarm, ..
+            sender,
+            sent,
+            alarm,
+            kept_for,
+            ..
         } = &mut *self.connection;
         let (reused, time) = (self.reused, time.into());
         sent.count(request.method());
@@ -135,7 +145,11 @@ impl Lease {
         async move {
             let mut sending = pin!(sending);
             poll_fn(|context| match sending.as_mut().poll(context) {
-                Poll::Ready(sent) => Poll::Ready(sent.map_err(|error| failure(error, reused))),
+                Poll::Ready(Ok(response)) => {
+                    *kept_for = keep_alive::kept_for(response.headers());
+                    Poll::Ready(Ok(response))
+                }
+                Poll::Ready(Err(error)) => Poll::Ready(Err(failure(error, reused))),
                 Poll::Pending => alarm.poll(time.ends().into(), context).map(|()| Err(Failure::Late)),
             })
             .await
@@ -160,7 +174,7 @@ impl Lease {
     /// Keeps the connection for another request. The response must have been read to its end. `now` is the time.
     pub fn give_back(self, now: Instant) {
         let Self { pool, connection, .. } = self;
-        if connection.sender.is_closed() {
+        if connection.sender.is_closed() || connection.kept_for == Some(Duration::ZERO) {
             return;
         }
         let mut idle = pool.local();

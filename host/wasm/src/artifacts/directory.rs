@@ -19,22 +19,30 @@ pub(super) type Key = [u8; 64];
 /// Why a directory cannot be the store.
 #[derive(Debug)]
 pub(super) enum Unfit {
-    /// It is not there and cannot be made, or not written.
+    /// It is not there and cannot be made, not written, or another user's.
     Unusable(io::Error),
     /// Others can write into it.
     Unsafe(String),
 }
 
+impl From<io::Error> for Unfit {
+    fn from(error: io::Error) -> Self {
+        Self::Unusable(error)
+    }
+}
+
 /// Makes the directory, or checks the one that is there.
 pub(super) fn prepare(path: &Path) -> Result<(), Unfit> {
-    let metadata = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make(path).map_err(Unfit::Unusable)?;
-            fs::symlink_metadata(path).map_err(Unfit::Unusable)?
-        }
-        Err(error) => return Err(Unfit::Unusable(error)),
-    };
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(path)?,
+        _ => {}
+    }
+    check(path)
+}
+
+/// Checks the directory, which must be there.
+pub(super) fn check(path: &Path) -> Result<(), Unfit> {
+    let metadata = fs::symlink_metadata(path)?;
     let user = rustix::process::geteuid().as_raw();
     let unsafe_for = |reason: String| Err(Unfit::Unsafe(reason));
     if metadata.file_type().is_symlink() {
@@ -43,17 +51,19 @@ pub(super) fn prepare(path: &Path) -> Result<(), Unfit> {
     if !metadata.is_dir() {
         return unsafe_for("it is not a directory".to_owned());
     }
-    if metadata.uid() != user {
-        return unsafe_for(format!(
-            "it belongs to user {}, the gateway runs as user {user}, and what is in it is executed; choose another `store`",
-            metadata.uid()
-        ));
-    }
     if metadata.mode() & 0o022 != 0 {
         return unsafe_for(format!(
             "others may write into it (mode {:o}), and what is in it is executed; `chmod 700` it",
             metadata.mode() & 0o7777
         ));
+    }
+    // What is in it is executed. A command that somebody ran as another user may have left it behind, which is no reason
+    // not to serve.
+    if metadata.uid() != user {
+        return Err(Unfit::Unusable(io::Error::other(format!(
+            "it belongs to user {}, and this process runs as user {user}; give it to this user, or choose another `store`",
+            metadata.uid()
+        ))));
     }
     Ok(())
 }
@@ -71,21 +81,22 @@ fn make(path: &Path) -> io::Result<()> {
 
 /// The store's key, made at first use. One of the wrong size is replaced: the entries under it are misses then.
 pub(super) fn key(directory: &Path) -> io::Result<Key> {
-    let path = directory.join(KEY_FILE);
-    match read_key(&path) {
+    match read_key(directory) {
         Ok(key) => return Ok(key),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => {}
         Err(error) => return Err(error),
     }
     let mut key = [0; 64];
     wasmtime_wasi::thread_rng().fill_bytes(&mut key);
-    write_whole(&path, &key[..])?;
+    write_whole(&directory.join(KEY_FILE), &key[..])?;
     // Read back: of two processes that start at once, both use the key that is there in the end.
-    read_key(&path)
+    read_key(directory)
 }
 
-fn read_key(path: &Path) -> io::Result<Key> {
-    if fs::symlink_metadata(path)?.file_type().is_symlink() {
+/// The store's key, which must be there.
+pub(super) fn read_key(directory: &Path) -> io::Result<Key> {
+    let path = directory.join(KEY_FILE);
+    if fs::symlink_metadata(&path)?.file_type().is_symlink() {
         return Err(io::Error::other("the key is a symbolic link"));
     }
     let mut key = [0; 64];

@@ -36,7 +36,7 @@ pub(super) fn compile(
     concurrency: Concurrency,
     bytes: &[u8],
     limits: &CompileLimits,
-    given_up: GivenUp,
+    given_up: &mut GivenUp,
 ) -> Result<Made, Refusal> {
     let code = Unfinished::new()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -7,7 +7,7 @@ use gatewright_config::PluginConfig;
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::{HostSettings, PluginError, PluginHost};
+use crate::{CodeStore, HostSettings, PluginError, PluginHost};
 
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 /// Long enough to tell it from an end.
@@ -15,8 +15,8 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// A shell with that script as the compiler, which gets a job of `bytes`.
 fn compiled_by(script: &str, bytes: &[u8], time: Duration) -> Result<Made, Refusal> {
-    let (_waiting, given_up) = oneshot::channel();
-    shell(script).compile(&engine(), Concurrency::Off, bytes, &limits(time), given_up)
+    let (_waiting, mut given_up) = oneshot::channel();
+    shell(script).compile(&engine(), Concurrency::Off, bytes, &limits(time), &mut given_up)
 }
 
 fn shell(script: &str) -> Compiler {
@@ -69,8 +69,8 @@ fn a_child_that_ends_without_an_answer_is_an_error_that_says_how() {
         arguments: Vec::new(),
         environment: Vec::new(),
     };
-    let (_waiting, given_up) = oneshot::channel();
-    let reason = reason(nowhere.compile(&engine(), Concurrency::Off, MODULE, &limits(LONG), given_up));
+    let (_waiting, mut given_up) = oneshot::channel();
+    let reason = reason(nowhere.compile(&engine(), Concurrency::Off, MODULE, &limits(LONG), &mut given_up));
     assert!(reason.contains("there is no process for it"), "{reason}");
 }
 
@@ -101,10 +101,10 @@ fn a_child_that_does_not_end_is_killed_whether_it_reads_its_job_or_not() {
 
 #[test]
 fn a_child_that_nobody_waits_for_is_killed() {
-    let (waiting, given_up) = oneshot::channel();
+    let (waiting, mut given_up) = oneshot::channel();
     drop(waiting);
     let began = Instant::now();
-    reason(shell("exec sleep 1000").compile(&engine(), Concurrency::Off, MODULE, &limits(LONG), given_up));
+    reason(shell("exec sleep 1000").compile(&engine(), Concurrency::Off, MODULE, &limits(LONG), &mut given_up));
     assert!(began.elapsed() < LONG / 2, "{:?}", began.elapsed());
 }
 
@@ -112,11 +112,11 @@ fn a_child_that_nobody_waits_for_is_killed() {
 async fn who_gives_up_a_plugin_does_not_hold_up_the_next_one() {
     let directory = tempfile::tempdir().unwrap();
     let host = PluginHost::new(HostSettings {
-        store: directory.path().join("store"),
+        store: CodeStore::kept(directory.path().join("store")),
         instances: 1,
         file_bytes: 1 << 20,
         workers: 1,
-        compiler: shell("exec sleep 1000"),
+        compiler: shell("exec sleep 1000").into(),
         compile: limits(LONG),
     })
     .unwrap();

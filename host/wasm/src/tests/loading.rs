@@ -119,11 +119,11 @@ async fn files_that_are_missing_or_too_large_or_no_files_are_refused() {
     assert!(matches!(error, PluginError::Unreadable { .. }), "{error}");
     let directory = tempfile::tempdir().unwrap();
     let small = crate::HostSettings {
-        store: directory.path().join("s"),
+        store: crate::CodeStore::kept(directory.path().join("s")),
         instances: 1,
         file_bytes: 100,
         workers: 1,
-        compiler: crate::Compiler::InProcess,
+        compiler: crate::Compiler::InProcess.into(),
         compile: crate::CompileLimits::default(),
     };
     let small = crate::PluginHost::new(small).unwrap();

@@ -12,8 +12,9 @@ use gatewright_core::{Flow, ProblemKind};
 use gatewright_wasm::{Plugin, PluginError, PluginSummary, measure};
 use serde::Serialize;
 
-use super::files::{FILE_BYTES, case_files, has_cases, load, wasm};
+use super::files::{FILE_BYTES, case_files, code_store, has_cases, load, wasm};
 use crate::cli::output::{failure, mistake, print};
+use crate::cli::progress::Progress;
 use crate::cli::run::log_messages;
 use crate::trial::script::Script;
 use crate::trial::{Trial, Used, exchange, name, response, sees_response, whole};
@@ -129,11 +130,9 @@ impl Bench {
         if count == 0 {
             return Err("there is no case that expects an answer".to_owned());
         }
-        let trial = Trial::new(None, FILE_BYTES).map_err(text)?;
+        let trial = Trial::new(code_store(), FILE_BYTES, Progress::printed()).map_err(text)?;
         let limits = files.first().map(|(_, file)| file.plugin.clone()).unwrap_or_default();
-        let first = super::patiently(&wasm, trial.load(&wasm, &limits))
-            .await
-            .map_err(text)?;
+        let first = trial.load(&wasm, &limits).await.map_err(text)?;
         let instance = measure(&first, ROUNDS).await.map_err(text)?;
         let modes = self.modes(&first);
         let share = Duration::from_secs(self.seconds.into()) / count / u32::try_from(modes.len()).unwrap_or(1).max(1);
@@ -159,7 +158,7 @@ impl Bench {
                     let name = name(&wasm);
                     let script = Script::new(&name, &limits, case, true).await?;
                     let loading = trial.load_with(&name, &wasm, &script);
-                    let plugin = super::patiently(&wasm, loading).await.map_err(text)?;
+                    let plugin = loading.await.map_err(text)?;
                     let cost = cost(&trial, &plugin, case, share).await;
                     let cost = cost.and_then(|cost| match script.unexpected().as_slice() {
                         [] => Ok(cost),

@@ -3,11 +3,25 @@
 use std::path::{Path, PathBuf};
 
 use gatewright_config::cases::{CaseFile, load_cases};
+use gatewright_wasm::CodeStore;
 
 use crate::trial::proof::tests_file;
 
 /// The largest file that is read; larger than what a gateway reads unless it is told to.
 pub(super) const FILE_BYTES: u64 = 256 << 20;
+
+/// Where commands keep compiled code for the next run: in the user's folder of caches. Without one they keep it nowhere.
+pub(super) fn code_store() -> CodeStore {
+    let folder = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let caches = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
+    caches.map_or_else(CodeStore::default, |caches| {
+        CodeStore::kept(caches.join("gatewright/compiled"))
+    })
+}
 
 /// The plugin's file.
 pub(super) fn wasm(plugin: &Path) -> Result<PathBuf, String> {

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use gatewright_config::PluginConfig;
-use gatewright_wasm::{PluginError, measure};
+use gatewright_wasm::{CodeStore, PluginError, measure};
 use serde_json::{Value, json};
 
 use crate::cli::output::{failure, mistake, print};
+use crate::cli::progress::Progress;
 use crate::trial::Trial;
 
 /// Shows what a plugin is: kinds, version, needs, services, configuration schema, sizes, how long it takes to compile,
@@ -42,9 +43,9 @@ impl Inspect {
     }
 
     async fn inspect(&self) -> Result<Value, PluginError> {
-        // A store of its own: what compiling costs is one of the facts.
-        let trial = Trial::new(None, self.file_bytes)?;
-        let plugin = super::patiently(&self.file, trial.load(&self.file, &PluginConfig::default())).await?;
+        // What compiling costs is one of the facts, so nothing that is kept is used.
+        let trial = Trial::new(CodeStore::default(), self.file_bytes, Progress::printed())?;
+        let plugin = trial.load(&self.file, &PluginConfig::default()).await?;
         let cost = measure(&plugin, self.rounds.max(1)).await?;
         Ok(json!({ "plugin": plugin.summary(), "new_instance_microseconds": cost.as_secs_f64() * 1e6 }))
     }

@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::cli::compile_plugin;
 use crate::cli::output::{failure, mistake, print};
+use crate::cli::progress::Progress;
 use crate::files;
 use crate::process::{Locking, lock};
 
@@ -31,7 +32,7 @@ pub(in crate::cli) struct Lock {
 impl Lock {
     /// Does it.
     pub(in crate::cli) fn execute(self) -> ExitCode {
-        let locking = match lock(&self.config, &self.only, &compile_plugin::in_child()) {
+        let locking = match lock(&self.config, &self.only, &compile_plugin::in_child(Progress::printed())) {
             Ok(locking) => locking,
             Err(error) => return mistake(error),
         };

@@ -10,8 +10,9 @@ use clap::Args;
 use gatewright_config::cases::{CaseFailure, parse_cases};
 use gatewright_wasm::Recording;
 
-use super::files::FILE_BYTES;
+use super::files::{FILE_BYTES, code_store};
 use crate::cli::output::{failure, mistake, print};
+use crate::cli::progress::Progress;
 use crate::cli::run::log_messages;
 use crate::trial::Trial;
 use crate::trial::compare::{Difference, compare};
@@ -69,11 +70,11 @@ impl Replay {
         limits.time = limits.time.saturating_mul(self.patience);
         limits.cpu = limits.cpu.saturating_mul(self.patience);
         let text_of = |error: gatewright_wasm::PluginError| error.to_string();
-        let trial = Trial::new(None, FILE_BYTES).map_err(text_of)?;
+        let trial = Trial::new(code_store(), FILE_BYTES, Progress::printed()).map_err(text_of)?;
         let case = cases.cases.first().ok_or("there is no call in the file")?;
         let script = Script::new(&recording.plugin, &limits, case, false).await?;
         let loading = trial.load_with(&recording.plugin, wasm, &script);
-        let plugin = super::patiently(wasm, loading).await.map_err(text_of)?;
+        let plugin = loading.await.map_err(text_of)?;
         if plugin.summary().digest != recording.digest {
             print(format_args!(
                 "note: {} is not the file that was called then: version {} now, {} then\n",

@@ -11,6 +11,7 @@ use super::lock::{differences, write};
 use crate::assemble::plugin_file;
 use crate::cli::compile_plugin;
 use crate::cli::output::{mistake, print};
+use crate::cli::progress::Progress;
 use crate::process::lock;
 use crate::versions::{Versions, hexadecimal};
 
@@ -121,7 +122,8 @@ impl Rollback {
             return Ok(());
         }
         let only = [self.name.clone()];
-        let locking = lock(&self.config, &only, &compile_plugin::in_child()).map_err(|error| error.to_string())?;
+        let locking = lock(&self.config, &only, &compile_plugin::in_child(Progress::printed()))
+            .map_err(|error| error.to_string())?;
         print(differences(&locking));
         if locking.is_up_to_date() {
             return Ok(());

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use gatewright_config::cases::PluginCase;
+use gatewright_wasm::CodeStore;
 use serde::Serialize;
 use serde_json::json;
 
-use super::files::{FILE_BYTES, case_files, load, wasm};
+use super::files::{FILE_BYTES, case_files, code_store, load, wasm};
 use crate::cli::output::{failure, mistake, print};
+use crate::cli::progress::Progress;
 use crate::cli::run::log_messages;
 use crate::trial::compare::{Difference, compare};
 use crate::trial::observe::observe;
@@ -42,7 +44,7 @@ pub(in crate::cli) struct Test {
     /// Multiplies the plugin's limits of time, for machines that are busy.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     patience: u32,
-    /// Where compiled code is kept for the next run. Default: nowhere.
+    /// Where compiled code is kept for the next run. Default: `gatewright/compiled` in the user's folder of caches.
     #[arg(long)]
     store: Option<PathBuf>,
     /// Which messages are written to standard error, as of `gatewright run`.
@@ -87,7 +89,8 @@ impl Test {
         let wasm = wasm(&self.plugin)?;
         let files = load(case_files(&wasm, &self.cases)?)?;
         let text = |error: gatewright_wasm::PluginError| error.to_string();
-        let trial = Trial::new(self.store.as_deref(), FILE_BYTES).map_err(text)?;
+        let store = self.store.clone().map_or_else(code_store, CodeStore::kept);
+        let trial = Trial::new(store, FILE_BYTES, Progress::printed()).map_err(text)?;
         let owner = name(&wasm);
         let mut verdicts = Vec::new();
         for (file, cases) in files {
@@ -97,9 +100,7 @@ impl Test {
             for case in &cases.cases {
                 let script = Script::new(&owner, &limits, case, false);
                 let script = script.await.map_err(|error| at(&file, case, &error))?;
-                let plugin = super::patiently(&wasm, trial.load_with(&owner, &wasm, &script))
-                    .await
-                    .map_err(text)?;
+                let plugin = trial.load_with(&owner, &wasm, &script).await.map_err(text)?;
                 let observed = observe(&trial, &plugin, case).await;
                 let differences = compare(&case.expect, &observed, &script).await;
                 let verdict = Verdict::of(&file, case, differences, observed.time.as_micros());

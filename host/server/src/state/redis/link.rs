@@ -4,22 +4,15 @@
 //! there is no connection operations fail at once; nobody queues up behind a server that is away.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::cluster::ClusterClientBuilder;
-use redis::cluster_async::ClusterConnection;
-use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, FromRedisValue, IntoConnectionInfo, RedisConnectionInfo, RedisError,
-    RedisResult, ScriptInvocation, TlsCertificates, TlsMode,
-};
+use redis::{FromRedisValue, RedisError, ScriptInvocation};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::connecting::{self, Connection, RedisSettings};
 use crate::telemetry::StateMetrics;
 
 /// Operations in a row without an answer in time, after which the connection counts as broken.
@@ -27,57 +20,9 @@ const LATE: u32 = 5;
 /// More than any number of a connection.
 const OVER: u64 = u64::MAX;
 /// Between two looks at a connection that is not used.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// Before the second attempt to connect, and before all after some.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
-
-/// Where the server is, and how to talk to it.
-#[derive(Clone)]
-pub struct RedisSettings {
-    /// The servers.
-    pub servers: Servers,
-    /// The user, if not the default one.
-    pub username: Option<String>,
-    /// Its password.
-    pub password: Option<String>,
-    /// The number of the database; clusters have only 0.
-    pub database: i64,
-    /// Whether to talk TLS, and with certificate authorities other than the system's, as PEM.
-    pub tls: Option<Tls>,
-    /// What all keys begin with.
-    pub prefix: String,
-    /// TCP connect, TLS handshake, authentication.
-    pub connect_timeout: Duration,
-    /// One operation.
-    pub timeout: Duration,
-}
-
-/// TLS to the servers.
-#[derive(Clone, Default)]
-pub struct Tls {
-    /// Certificate authorities instead of the system's, as PEM.
-    pub ca: Option<Vec<u8>>,
-}
-
-/// Which servers.
-#[derive(Clone, Debug)]
-pub enum Servers {
-    /// One.
-    Single(Address),
-    /// Sentinels, which know the current primary of this name.
-    Sentinel(Vec<Address>, String),
-    /// Some nodes of a cluster, which know the others.
-    Cluster(Vec<Address>),
-}
-
-/// Where a server listens.
-#[derive(Clone, Debug)]
-pub enum Address {
-    /// Host and port.
-    Tcp(String, u16),
-    /// A Unix socket.
-    Unix(PathBuf),
-}
+pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 /// The connection of one worker.
 pub(super) struct Link {
@@ -103,12 +48,6 @@ enum Health {
     /// With its number, so that what goes wrong on one connection is not held against the next.
     Up(Connection, u64),
     Down(Arc<str>),
-}
-
-#[derive(Clone)]
-enum Connection {
-    Server(MultiplexedConnection),
-    Cluster(ClusterConnection),
 }
 
 impl Link {
@@ -153,12 +92,8 @@ impl Drop for Link {
 
 impl Shared {
     async fn run<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, String> {
-        let (connection, number) = self.connection().await?;
-        let result = match connection {
-            Connection::Server(mut connection) => script.invoke_async(&mut connection).await,
-            Connection::Cluster(mut connection) => script.invoke_async(&mut connection).await,
-        };
-        match result {
+        let (mut connection, number) = self.connection().await?;
+        match connection.run(script).await {
             Ok(value) => {
                 self.late.store(0, Ordering::Relaxed);
                 Ok(value)
@@ -208,13 +143,13 @@ async fn keep(shared: Weak<Shared>) {
     let mut pause = PAUSES.0;
     let mut number = 0;
     while let Some(shared) = shared.upgrade() {
-        let reason = match connect(&shared.settings).await {
+        let reason = match connecting::connect(&shared.settings).await {
             Ok(connection) => {
                 pause = PAUSES.0;
                 number += 1;
                 shared.health.send_replace(Health::Up(connection.clone(), number));
                 shared.metrics.connected();
-                tracing::info!("connected to the state server");
+                tracing::debug!("connected to the state server");
                 let reason = until_broken(&shared, connection, number).await;
                 shared.metrics.disconnected();
                 reason
@@ -224,13 +159,8 @@ async fn keep(shared: Weak<Shared>) {
         if *shared.broken.borrow() == OVER {
             return;
         }
-        // Once, and not at each attempt while the server is away.
-        if !matches!(&*shared.health.borrow(), Health::Down(_)) {
-            tracing::warn!(
-                reason,
-                "no connection to the state server; trying again until there is one"
-            );
-        }
+        // Operators are told once for all workers, by `standing`.
+        tracing::debug!(reason, "no connection to the state server");
         shared.health.send_replace(Health::Down(reason.into()));
         drop(shared);
         sleep(jittered(pause)).await;
@@ -248,143 +178,14 @@ async fn until_broken(shared: &Shared, mut connection: Connection, number: u64) 
         if found {
             return "operations failed".to_owned();
         }
-        if let Err(reason) = ping(&mut connection, shared.settings.connect_timeout).await {
+        if let Err(reason) = connecting::probe(&mut connection, &shared.settings).await {
             return reason;
         }
     }
 }
 
 /// Half of it to all of it, so that workers and gateways do not come back all at once.
-fn jittered(pause: Duration) -> Duration {
+pub(super) fn jittered(pause: Duration) -> Duration {
     let random = RandomState::new().hash_one(0) % 512;
     pause.mul_f64((512 + random) as f64 / 1024.0)
-}
-
-/// A connection over which the server has answered.
-async fn connect(settings: &RedisSettings) -> Result<Connection, String> {
-    let limit = settings.connect_timeout;
-    let connecting = async {
-        match &settings.servers {
-            Servers::Single(address) => single(settings, address).await.map(Connection::Server),
-            Servers::Sentinel(sentinels, name) => sentinel(settings, sentinels, name).await.map(Connection::Server),
-            Servers::Cluster(nodes) => cluster(settings, nodes).await.map(Connection::Cluster),
-        }
-    };
-    let connected = timeout(limit, connecting).await;
-    let mut connection = connected
-        .map_err(|_| format!("no connection within {limit:?}"))?
-        .map_err(|error| error.to_string())?;
-    ping(&mut connection, limit).await?;
-    Ok(connection)
-}
-
-async fn single(settings: &RedisSettings, address: &Address) -> RedisResult<MultiplexedConnection> {
-    let info = settings.address(address).into_connection_info()?;
-    let info = info.set_redis_settings(settings.login());
-    let client = match settings.certificates() {
-        Some(certificates) => Client::build_with_tls(info, certificates)?,
-        None => Client::open(info)?,
-    };
-    client
-        .get_multiplexed_async_connection_with_config(&settings.config())
-        .await
-}
-
-async fn sentinel(settings: &RedisSettings, sentinels: &[Address], name: &str) -> RedisResult<MultiplexedConnection> {
-    let sentinels = sentinels.iter().map(|address| settings.address(address));
-    let mut builder = SentinelClientBuilder::new(sentinels, name, SentinelServerType::Master)?
-        .set_client_to_redis_db(settings.database);
-    if let Some(username) = &settings.username {
-        builder = builder.set_client_to_redis_username(username);
-    }
-    if let Some(password) = &settings.password {
-        builder = builder.set_client_to_redis_password(password);
-    }
-    if settings.tls.is_some() {
-        builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
-    }
-    if let Some(certificates) = settings.certificates() {
-        builder = builder
-            .set_client_to_redis_certificates(certificates.clone())
-            .set_client_to_sentinel_certificates(certificates);
-    }
-    let mut client = builder.build()?;
-    client.get_async_connection_with_config(&settings.config()).await
-}
-
-async fn cluster(settings: &RedisSettings, nodes: &[Address]) -> RedisResult<ClusterConnection> {
-    let nodes = nodes.iter().map(|address| settings.address(address));
-    let mut builder = ClusterClientBuilder::new(nodes)
-        .connection_timeout(settings.connect_timeout)
-        .response_timeout(settings.timeout)
-        // An operation that is over for its exchange need not be tried again.
-        .retries(1);
-    if let Some(username) = &settings.username {
-        builder = builder.username(username);
-    }
-    if let Some(password) = &settings.password {
-        builder = builder.password(password);
-    }
-    if settings.tls.is_some() {
-        builder = builder.tls(TlsMode::Secure);
-    }
-    if let Some(certificates) = settings.certificates() {
-        builder = builder.certs(certificates);
-    }
-    builder.build()?.get_async_connection().await
-}
-
-impl RedisSettings {
-    fn address(&self, address: &Address) -> ConnectionAddr {
-        match address {
-            Address::Unix(path) => ConnectionAddr::Unix(path.clone()),
-            Address::Tcp(host, port) if self.tls.is_some() => ConnectionAddr::TcpTls {
-                host: host.clone(),
-                port: *port,
-                insecure: false,
-                tls_params: None,
-            },
-            Address::Tcp(host, port) => ConnectionAddr::Tcp(host.clone(), *port),
-        }
-    }
-
-    fn login(&self) -> RedisConnectionInfo {
-        let mut login = RedisConnectionInfo::default().set_db(self.database);
-        if let Some(username) = &self.username {
-            login = login.set_username(username);
-        }
-        if let Some(password) = &self.password {
-            login = login.set_password(password);
-        }
-        login
-    }
-
-    /// For TLS, the certificate authorities; none without TLS.
-    fn certificates(&self) -> Option<TlsCertificates> {
-        self.tls.as_ref().map(|tls| TlsCertificates {
-            client_tls: None,
-            root_cert: tls.ca.clone(),
-        })
-    }
-
-    fn config(&self) -> AsyncConnectionConfig {
-        AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.connect_timeout))
-            // Operations have a limit of their own, which also counts waiting for the connection.
-            .set_response_timeout(None)
-    }
-}
-
-async fn ping(connection: &mut Connection, limit: Duration) -> Result<(), String> {
-    let command = redis::cmd("PING");
-    let asked = async {
-        match connection {
-            Connection::Server(connection) => command.query_async::<()>(connection).await,
-            Connection::Cluster(connection) => command.query_async::<()>(connection).await,
-        }
-    };
-    let answered = timeout(limit, asked).await;
-    answered
-        .map_err(|_| format!("no answer within {limit:?}"))?
-        .map_err(|error| error.to_string())
 }
