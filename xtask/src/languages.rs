@@ -102,23 +102,32 @@ pub(crate) fn build_plugins() -> anyhow::Result<()> {
 /// Builds the servers for `wasi:http` in Python into `output`, with the interfaces that crates of the other servers carry.
 pub(crate) fn build_standard_servers(output: &Path) -> anyhow::Result<()> {
     install_tools()?;
+    run("gateway", &mut cargo(&["build", "--package", "gatewright"]))?;
     for (carrier, world, sources, name) in [
         ("wasip2", "proxy", "python", "serves-python"),
         ("wasip3", "service", "python-p3", "serves-p3-python"),
     ] {
         let (wit, version) = interfaces(carrier)?;
-        let mut build = with_tools(Command::new("componentize-py"))?;
-        build.arg("--wit-path").arg(wit);
-        build.args([
-            "--world",
-            &format!("wasi:http/{world}@{version}"),
-            "componentize",
-            "app",
-        ]);
-        build
-            .args(["--python-path", sources, "--output"])
-            .arg(output.join(format!("{name}.wasm")));
-        run(name, build.current_dir(root().join("tests/standard-guests")))?;
+        // As its author has it: the program, and a world with what it is made of.
+        let folder = root().join("target/standard-servers").join(name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        let deps = folder.join("wit/deps");
+        fs::create_dir_all(&deps)?;
+        for entry in fs::read_dir(wit.join("deps"))? {
+            let file = entry?.path();
+            let package = deps.join(file.file_stem().context("a package has a name")?);
+            fs::create_dir_all(&package)?;
+            fs::copy(&file, package.join("package.wit"))?;
+        }
+        let world = format!("package local:server;\n\nworld server {{\n  include wasi:http/{world}@{version};\n}}\n");
+        fs::write(folder.join("wit/world.wit"), world)?;
+        let program = root().join("tests/standard-guests").join(sources).join("app.py");
+        fs::copy(program, folder.join("app.py"))?;
+        let mut build = gatewright()?;
+        build.args(["plugin", "build", "--output"]).arg(output).arg(&folder);
+        run(name, &mut build)?;
     }
     Ok(())
 }

@@ -98,7 +98,7 @@ pub enum PluginError {
     },
     /// Built against another version of the plugin interface.
     #[error(
-        "cannot use {plugin}: it was built for `{found}`, this gateway speaks `{expected}`; rebuild it with the matching gatewright-sdk"
+        "cannot use {plugin}: it was built for `{found}`, this gateway speaks `{expected}`; build it again with the interface that `gatewright plugin new` of this gateway writes"
     )]
     WrongVersion {
         /// Which plugin.

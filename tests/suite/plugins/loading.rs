@@ -136,6 +136,22 @@ fn p17_what_people_drop_into_the_folder_by_mistake_is_called_by_its_name() {
         ("a web page", b"<!doctype html>", "HTML"),
         ("WebAssembly of the future", b"\0asm\x02\0\0\0", "unknown version"),
     ];
+    let component = guests::guest("reads-the-world.wasip2");
+    let cut = &component[..component.len() * 3 / 5];
+    assert_refused(
+        &gateway,
+        "a cut component",
+        cut.to_vec(),
+        &["the file ends in the middle; is it still being copied?"],
+    );
+    let envoy = guests::text(
+        "(module (func (export \"proxy_abi_version_0_2_1\")) (func (export \"proxy_on_context_create\") (param i32 i32)))",
+    );
+    let words = [
+        "it is a proxy-wasm module (ABI 0.2.1)",
+        "`gatewright plugin new` starts one",
+    ];
+    assert_refused(&gateway, "a filter for Envoy", envoy, &words);
     for (name, bytes, word) in mistakes {
         assert_refused(&gateway, name, bytes.to_vec(), &[word]);
     }

@@ -3,7 +3,7 @@
 use gatewright_tests::{RawClient, RawResponse, TestFiles, TestGateway, http};
 use serde_json::json;
 
-use super::setup::{PATIENT, base, route};
+use super::setup::{PATIENT, base, record, route};
 
 fn start() -> TestGateway {
     let guests = ["echo", "echo-named", "echo-body", "decides"];
@@ -46,6 +46,31 @@ fn a_plugin_sees_the_header_fields_it_asked_for_and_no_other() {
     let mut client = RawClient::connect(gateway.addr("public"));
     client.send(b"GET /named HTTP/1.1\r\nHost: localhost\r\nx-first: \xe9\r\n\r\n");
     assert_eq!(client.read_response().json(), json!([["x-first", "\u{fffd}"]]));
+}
+
+#[test]
+fn a_plugin_sees_the_trace_that_the_request_belongs_to_and_half_of_the_request_id() {
+    let gateway = start();
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let ask = |trace: &str| {
+        ask(
+            &gateway,
+            "GET",
+            "/echo/7/a",
+            &[("x-key", "alice"), ("traceparent", trace)],
+            b"",
+        )
+    };
+    let answer = ask(trace);
+    let seen = answer.json();
+    assert_eq!(seen["trace_parent"], trace);
+    let number = format!("{:016x}", seen["exchange"].as_u64().unwrap());
+    let record = record(&gateway, "/echo/7/a");
+    assert!(
+        record["request_id"].as_str().unwrap().ends_with(&number),
+        "{record} {number}"
+    );
+    assert_eq!(ask("00-no-trace-01").json()["trace_parent"], json!(null));
 }
 
 #[test]

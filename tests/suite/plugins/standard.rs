@@ -1,5 +1,7 @@
 //! Components of `wasi:http` as they stand: servers made with public toolchains, which know nothing of Gatewright.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -156,8 +158,29 @@ fn a_standard_server_that_is_busy_says_so() {
 }
 
 #[test]
+fn handles_that_are_dropped_make_room_and_more_at_once_than_the_key_allows_are_a_failure_that_names_it() {
+    let gateway = start(&format!("{PATIENT}\nhandles = 60"));
+    let mut client = RawClient::connect(gateway.addr("public"));
+    client.send("POST /serves/echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for _ in 0..500 {
+        // One piece after the other: each is read and written by itself.
+        client.send("5\r\npiece\r\n");
+    }
+    client.send("0\r\n\r\n");
+    let answer = client.read_response();
+    assert_eq!((answer.status, answer.body.len()), (200, 500 * 5));
+    let broken = http(gateway.addr("public"), "GET", "/misserves/handles", &[], b"");
+    assert_eq!((broken.status, broken.error()), (500, Some("PLUGIN_FAULT")));
+    let cause = record(&gateway, "/misserves/handles")["cause"].to_string();
+    assert!(
+        cause.contains("more resource handles at once than `handles`"),
+        "{cause}"
+    );
+}
+
+#[test]
 fn a_standard_server_has_the_limits_of_any_plugin() {
-    let gateway = start("time = \"500ms\"\ncpu = \"100ms\"\nmemory = \"8MiB\"");
+    let gateway = start("time = \"500ms\"\ncpu = \"100ms\"\nmemory = \"8MiB\"\nhandles = 1000");
     for (mode, status, error) in [
         ("nothing", 500, "PLUGIN_OUTPUT_INVALID"),
         ("traps", 500, "PLUGIN_FAULT"),
@@ -314,6 +337,46 @@ fn a_standard_server_in_python_streams_too() {
         answer.body.len()
     );
     assert_eq!(record(&gateway, "/serves-python/a")["outcome"], "answered");
+}
+
+#[test]
+fn a_standard_server_in_python_takes_no_more_memory_for_a_long_body_than_for_a_short_one() {
+    let plugin = "serves-python";
+    let limits = format!("[plugin.{plugin}]\n{PATIENT}\nmemory = \"64MiB\"\n");
+    let config = [base(), limits, route(plugin, "", &format!("plugin = \"{plugin}\""))];
+    let config = config
+        .concat()
+        .replacen("address = ", "limits = { body = \"64MiB\" }\naddress = ", 1);
+    let gateway = TestFiles::default().with_guests(&[plugin]).start(&config);
+    let most = |mib: usize| {
+        // It answers while it is asked: who sends is not who reads.
+        let mut stream = TcpStream::connect(gateway.addr("public")).unwrap();
+        let mut sending = stream.try_clone().unwrap();
+        let sender = std::thread::spawn(move || {
+            let length = mib * MIB;
+            let head = format!(
+                "POST /serves-python HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+            );
+            sending.write_all(head.as_bytes()).unwrap();
+            sending.write_all(&vec![b'x'; length]).unwrap();
+        });
+        let mut answer = Vec::new();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.read_to_end(&mut answer).unwrap();
+        sender.join().unwrap();
+        assert!(
+            answer.starts_with(b"HTTP/1.1 200 ") && answer.len() > mib * MIB,
+            "{} bytes",
+            answer.len()
+        );
+        gateway.metric("gatewright_plugin_memory_high_water_bytes{plugin=\"serves-python\",route=\"serves-python\"}")
+            as usize
+    };
+    let (short, long) = (most(2), most(20));
+    assert!(
+        long <= short + 2 * MIB,
+        "{short} bytes after 2 MiB, {long} after 20 MiB"
+    );
 }
 
 #[test]

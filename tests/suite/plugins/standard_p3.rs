@@ -194,7 +194,7 @@ fn a_server_for_0_3_that_is_busy_says_so() {
 
 #[test]
 fn a_server_for_0_3_has_the_limits_of_any_plugin() {
-    let gateway = start("time = \"500ms\"\ncpu = \"100ms\"\nmemory = \"8MiB\"");
+    let gateway = start("time = \"500ms\"\ncpu = \"100ms\"\nmemory = \"8MiB\"\nhandles = 1000");
     for (mode, status, error) in [
         ("traps", 500, "PLUGIN_FAULT"),
         ("loops", 504, "PLUGIN_TIMEOUT"),

@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::process::Command;
 
+use bytes::Bytes;
+use gatewright_tests::body::channel;
 use gatewright_tests::guests::root;
 use gatewright_tests::process::binary;
-use gatewright_tests::{TestFiles, TestGateway, http};
+use gatewright_tests::{Origin, TestFiles, TestGateway, http};
+use http::{Request, Response};
 
 use super::{gatewright, succeeded, with_tools};
 
@@ -50,7 +53,10 @@ fn kinds(language: &str, kinds: &[&str]) {
         match *kind {
             "authorizer" => assert_eq!((said("sesame"), said("open")), (200, 401)),
             "request-transform" => assert_eq!((get("/", &[]).status, get("/", &[("x-tag", "red")]).status), (200, 400)),
-            "body-filter" => assert_eq!(get("/", &[]).text(), "> gold\n> and silver\n"),
+            "body-filter" => {
+                assert_eq!(get("/", &[]).text(), "> gold\n> and silver\n");
+                stays_flat(&folder.path().join(&name), &name);
+            }
             "response-transform" => assert_eq!(get("/", &[]).header("x-tag"), Some("blue")),
             _ => {
                 let greeted = get("/?name=Ada", &[]);
@@ -62,6 +68,50 @@ fn kinds(language: &str, kinds: &[&str]) {
             }
         }
     }
+}
+
+/// A filter that hands on what it is given takes no more memory for a long body than for a short one. What is not freed shows
+/// in some MiB as it does in many GiB.
+fn stays_flat(folder: &Path, name: &str) {
+    const MIB: usize = 1 << 20;
+    const LINE: &[u8; 1024] = &[b'x'; 1024];
+    let origin = Origin::start(|request: Request<_>| async move {
+        let mib: usize = request.uri().query().and_then(|query| query.parse().ok()).unwrap();
+        let line = [&LINE[1..], b"\n"].concat();
+        let piece = Bytes::from(line.repeat(64));
+        let (sender, body) = channel();
+        for _ in 0..mib * MIB / piece.len() {
+            let _ = sender.send(Ok(piece.clone()));
+        }
+        Response::builder()
+            .header("content-type", "text/plain")
+            .body(body)
+            .unwrap()
+    });
+    let config = std::fs::read_to_string(folder.join("gateway.toml")).unwrap();
+    let (config, _route) = config.split_once("[[route]]").unwrap();
+    let route = format!(
+        "[upstream.app]\ntargets = [{{ url = \"{}\" }}]\n[[route]]\nname = \"long\"\npath = \"/\"\ntimeout = \"5m\"\n\
+         chain = [{{ plugin = \"{name}\", config = {{ mark = \"> \" }} }}]\nintegration = {{ http = \"app\" }}\n",
+        origin.url()
+    );
+    let gateway = start_in(folder, name, &[config, &route].concat());
+    let most = |mib: usize| {
+        let answer = http(gateway.addr("public"), "GET", &format!("/?{mib}"), &[], b"");
+        assert_eq!(
+            (answer.status, answer.body.len()),
+            (200, mib * (MIB + 2 * 1024)),
+            "{name}"
+        );
+        gateway.metric(&format!(
+            "gatewright_plugin_memory_high_water_bytes{{plugin=\"{name}\",route=\"long\"}}"
+        )) as usize
+    };
+    let (short, long) = (most(4), most(20));
+    assert!(
+        long <= short + 2 * MIB,
+        "{name}: {short} bytes after 4 MiB, {long} after 20 MiB"
+    );
 }
 
 /// The test that a new plugin has, run as its page says.
@@ -82,9 +132,13 @@ fn own_test(language: &str, folder: &Path) -> Command {
 /// The gateway of a new plugin, at another address.
 fn in_folder(folder: &Path, name: &str) -> TestGateway {
     let config = std::fs::read_to_string(folder.join("gateway.toml")).unwrap();
+    start_in(folder, name, &config)
+}
+
+fn start_in(folder: &Path, name: &str, config: &str) -> TestGateway {
     let config = ["127.0.0.1:8000", "127.0.0.1:9901"]
         .iter()
-        .fold(config, |config, address| {
+        .fold(config.to_owned(), |config, address| {
             assert!(config.contains(address), "{config}");
             config.replace(address, "127.0.0.1:0")
         });

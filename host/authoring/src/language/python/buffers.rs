@@ -248,4 +248,42 @@ mod tests {
             assert!(!leaks(version), "{version}");
         }
     }
+
+    /// The functions that are called in the first module of a component, function by function.
+    fn calls(component: &[u8]) -> Vec<Vec<u32>> {
+        let mut calls = Vec::new();
+        for payload in Parser::new(0).parse_all(component) {
+            if let Payload::CodeSectionEntry(body) = payload.unwrap() {
+                let operators = body.get_operators_reader().unwrap().into_iter();
+                let called = operators.filter_map(|operator| match operator.unwrap() {
+                    Operator::Call { function_index } => Some(function_index),
+                    _ => None,
+                });
+                calls.push(called.collect());
+            }
+        }
+        calls
+    }
+
+    #[test]
+    fn the_glue_asks_for_lists_by_a_function_that_has_them_freed_and_nothing_else_changes() {
+        let glue = wat::parse_str(
+            r#"(component
+                (core module
+                    (import "env" "other" (func))
+                    (import "env" "wit_dylib_pop_list" (func (param i32 i32 i32) (result i32)))
+                    (import "env" "wit_dylib_dealloc_bytes" (func (param i32 i32 i32 i32 i32)))
+                    (func call 0)
+                    (func (result i32) i32.const 1 i32.const 2 i32.const 3 call 1 call 0)
+                    (data "wit_dylib_pop_list"))
+                (core module (func (result i32) i32.const 7)))"#,
+        )
+        .unwrap();
+        assert_eq!(calls(&glue), [vec![0], vec![1, 0], vec![]]);
+        let mended = mended(&glue).unwrap().unwrap();
+        // Function 5 is the new one.
+        assert_eq!(calls(&mended), [vec![0], vec![5, 0], vec![1, 2], vec![]]);
+        let other = wat::parse_str("(component (core module (func (export \"wit_dylib_pop_list\"))))").unwrap();
+        assert!(super::mended(&other).unwrap().is_none());
+    }
 }
