@@ -9,7 +9,8 @@
 //! the types of the plugin interface end), and `Runtime::call` runs the guest: breaker, a place among the calls that
 //! may run, an instance of its own (`instance`, or one that waits in its `pool`), wall time (`call`), processor time
 //! (`ticker`), memory (`limits`). A failure costs that exchange and nothing else (`failure`). What authorizers decide
-//! may be used again (`decision_cache`).
+//! may be used again (`decision_cache`). Which bodies a plugin is given, and what of its configuration is secret, stands in
+//! the schema of its configuration (`bodies`, `configuration`).
 
 #![deny(missing_docs)]
 
