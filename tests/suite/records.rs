@@ -21,14 +21,32 @@ fn every_request_has_exactly_one_record_refused_or_not() {
         ("GET /%zz HTTP/1.1\r\nHost: a", 400),
         ("GET /9 HTTP/9.9\r\nHost: a", 400),
     ];
+    let mut told = Vec::new();
     for (head, status) in heads {
         let mut client = RawClient::connect(addr);
         client.send(format!("{head}\r\n\r\n"));
-        assert_eq!(client.read_response().status, status, "{head:?}");
+        let response = client.read_response();
+        assert_eq!(response.status, status, "{head:?}");
+        if status >= 400 {
+            let id = response.header("x-request-id");
+            told.push(id.unwrap_or_else(|| panic!("{head:?} has no id")).to_owned());
+            assert!(response.error().is_some(), "{head:?}");
+        }
     }
+    // After one that was good, too.
+    let mut client = RawClient::connect(addr);
+    assert_eq!(client.request("GET", "/kept", &[], b"").status, 200);
+    client.send("GET /<x> HTTP/1.1\r\nHost: a\r\n\r\n");
+    let response = client.read_response();
+    assert_eq!(
+        (response.status, response.json()["message"].as_str()),
+        (400, Some("Bad Request"))
+    );
+    told.push(response.header("x-request-id").unwrap().to_owned());
+    assert!(client.is_closed());
     http(addr, "GET", "/last", &[], b"");
-    let records = gateway.wait_for_records(heads.len() + 1);
-    assert_eq!(records.len(), heads.len() + 1);
+    let records = gateway.wait_for_records(heads.len() + 3);
+    assert_eq!(records.len(), heads.len() + 3);
     let statuses = |records: &[Value]| {
         let mut statuses: Vec<_> = records
             .iter()
@@ -40,12 +58,12 @@ fn every_request_has_exactly_one_record_refused_or_not() {
     let mut expected: Vec<u64> = heads
         .iter()
         .map(|(_, status)| u64::from(*status))
-        .chain([200])
+        .chain([200, 200, 400])
         .collect();
     expected.sort_unstable();
     assert_eq!(statuses(&records), expected);
-    assert_eq!(gateway.metric("gatewright_requests_total"), (heads.len() + 1) as f64);
-    assert_eq!(gateway.metric("gatewright_requests_total{outcome=\"refused\"}"), 9.0);
+    assert_eq!(gateway.metric("gatewright_requests_total"), (heads.len() + 3) as f64);
+    assert_eq!(gateway.metric("gatewright_requests_total{outcome=\"refused\"}"), 10.0);
     let mut ids: Vec<_> = records
         .iter()
         .map(|record| record["request_id"].as_str().unwrap())
@@ -53,6 +71,12 @@ fn every_request_has_exactly_one_record_refused_or_not() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), records.len(), "two requests have one id");
+    for id in &told {
+        assert!(
+            ids.contains(&id.as_str()),
+            "the client was told an id that no record has"
+        );
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use gatewright_core::{AccessRecord, Body, BodyError, Outcome, Problem, ProblemKind, Response};
+use gatewright_core::{AccessRecord, Body, BodyError, ExchangeId, Outcome, Problem, ProblemKind, Response};
 use http::Version;
 use http::header::{self, HeaderValue};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -44,6 +44,19 @@ pub fn problem(record: &mut AccessRecord, problem: &Problem) -> Response {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// The same for what could not be read as HTTP, so that there is no exchange: a whole HTTP/1.1 message.
+pub fn unread(kind: ProblemKind, id: ExchangeId) -> Vec<u8> {
+    let body = serde_json::json!({ "message": kind.message() }).to_string();
+    let (status, code) = (kind.status(), kind.code());
+    let date = httpdate::fmt_http_date(std::time::SystemTime::now());
+    let message = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{X_GATEWRIGHT_ERROR}: {code}\r\n{X_REQUEST_ID}: {id}\r\n\
+         content-length: {}\r\nconnection: close\r\ndate: {date}\r\n\r\n{body}",
+        body.len()
+    );
+    message.into_bytes()
 }
 
 /// Seconds, rounded up: a client that waits this long has waited long enough.

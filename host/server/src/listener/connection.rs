@@ -76,15 +76,18 @@ impl Connection {
         response.map(|body| AnswerBody::new(body, record, in_flight, *method != Method::HEAD))
     }
 
-    /// hyper answered by itself, or not at all: what it took for no request still has its record.
+    /// No service saw it: what hyper took for no request still has its record, with the id that the client was told, if it
+    /// was told anything.
     fn record_unparsed(&self, error: &hyper::Error) {
-        let problem = match error {
-            error if error.is_parse_too_large() => Problem::new(ProblemKind::HeadersTooLarge),
-            error if error.is_parse() => Problem::new(ProblemKind::BadRequest),
+        let kind = match (self.watch.refused(), error) {
+            (Some(refused), _) => refused.kind,
+            (None, error) if error.is_parse_too_large() => ProblemKind::HeadersTooLarge,
+            (None, error) if error.is_parse() => ProblemKind::BadRequest,
             _ => return,
         };
-        let mut record = self.record(next_id(), Method::default(), Version::default());
-        record.note(&problem.with_cause(crate::upstream::causes(error)));
+        let id = self.watch.refused().map_or_else(next_id, |refused| refused.id);
+        let mut record = self.record(id, Method::default(), Version::default());
+        record.note(&Problem::new(kind).with_cause(crate::upstream::causes(error)));
         record.status = record.problem.map(|kind| kind.status().as_u16());
         record.outcome = Outcome::Refused;
     }

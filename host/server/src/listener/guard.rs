@@ -11,10 +11,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
+use gatewright_core::{ExchangeId, ProblemKind};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use crate::alarm::Alarm;
+use crate::answer;
+use crate::gateway::next_id;
 use crate::listener::framing::{Scanner, Side, Violation};
 use crate::pieces;
 
@@ -32,10 +35,21 @@ pub struct Watch {
     in_flight: AtomicUsize,
     /// The client has sent something.
     heard: AtomicBool,
+    /// The client was told this instead of what hyper says by itself of what it cannot read.
+    refused: std::sync::OnceLock<Refused>,
     /// Something has broken off that the client can tell from its end only by how the connection ends.
     cut: AtomicBool,
     /// Wakes a connection whose client has said all it wanted to say, when it has its answer.
     answered: AtomicWaker,
+}
+
+/// What a client was told of something that hyper could not read, and that no service saw.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused {
+    /// Identifies the exchange.
+    pub id: ExchangeId,
+    /// Why.
+    pub kind: ProblemKind,
 }
 
 /// A client that closes its side this soon after its last byte has said all it wanted to say and waits for its answer
@@ -64,6 +78,7 @@ impl Watch {
             served: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             heard: AtomicBool::new(false),
+            refused: std::sync::OnceLock::new(),
             cut: AtomicBool::new(false),
             answered: AtomicWaker::new(),
         })
@@ -98,14 +113,24 @@ impl Watch {
         self.violation.get().copied()
     }
 
+    /// What the client was told of something that could not be read.
+    pub fn refused(&self) -> Option<Refused> {
+        self.refused.get().copied()
+    }
+
     /// Whether the client has sent anything.
     pub fn has_heard(&self) -> bool {
         self.heard.load(Ordering::Relaxed)
     }
 
+    /// Whether a request is being served.
+    fn has_in_flight(&self) -> bool {
+        self.in_flight.load(Ordering::Acquire) & !DISMISSED != 0
+    }
+
     /// Whether so many requests have come to their end.
     fn has_answered(&self, requests: u64) -> bool {
-        self.in_flight.load(Ordering::Acquire) & !DISMISSED == 0 && self.served() >= requests
+        !self.has_in_flight() && self.served() >= requests
     }
 
     /// Asks the connection to end once it is idle. Its task must be woken to notice.
@@ -203,8 +228,20 @@ pub struct Guard<S> {
     broken: Option<Violation>,
     // The client has closed its side and waits for its answer.
     half_closed: bool,
+    // Requests that had been served when all that was written had left: what is written before there is another one is
+    // hyper's own answer to what it cannot read.
+    flushed: u64,
+    // What the client is told instead, while it is written.
+    refusal: Option<Refusal>,
     // What makes its end look like a failure.
     reset: fn(&S),
+}
+
+/// An answer on its way out, and how much of it has left.
+#[derive(Debug)]
+struct Refusal {
+    message: Vec<u8>,
+    written: usize,
 }
 
 impl<S> Drop for Guard<S> {
@@ -237,6 +274,8 @@ impl<S> Guard<S> {
             stalled_at: None,
             broken: None,
             half_closed: false,
+            flushed: 0,
+            refusal: None,
             reset,
         }
     }
@@ -323,6 +362,33 @@ impl<S> Guard<S> {
         }
     }
 
+    /// The status of an answer that hyper gives by itself, if these bytes begin one: its own are bare, and nobody could find
+    /// their record. No request is being answered then.
+    fn own_status(&self, bytes: &[u8]) -> Option<u16> {
+        if self.scanner.is_none() || self.watch.served() != self.flushed || self.watch.has_in_flight() {
+            return None;
+        }
+        let [_minor, b' ', status @ ..] = bytes.strip_prefix(b"HTTP/1.")? else {
+            return None;
+        };
+        let status = std::str::from_utf8(status.get(..3)?).ok()?.parse().ok()?;
+        (400..500).contains(&status).then_some(status)
+    }
+
+    /// Begins to tell the client the same as hyper does, as the gateway says it.
+    fn refuse(&mut self, status: u16) {
+        let kind = match status {
+            414 => ProblemKind::UriTooLong,
+            431 => ProblemKind::HeadersTooLarge,
+            _ => ProblemKind::BadRequest,
+        };
+        let refused = *self.watch.refused.get_or_init(|| Refused { id: next_id(), kind });
+        self.refusal = Some(Refusal {
+            message: answer::unread(refused.kind, refused.id),
+            written: 0,
+        });
+    }
+
     fn after_write<T>(&mut self, context: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if result.is_ready() {
             self.stalled_at = None;
@@ -371,8 +437,41 @@ fn malformed(violation: Violation) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, violation.as_str())
 }
 
+impl<S: AsyncWrite + Unpin> Guard<S> {
+    /// Writes what the client is told instead of what hyper says by itself. Ready when all of it has left.
+    fn poll_refusal(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(refusal) = &mut self.refusal {
+            let rest = refusal.message.get(refusal.written..).unwrap_or_default();
+            if rest.is_empty() {
+                self.refusal = None;
+                break;
+            }
+            let result = Pin::new(&mut self.stream).poll_write(context, rest);
+            match self.after_write(context, result) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(written) => {
+                    let written = written?;
+                    if let Some(refusal) = &mut self.refusal {
+                        refusal.written += written;
+                    }
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.refusal.is_none()
+            && let Some(status) = self.own_status(bytes)
+        {
+            self.refuse(status);
+        }
+        if self.refusal.is_some() {
+            return self.poll_refusal(context).map_ok(|()| bytes.len());
+        }
         let result = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.after_write(context, result)
     }
@@ -385,6 +484,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         if let Some(result) = pieces::as_one(slices, |bytes| self.as_mut().poll_write(context, bytes)) {
             return result;
         }
+        // What hyper says by itself is short, and has come as one.
         let result = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.after_write(context, result)
     }
@@ -395,6 +495,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.stream).poll_flush(context);
+        if result.is_ready() && !self.watch.has_in_flight() {
+            self.flushed = self.watch.served();
+        }
         self.after_write(context, result)
     }
 
