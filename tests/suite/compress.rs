@@ -456,3 +456,31 @@ fn who_was_given_a_weak_tag_by_the_gateway_can_change_what_it_has() {
         );
     }
 }
+
+#[test]
+fn weak_tags_of_the_upstream_itself_are_passed_on_as_they_are() {
+    let origin = Origin::start(|request| async move {
+        let named = request.headers().get("if-match").cloned();
+        let response = Response::builder().header("etag", "W/\"v1\"");
+        match named {
+            Some(tag) if tag != "W/\"v1\"" => response.status(412).body(empty()).unwrap(),
+            _ => response
+                .header("content-type", "text/plain")
+                .body(full(text()))
+                .unwrap(),
+        }
+    });
+    // Another route to the same upstream, with two stages that make weak tags.
+    let routes = [("read", "GET"), ("write", "PUT")].map(|(name, method)| {
+        format!(
+            "[[route]]\nname = \"{name}\"\npath = \"/a\"\nmethods = [\"{method}\"]\n\
+             chain = [{{ use = \"compress\" }}, {{ use = \"decompress\", response = true }}]\nintegration = {{ http = \"app\" }}\n"
+        )
+    });
+    let gateway = TestGateway::start(&routed(&origin.url(), &routes.concat()));
+    let read = http(gateway.addr("public"), "GET", "/a", &[("accept-encoding", "gzip")], b"");
+    let tag = read.header("etag").unwrap();
+    assert_eq!(tag, "W/\"v1\"");
+    let write = http(gateway.addr("public"), "PUT", "/a", &[("if-match", tag)], b"new");
+    assert_eq!(write.status, 200);
+}

@@ -8,7 +8,7 @@ pub mod concurrency;
 pub mod correlation_id;
 pub mod cors;
 pub mod decompress;
-mod entity_tags;
+pub mod entity_tags;
 pub mod forward_auth;
 pub mod headers;
 pub mod ip;

@@ -29,6 +29,7 @@ use self::connect::ConnectError;
 use self::health::{Group, Outcome};
 use self::pool::Lease;
 use self::target::Target;
+use crate::stages::entity_tags::UpstreamTags;
 use crate::telemetry::Metrics;
 
 /// An upstream. Lives across reloads as long as its configuration and the files that it names stay the same, and its
@@ -44,6 +45,8 @@ pub struct Upstream {
     balance: Balance,
     /// How many requests may be sent twice.
     pub budget: Budget,
+    /// What responses have told of its entity tags.
+    pub tags: UpstreamTags,
 }
 
 /// Why one attempt to send a request brought no response.
@@ -95,6 +98,7 @@ impl Upstream {
             targets,
             balance: Balance::new(&weights, workers),
             budget: Budget::new(workers),
+            tags: UpstreamTags::default(),
         })
     }
 

@@ -240,6 +240,7 @@ mod tests {
             host: "a".to_owned(),
             target: target.parse().unwrap(),
             version: Version::HTTP_11,
+            encodings: gatewright_core::path::Encodings::default(),
             headers,
         }
     }

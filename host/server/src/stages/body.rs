@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use self::template::Template;
 use super::decompress::{ACCEPTED, changed};
-use super::entity_tags;
+use super::entity_tags::{self, UpstreamTags};
 use crate::aside::aside;
 use crate::body_start::{self, Start};
 use crate::codings::{Coded, coded};
@@ -31,6 +31,7 @@ pub struct NewBody {
     config: BodyConfig,
     request: Option<Made>,
     response: Option<Made>,
+    tags: UpstreamTags,
 }
 
 /// What a new body is made by.
@@ -46,7 +47,7 @@ impl Stage for NewBody {
 
     fn on_request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Problem>> {
         if self.response.is_some() {
-            entity_tags::restore(&mut exchange.request.headers);
+            self.tags.restore(&mut exchange.request.headers);
         }
         match &self.request {
             None => Step::ready(Ok(Flow::Proceed)),
@@ -59,6 +60,7 @@ impl Stage for NewBody {
         exchange: &'a mut Exchange,
         response: &'a mut Response,
     ) -> Step<'a, Result<(), Problem>> {
+        self.tags.look(response.headers());
         let is_meant = |status: StatusCode| {
             let mut patterns = self.config.statuses.iter();
             patterns.any(|pattern| pattern.matches(status.as_u16()))
@@ -91,7 +93,7 @@ impl NewBody {
     ///
     /// # Errors
     /// When a template cannot be read, or is none.
-    pub fn new(config: &BodyConfig) -> Result<Self, String> {
+    pub fn new(config: &BodyConfig, tags: UpstreamTags) -> Result<Self, String> {
         let made = |template: &Option<BodyTemplate>, part: &str| -> Result<Option<Made>, String> {
             let Some(template) = template else { return Ok(None) };
             Ok(Some(Made {
@@ -104,6 +106,7 @@ impl NewBody {
             request: made(&config.request, "request")?,
             response: made(&config.response, "response")?,
             config: config.clone(),
+            tags,
         })
     }
 

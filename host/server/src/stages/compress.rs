@@ -6,7 +6,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 
 use super::decompress::changed;
-use super::entity_tags;
+use super::entity_tags::{self, UpstreamTags};
 use crate::codings::encoder::EncodedBody;
 use crate::codings::{Coded, Coding, coded};
 
@@ -17,6 +17,7 @@ const CODING: &str = "compress.coding";
 pub struct Compress {
     config: CompressConfig,
     offered: Vec<Coding>,
+    tags: UpstreamTags,
 }
 
 impl Stage for Compress {
@@ -25,7 +26,7 @@ impl Stage for Compress {
     }
 
     fn on_request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Problem>> {
-        entity_tags::restore(&mut exchange.request.headers);
+        self.tags.restore(&mut exchange.request.headers);
         // What later stages leave of the field is for the upstream.
         if let Some(coding) = chosen(&exchange.request.headers, &self.offered) {
             exchange.attributes.set(CODING, Value::Text(coding.as_str().to_owned()));
@@ -38,6 +39,7 @@ impl Stage for Compress {
         exchange: &'a mut Exchange,
         response: &'a mut Response,
     ) -> Step<'a, Result<(), Problem>> {
+        self.tags.look(response.headers());
         let coding = match exchange.attributes.get(CODING).as_deref() {
             Some(Value::Text(name)) => Coding::named(name),
             _ => None,
@@ -73,7 +75,7 @@ impl Stage for Compress {
 impl Compress {
     /// A stage with these settings.
     #[must_use]
-    pub fn new(config: &CompressConfig) -> Self {
+    pub fn new(config: &CompressConfig, tags: UpstreamTags) -> Self {
         let offered = config.codings.iter().map(|coding| match coding {
             CompressCoding::Gzip => Coding::Gzip,
             CompressCoding::Brotli => Coding::Brotli,
@@ -82,6 +84,7 @@ impl Compress {
         Self {
             offered: offered.collect(),
             config: config.clone(),
+            tags,
         }
     }
 

@@ -6,7 +6,7 @@ use gatewright_core::{Exchange, Flow, Problem, ProblemKind, Response, Stage, Ste
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 
-use super::entity_tags;
+use super::entity_tags::{self, UpstreamTags};
 use crate::codings::decoder::{Bounds, DecodedBody};
 use crate::codings::{Coded, coded};
 
@@ -26,6 +26,7 @@ const OF_BYTES: [HeaderName; 6] = [
 /// Undoes content codings.
 pub struct Decompress {
     config: DecompressConfig,
+    tags: UpstreamTags,
 }
 
 impl Stage for Decompress {
@@ -35,7 +36,7 @@ impl Stage for Decompress {
 
     fn on_request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Problem>> {
         if self.config.response {
-            entity_tags::restore(&mut exchange.request.headers);
+            self.tags.restore(&mut exchange.request.headers);
         }
         if !self.config.request || exchange.body.is_empty() {
             return Step::ready(Ok(Flow::Proceed));
@@ -61,6 +62,7 @@ impl Stage for Decompress {
         exchange: &'a mut Exchange,
         response: &'a mut Response,
     ) -> Step<'a, Result<(), Problem>> {
+        self.tags.look(response.headers());
         if response.status() == StatusCode::NOT_MODIFIED {
             entity_tags::match_unchanged(&exchange.request.headers, response.headers_mut(), false);
         }
@@ -93,8 +95,11 @@ impl Stage for Decompress {
 impl Decompress {
     /// A stage with these settings.
     #[must_use]
-    pub fn new(config: &DecompressConfig) -> Self {
-        Self { config: config.clone() }
+    pub fn new(config: &DecompressConfig, tags: UpstreamTags) -> Self {
+        Self {
+            config: config.clone(),
+            tags,
+        }
     }
 
     fn bounds(&self, too_large: ProblemKind, broken: ProblemKind) -> Bounds {

@@ -1,8 +1,48 @@
 //! Entity tags where a stage changes bodies of responses: a strong tag of the upstream becomes a weak one, because the bytes are
 //! others (RFC 9110, section 8.8.1). What clients say with the weak one is about the upstream's strong one, and an answer
 //! without a body has the tag that it would have with one.
+//!
+//! Some upstreams have weak tags of their own and compare them (OData does): what clients say with those is theirs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::{self, HeaderMap, HeaderValue};
+
+/// What is known of the tags of an upstream, shared by all stages whose routes lead to it.
+#[derive(Clone, Debug, Default)]
+pub struct UpstreamTags {
+    are_weak: Arc<AtomicBool>,
+    /// Responses come to the stage as they were made.
+    looks: bool,
+}
+
+impl UpstreamTags {
+    /// For the stage that is next to the integration, of those that make weak tags.
+    #[must_use]
+    pub fn looking(self) -> Self {
+        Self { looks: true, ..self }
+    }
+
+    /// Looks at a response, if it is as it came.
+    pub(super) fn look(&self, response: &HeaderMap) {
+        let is_weak = |tag: &HeaderValue| tag.as_bytes().starts_with(b"W/");
+        if self.looks && response.get(header::ETAG).is_some_and(is_weak) {
+            self.are_weak.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Has the upstream compare the tags in `If-Match` with its own: a weak one never is equal to anything there (RFC 9110,
+    /// section 13.1.1), and whoever was given one by a stage could change nothing. Not where the upstream itself gives weak
+    /// ones.
+    ///
+    /// `If-Range` stays as it is: who names a weak tag has other bytes.
+    pub(super) fn restore(&self, request: &mut HeaderMap) {
+        if request.contains_key(header::IF_MATCH) && !self.are_weak.load(Ordering::Relaxed) {
+            restore(request);
+        }
+    }
+}
 
 /// Makes a strong tag a weak one.
 pub(super) fn weaken(headers: &mut HeaderMap) {
@@ -14,14 +54,7 @@ pub(super) fn weaken(headers: &mut HeaderMap) {
     }
 }
 
-/// Has the upstream compare the tags in `If-Match` with its own: a weak one never is equal to anything there (RFC 9110,
-/// section 13.1.1), and whoever was given one by a stage could change nothing.
-///
-/// `If-Range` stays as it is: who names a weak tag has other bytes.
-pub(super) fn restore(request: &mut HeaderMap) {
-    if !request.contains_key(header::IF_MATCH) {
-        return;
-    }
+fn restore(request: &mut HeaderMap) {
     let values: Vec<_> = request.get_all(header::IF_MATCH).iter().map(strong).collect();
     request.remove(header::IF_MATCH);
     for value in values {
@@ -102,11 +135,21 @@ mod tests {
 
     #[test]
     fn the_upstream_is_asked_about_its_own_tags() {
+        let tags = UpstreamTags::default();
         let mut request = with(&[(header::IF_MATCH, "W/\"a,W/b\", \"c\"")]);
-        restore(&mut request);
+        tags.restore(&mut request);
         assert_eq!(request[header::IF_MATCH], "\"a,W/b\", \"c\"");
         let mut any = with(&[(header::IF_MATCH, "*")]);
-        restore(&mut any);
+        tags.restore(&mut any);
         assert_eq!(any[header::IF_MATCH], "*");
+        // One with weak tags of its own.
+        tags.look(&with(&[(header::ETAG, "W/\"a\"")]));
+        tags.clone().looking().look(&with(&[(header::ETAG, "\"a\"")]));
+        tags.restore(&mut request);
+        assert_eq!(request[header::IF_MATCH], "\"a,W/b\", \"c\"");
+        tags.clone().looking().look(&with(&[(header::ETAG, "W/\"a\"")]));
+        let mut request = with(&[(header::IF_MATCH, "W/\"a\"")]);
+        tags.restore(&mut request);
+        assert_eq!(request[header::IF_MATCH], "W/\"a\"");
     }
 }

@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 
 use gatewright_config::{PathEdit, QueryEdits, RewriteConfig, TemplatePart, ValueTemplate};
-use gatewright_core::path::normalise;
 use gatewright_core::{Exchange, Flow, Problem, ProblemKind, Stage, Step};
 use http::uri::PathAndQuery;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -84,7 +83,7 @@ pub(super) fn path_of(template: &ValueTemplate, exchange: &Exchange) -> Result<S
         let cause = "the path lacks a parameter";
         Problem::new(ProblemKind::InternalError).with_cause(cause)
     })?;
-    let normal = normalise(&path).map(Cow::into_owned);
+    let normal = exchange.request.encodings.kept().normalise(&path).map(Cow::into_owned);
     normal.map_err(|error| Problem::new(ProblemKind::BadRequest).with_detail(error.to_string()))
 }
 
