@@ -68,6 +68,7 @@ pub fn exchange(fields: usize) -> Exchange {
             host: "api.example.com".to_owned(),
             target: "/users/42?verbose=1".parse().unwrap(),
             version: Version::HTTP_11,
+            encodings: gatewright_core::path::Encodings::default(),
             headers,
         },
         body: Body::empty(),

@@ -53,8 +53,8 @@ pub use self::validate::{ParameterRule, SchemaSource, ValidateConfig};
 pub use self::waf::{WafConfig, WafExclusion, WafPart, WafPlace};
 pub use crate::file::{
     AcceptIds, AuthorizerEvent, CandidateMode, CandidateShare, ClientAuthentication, CompressCoding, CompressLevel,
-    ForwardedToken, ForwardingField, GenerateIds, LockPolicy, LockUse, Period, PrincipalField, Priority, RecordOn,
-    SessionsIn, Unauthenticated, WafLarger, WafMode, WafRule,
+    Encoded, ForwardedToken, ForwardingField, GenerateIds, LockPolicy, LockUse, Period, PrincipalField, Priority,
+    RecordOn, SessionsIn, Unauthenticated, Underscores, WafLarger, WafMode, WafRule,
 };
 use crate::place::{FileReference, Place};
 use crate::units::ByteSize;
@@ -116,6 +116,8 @@ pub struct ListenerConfig {
     pub trusted_proxies: IpList,
     /// Fields by which they say it.
     pub trusted_fields: Vec<ForwardingField>,
+    /// What becomes of header fields whose name has an underscore.
+    pub underscores: Underscores,
     /// What a client may cost.
     pub limits: ListenerLimits,
 }
@@ -322,6 +324,10 @@ pub struct RouteConfig {
     pub timeout: Duration,
     /// Bytes of a request body (413 above); none is the listener's limit.
     pub body_bytes: Option<ByteSize>,
+    /// What becomes of `%2F` in the path.
+    pub encoded_slash: Encoded,
+    /// What becomes of what is percent-encoded twice.
+    pub encoded_percent: Encoded,
 }
 
 /// A host that a route serves.

@@ -1,9 +1,10 @@
 //! C1, C2, C3, C5: a message has one length and one shape, or it is refused. What two servers could read differently is
 //! how requests are smuggled.
 
-use gatewright_tests::{RawClient, eventually, http};
+use gatewright_tests::{H2Client, RawClient, empty, eventually, http};
+use http::Request;
 
-use crate::setup::{assert_refused, assert_serves, hello};
+use crate::setup::{assert_refused, assert_serves, hello, hello_with};
 
 fn post(fields: &str, body: &str) -> Vec<u8> {
     format!("POST /x HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n\r\n{body}").into_bytes()
@@ -264,4 +265,40 @@ fn a_refusal_says_what_it_is_and_nothing_of_the_inside() {
     let records = gateway.wait_for_records(1);
     assert_eq!(records[0]["request_id"].as_str(), response.header("x-request-id"));
     assert_eq!(records[0]["cause"], "repeated Content-Length");
+}
+
+#[test]
+fn fields_with_an_underscore_are_refused_dropped_or_accepted_as_the_listener_says() {
+    for (listener, status, seen) in [
+        ("", 400, None),
+        ("underscores = \"refuse\"", 400, None),
+        ("underscores = \"drop\"", 200, Some(false)),
+        ("underscores = \"accept\"", 200, Some(true)),
+    ] {
+        let (gateway, origin) = hello_with(listener);
+        let fields = [
+            ("x_user", "eve"),
+            ("x_user", "bob"),
+            ("x-other", "1"),
+            ("content_length", "5"),
+        ];
+        let response = http(gateway.addr("public"), "GET", "/x", &fields, b"");
+        assert_eq!(response.status, status, "{listener}");
+        let requests = origin.requests();
+        let passed_on = requests.first().map(|request| {
+            assert!(request.headers.contains_key("x-other"));
+            assert_eq!(
+                request.headers.contains_key("x_user"),
+                request.headers.contains_key("content_length")
+            );
+            request.headers.contains_key("x_user")
+        });
+        assert_eq!(passed_on, seen, "{listener}");
+        let mut http2 = H2Client::connect(gateway.addr("public"));
+        let request = Request::get("http://localhost/y")
+            .header("x_user", "eve")
+            .body(empty())
+            .unwrap();
+        assert_eq!(http2.send(request).unwrap().status, status, "{listener}");
+    }
 }

@@ -33,8 +33,24 @@ pub struct Listener {
     /// Fields by which they say it. Default: all five,
     /// `["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto"]`.
     pub trusted_fields: Vec<ForwardingField>,
+    /// What becomes of a header field whose name has an underscore: the request is refused with `"refuse"` (400, default), the
+    /// field taken away with `"drop"`, and passed on with `"accept"`.
+    pub underscores: Underscores,
     /// What one client may cost.
     pub limits: Limits,
+}
+
+/// What becomes of header fields whose name has an underscore, which many servers take for a hyphen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Underscores {
+    /// The request is refused (400).
+    #[default]
+    Refuse,
+    /// The field is taken away.
+    Drop,
+    /// The field is passed on.
+    Accept,
 }
 
 impl Default for Listener {
@@ -46,6 +62,7 @@ impl Default for Listener {
             protocols: vec![Protocol::Http1, Protocol::Http2].into(),
             trusted_proxies: Vec::new(),
             trusted_fields: ForwardingField::ALL.to_vec(),
+            underscores: Underscores::default(),
             limits: Limits::default(),
         }
     }

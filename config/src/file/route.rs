@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Chain, Integration, Located, Predicate, Timeout};
 use crate::units::ByteSize;
@@ -48,6 +48,24 @@ pub struct Route {
     pub timeout: Timeout,
     /// Largest request body (413 above). Default: the listener's limit.
     pub body: Option<ByteSize>,
+    /// What becomes of an encoded slash, `%2F`, in the path: `"refuse"` (400, default), `"keep"` or `"decode"`.
+    pub encoded_slash: Encoded,
+    /// What becomes of what is percent-encoded twice, such as `%252e`, in the path: `"refuse"` (400, default), `"keep"` or
+    /// `"decode"`.
+    pub encoded_percent: Encoded,
+}
+
+/// What becomes of percent-encoding that servers read differently.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoded {
+    /// The request is refused (400).
+    #[default]
+    Refuse,
+    /// It stays as it is.
+    Keep,
+    /// It is what it stands for.
+    Decode,
 }
 
 impl Default for Route {
@@ -64,6 +82,8 @@ impl Default for Route {
             integration: None,
             timeout: Timeout::seconds(29),
             body: None,
+            encoded_slash: Encoded::default(),
+            encoded_percent: Encoded::default(),
         }
     }
 }

@@ -59,6 +59,7 @@ impl Resolver<'_> {
             protocols,
             trusted_proxies,
             trusted_fields,
+            underscores,
             limits,
         } = &section.value;
         let address = self.required(address.as_ref(), &section.span, "address", "\"0.0.0.0:8080\"");
@@ -85,6 +86,7 @@ impl Resolver<'_> {
             http2: protocols.value.contains(&Protocol::Http2),
             trusted_proxies: trusted?,
             trusted_fields: trusted_fields.clone(),
+            underscores: *underscores,
             limits: limits?,
         })
     }

@@ -129,6 +129,8 @@ impl<'f> Resolver<'f> {
             integration: integration?,
             timeout: route.timeout.0,
             body_bytes: route.body,
+            encoded_slash: route.encoded_slash,
+            encoded_percent: route.encoded_percent,
         })
     }
 

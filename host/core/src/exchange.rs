@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Version};
 use bytes::Bytes;
 
 use crate::body::CollectError;
+use crate::path::Encodings;
 use crate::{AccessRecord, Attributes, Body, Client, Counted, Parameters, Value};
 
 /// What goes back to the client.
@@ -47,6 +48,8 @@ pub struct Request {
     pub host: String,
     /// Path in normal form, and query as sent. Every decision by path uses this one, and it is what is forwarded.
     pub target: PathAndQuery,
+    /// Which percent-encoding its path may have, as its route says.
+    pub encodings: Encodings,
     /// The client's version.
     pub version: Version,
     /// Header fields without `Host` and without hop-by-hop fields.

@@ -5,7 +5,8 @@
 //! * unreserved characters are plain, and what RFC 3986 does not allow in a segment is percent-encoded, with
 //!   upper-case digits; the other reserved characters stay as they came, plain or encoded;
 //! * there are no `.` and `..` segments and no `//`; slashes are merged before `..` takes a segment away;
-//! * what percent-encoding stands for is UTF-8 without control characters, slashes and backslashes;
+//! * what percent-encoding stands for is UTF-8 without control characters, slashes and backslashes, and is not
+//!   percent-encoding again, unless [`Encodings`] say otherwise: then `%2F` and `%25` stay what they are;
 //! * a trailing slash is kept, and so are `;parameters`.
 
 mod bytes;
@@ -27,19 +28,112 @@ use self::bytes::{
 /// # Errors
 /// When the path is malformed, or when servers are known to disagree about what it means.
 pub fn normalise(raw: &str) -> Result<Cow<'_, str>, PathError> {
-    if !raw.starts_with('/') {
-        return Err(PathError::NotAbsolute);
+    Encodings::default().normalise(raw)
+}
+
+/// What becomes of percent-encoding that servers are known to read differently.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Encodings {
+    /// `%2F`
+    pub slash: Encoding,
+    /// `%25` and two hexadecimal digits, which stand for percent-encoding.
+    pub percent: Encoding,
+}
+
+/// What becomes of one of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// The path is refused.
+    #[default]
+    Refuse,
+    /// It stays as it is.
+    Keep,
+    /// It is what it stands for. Decoded once, before anything else.
+    Decode,
+}
+
+impl Encodings {
+    /// As far as one of them lets it through, it stays as it is.
+    #[must_use]
+    pub fn kept(self) -> Self {
+        let kept = |encoding| match encoding {
+            Encoding::Refuse => Encoding::Refuse,
+            Encoding::Keep | Encoding::Decode => Encoding::Keep,
+        };
+        Self {
+            slash: kept(self.slash),
+            percent: kept(self.percent),
+        }
     }
-    let path = match form(raw) {
-        Form::Plain => return Ok(Cow::Borrowed(raw)),
-        Form::Escaped => Cow::Borrowed(raw),
-        Form::Other => Cow::Owned(rewrite(raw)?),
-    };
-    if decodes_to_utf8(&path) {
-        Ok(path)
-    } else {
-        Err(PathError::InvalidUtf8)
+
+    /// Lets through what one of both lets through.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let or = |one, other| if one == Encoding::Refuse { other } else { one };
+        Self {
+            slash: or(self.slash, other.slash),
+            percent: or(self.percent, other.percent),
+        }
     }
+
+    /// Brings `raw` to normal form, as [`normalise`] does, with these encodings.
+    ///
+    /// # Errors
+    /// As [`normalise`].
+    pub fn normalise(self, raw: &str) -> Result<Cow<'_, str>, PathError> {
+        if !raw.starts_with('/') {
+            return Err(PathError::NotAbsolute);
+        }
+        let path = match form(raw) {
+            Form::Plain => return Ok(Cow::Borrowed(raw)),
+            Form::Escaped => Cow::Borrowed(raw),
+            Form::Other => Cow::Owned(self.rewrite(raw)?),
+        };
+        if decodes_to_utf8(&path) {
+            Ok(path)
+        } else {
+            Err(PathError::InvalidUtf8)
+        }
+    }
+
+    fn rewrite(self, raw: &str) -> Result<String, PathError> {
+        let once = match self.percent {
+            Encoding::Decode => decoded(raw, "%25", |after| escape(after).is_some(), "%"),
+            Encoding::Refuse | Encoding::Keep => Cow::Borrowed(raw),
+        };
+        let path = match self.slash {
+            Encoding::Decode => decoded(&once, "%2F", |_| true, "/"),
+            Encoding::Refuse | Encoding::Keep => once,
+        };
+        rewrite(&path, self)
+    }
+}
+
+/// `text` with something else in the place of each `escape`, whatever case it is written in, where what comes after it
+/// `is_meant`.
+fn decoded<'t>(text: &'t str, escape: &str, is_meant: impl Fn(&[u8]) -> bool, by: &str) -> Cow<'t, str> {
+    let mut made = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('%') {
+        let (before, from) = rest.split_at(at);
+        let is_escape = from
+            .get(..escape.len())
+            .is_some_and(|found| found.eq_ignore_ascii_case(escape));
+        let length = if is_escape { escape.len() } else { 1 };
+        let (found, after) = from.split_at(length);
+        made.push_str(before);
+        made.push_str(if is_escape && is_meant(after.as_bytes()) {
+            by
+        } else {
+            found
+        });
+        rest = after;
+    }
+    if made.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    made.push_str(rest);
+    Cow::Owned(made)
 }
 
 /// Brings a segment of a route's template to the form that it has in normal paths. It may be written as it
@@ -47,7 +141,8 @@ pub fn normalise(raw: &str) -> Result<Cow<'_, str>, PathError> {
 pub fn normal_segment(literal: &str) -> Result<String, PathError> {
     const NOT_AS_WRITTEN: &AsciiSet = &CONTROLS.add(b' ').add(b'#').add(b'/').add(b'?').add(b'\\');
     let mut segment = String::with_capacity(literal.len());
-    push_segment(&mut segment, &utf8_percent_encode(literal, NOT_AS_WRITTEN).to_string())?;
+    let encoded = utf8_percent_encode(literal, NOT_AS_WRITTEN).to_string();
+    push_segment(&mut segment, &encoded, Encodings::default())?;
     if decodes_to_utf8(&segment) {
         Ok(segment)
     } else {
@@ -86,7 +181,7 @@ fn form(raw: &str) -> Form {
     form
 }
 
-fn rewrite(raw: &str) -> Result<String, PathError> {
+fn rewrite(raw: &str, encodings: Encodings) -> Result<String, PathError> {
     let mut path = String::with_capacity(raw.len() + 8);
     path.push('/');
     // The path ends with a slash before each segment, so that empty segments and `.` need nothing done.
@@ -96,7 +191,7 @@ fn rewrite(raw: &str) -> Result<String, PathError> {
             "" | "." => {}
             ".." => pop_segment(&mut path)?,
             _ => {
-                push_segment(&mut path, segment)?;
+                push_segment(&mut path, segment, encodings)?;
                 if segments.peek().is_some() {
                     path.push('/');
                 }
@@ -117,7 +212,7 @@ fn pop_segment(path: &mut String) -> Result<(), PathError> {
 }
 
 /// Adds `segment` in normal form.
-fn push_segment(path: &mut String, segment: &str) -> Result<(), PathError> {
+fn push_segment(path: &mut String, segment: &str, encodings: Encodings) -> Result<(), PathError> {
     let start = path.len();
     let mut rest = segment.as_bytes();
     while let [byte, tail @ ..] = rest {
@@ -127,21 +222,21 @@ fn push_segment(path: &mut String, segment: &str) -> Result<(), PathError> {
             Class::Encoded => push_escape(path, *byte),
             Class::Percent => {
                 let (value, tail) = escape(tail).ok_or(PathError::InvalidPercentEncoding)?;
-                push_decoded(path, value)?;
+                push_decoded(path, value, encodings)?;
                 rest = tail;
             }
             Class::Backslash => return Err(PathError::Backslash),
             Class::Refused => return Err(PathError::InvalidCharacter),
         }
     }
-    check_segment(path.get(start..).unwrap_or_default())
+    check_segment(path.get(start..).unwrap_or_default(), encodings)
 }
 
 /// Adds what an escape stands for: plain when it need not be an escape, and encoded when it must.
-fn push_decoded(path: &mut String, value: u8) -> Result<(), PathError> {
+fn push_decoded(path: &mut String, value: u8, encodings: Encodings) -> Result<(), PathError> {
     match value {
         _ if is_unreserved(value) => path.push(char::from(value)),
-        b'/' => return Err(PathError::EncodedSlash),
+        b'/' if encodings.slash == Encoding::Refuse => return Err(PathError::EncodedSlash),
         b'\\' => return Err(PathError::EncodedBackslash),
         _ if value.is_ascii_control() => return Err(PathError::EncodedControl),
         _ => push_escape(path, value),
@@ -150,17 +245,25 @@ fn push_decoded(path: &mut String, value: u8) -> Result<(), PathError> {
 }
 
 /// Refuses what only shows once a segment has its normal form.
-fn check_segment(segment: &str) -> Result<(), PathError> {
+fn check_segment(segment: &str, encodings: Encodings) -> Result<(), PathError> {
     if matches!(segment, "." | "..") {
         return Err(PathError::EncodedDotSegment);
+    }
+    // Where encoded slashes are kept, somebody behind may take what is between them for segments.
+    for part in segment.split("%2F").skip(usize::from(!segment.contains("%2F"))) {
+        if matches!(part, "." | "..") {
+            return Err(PathError::EncodedDotSegment);
+        }
+        if is_dot_segment(part.as_bytes()) {
+            return Err(PathError::DotSegmentParameters);
+        }
     }
     if is_dot_segment(segment.as_bytes()) {
         return Err(PathError::DotSegmentParameters);
     }
-    if is_doubly_encoded(segment) {
-        Err(PathError::DoubleEncoding)
-    } else {
-        Ok(())
+    match is_doubly_encoded(segment) && encodings.percent != Encoding::Keep {
+        true => Err(PathError::DoubleEncoding),
+        false => Ok(()),
     }
 }
 

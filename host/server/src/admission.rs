@@ -5,8 +5,10 @@
 
 use std::borrow::Cow;
 
-use gatewright_core::{Problem, ProblemKind, Request, path};
-use http::header::{self, Entry, HeaderMap, HeaderValue};
+use gatewright_config::Underscores;
+use gatewright_core::path::Encodings;
+use gatewright_core::{Problem, ProblemKind, Request};
+use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, Version};
 
@@ -21,6 +23,10 @@ pub struct Bounds {
     pub uri_bytes: u64,
     /// Header fields. hyper counts those of HTTP/1 while it reads them, and those of HTTP/2 never.
     pub header_count: usize,
+    /// What becomes of fields whose name has an underscore.
+    pub underscores: Underscores,
+    /// Percent-encoding that a route of the listener lets through: it stays as it is until the route is known.
+    pub encodings: Encodings,
     /// The pseudonym in `Via` of this process.
     pub via: HeaderValue,
 }
@@ -35,12 +41,12 @@ pub fn admit(request: &mut Request, uri: &Uri, violation: Option<Violation>, bou
     check_method(&request.method, uri)?;
     check_length(uri, bounds.uri_bytes)?;
     check_count(&request.headers, bounds.header_count)?;
-    check_names(&seen)?;
+    check_names(&mut request.headers, &seen, bounds.underscores)?;
     request.authority = settle_authority(uri, &mut request.headers, request.version)?;
     let authority = parse_authority(request.authority.as_bytes()).map_err(bad_request)?;
     request.host = authority.host.into_owned();
     check_loop(&request.headers, &seen, &bounds.via)?;
-    request.target = settle_target(uri)?;
+    request.target = settle_target(uri, bounds.encodings)?;
     Ok(())
 }
 
@@ -67,7 +73,8 @@ impl Seen {
     }
 }
 
-fn bad_request(detail: impl std::fmt::Display) -> Problem {
+/// A request that breaks the rules, and why.
+pub fn bad_request(detail: impl std::fmt::Display) -> Problem {
     Problem::new(ProblemKind::BadRequest)
         .with_detail(format!("Bad Request: {detail}"))
         .closing()
@@ -140,12 +147,22 @@ fn check_count(headers: &HeaderMap, limit: usize) -> Result<(), Problem> {
     }
 }
 
-/// Names with an underscore are refused: many servers behind take `x_user` and `x-user` for the same.
+/// Names with an underscore are refused unless the listener says otherwise: many servers behind take `x_user` and `x-user` for
+/// the same.
 ///
 /// Names and values are what HTTP allows already: hyper refuses everything else.
-fn check_names(seen: &Seen) -> Result<(), Problem> {
-    if seen.underscore {
-        return Err(bad_request("a header field name contains an underscore"));
+fn check_names(headers: &mut HeaderMap, seen: &Seen, underscores: Underscores) -> Result<(), Problem> {
+    match underscores {
+        _ if !seen.underscore => {}
+        Underscores::Refuse => return Err(bad_request("a header field name contains an underscore")),
+        Underscores::Drop => {
+            let has_underscore = |name: &&HeaderName| name.as_str().contains('_');
+            let dropped: Vec<_> = headers.keys().filter(has_underscore).cloned().collect();
+            for name in dropped {
+                headers.remove(name);
+            }
+        }
+        Underscores::Accept => {}
     }
     Ok(())
 }
@@ -184,19 +201,33 @@ fn check_loop(headers: &HeaderMap, seen: &Seen, via: &HeaderValue) -> Result<(),
     }
 }
 
-fn settle_target(uri: &Uri) -> Result<PathAndQuery, Problem> {
+fn settle_target(uri: &Uri, encodings: Encodings) -> Result<PathAndQuery, Problem> {
     let target = uri
         .path_and_query()
         .cloned()
         .unwrap_or_else(|| PathAndQuery::from_static("/"));
-    match path::normalise(target.path()).map_err(bad_request)? {
+    match encodings.normalise(target.path()).map_err(bad_request)? {
         Cow::Borrowed(_) => Ok(target),
-        Cow::Owned(path) => {
-            let text = match target.query() {
-                Some(query) => format!("{path}?{query}"),
-                None => path,
-            };
-            PathAndQuery::try_from(text).map_err(bad_request)
-        }
+        Cow::Owned(path) => with_path(path, &target),
     }
+}
+
+/// The path that a route makes of the one of its request, where it reads encodings in its own way; none where it is the same.
+///
+/// # Errors
+/// When the route refuses it.
+pub fn as_the_route_reads_it(target: &PathAndQuery, encodings: Encodings) -> Result<Option<PathAndQuery>, Problem> {
+    let path = encodings.normalise(target.path()).map_err(bad_request)?;
+    match path == target.path() {
+        true => Ok(None),
+        false => with_path(path.into_owned(), target).map(Some),
+    }
+}
+
+fn with_path(path: String, target: &PathAndQuery) -> Result<PathAndQuery, Problem> {
+    let text = match target.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    PathAndQuery::try_from(text).map_err(bad_request)
 }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use gatewright_config::{ConfigErrors, GatewayConfig, ListenerConfig, Place, RouteConfig};
+use gatewright_core::path::Encodings;
 use gatewright_core::{Recorder, State};
 use gatewright_wasm::{Plugin, PluginError, PluginHost};
 use http::HeaderValue;
@@ -285,6 +286,13 @@ fn service(
         bounds: Bounds {
             uri_bytes: listener.limits.uri_bytes.0,
             header_count: listener.limits.header_count,
+            underscores: listener.underscores,
+            encodings: routes
+                .iter()
+                .filter(|route| serves(route))
+                .map(route::encodings)
+                .fold(Encodings::default(), Encodings::or)
+                .kept(),
             via: foundation.via.clone(),
         },
         body_bytes: listener.limits.body_bytes.0,

@@ -32,6 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_config::CacheConfig;
+use gatewright_core::path::{Encoding, Encodings};
 use gatewright_core::{Body, CacheUse, Exchange, Integration, Problem, Response, RouteName, Step, Value};
 use http::StatusCode;
 use http::header::{self, HeaderValue};
@@ -300,6 +301,12 @@ fn is_error(status: StatusCode) -> bool {
     matches!(status.as_u16(), 500 | 502 | 503 | 504)
 }
 
+/// As a path is where its route lets through as much as can be. Where it lets through less, nothing is kept under such a path.
+const AS_KEPT: Encodings = Encodings {
+    slash: Encoding::Keep,
+    percent: Encoding::Keep,
+};
+
 /// The path of a reference to the same authority.
 fn path_on(value: &HeaderValue, authority: &HeaderValue, base: &str) -> Option<String> {
     let text = value.to_str().ok()?;
@@ -325,7 +332,7 @@ fn path_on(value: &HeaderValue, authority: &HeaderValue, base: &str) -> Option<S
             format!("{folder}/{relative}")
         }
     };
-    Some(gatewright_core::path::normalise(&path).ok()?.into_owned())
+    Some(AS_KEPT.normalise(&path).ok()?.into_owned())
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub use self::redaction::Redaction;
 pub use self::signature::{HEADER, Signature};
 pub use self::store::Explanations;
 use crate::admin::AdminError;
+use crate::json::{self, Inexact};
 use crate::router::RouteRequest;
 use crate::router::probe::Probe;
 use crate::secret;
@@ -36,6 +37,8 @@ const ANSWER: HeaderName = HeaderName::from_static("x-gatewright-explanation");
 const RECEIVED: &str = "received";
 /// The subject of what is not shown and has to be found where it is repeated. Goes no further than to [`Explainer::end`].
 const SECRET: &str = "secret";
+/// How deep values may be nested.
+const DEPTH: usize = 128;
 /// Routes that are shown; those that are nearest to the request.
 const CANDIDATES: usize = 20;
 
@@ -204,7 +207,8 @@ fn shown(value: Value) -> Json {
         Value::Number(number) => number.into(),
         Value::Integer(integer) => integer.into(),
         Value::Truth(truth) => truth.into(),
-        Value::Json(text) => serde_json::from_str(&text).unwrap_or(Json::String(text)),
+        // One with a number that would be shown as another one is shown as it is written.
+        Value::Json(text) => json::read(text.as_bytes(), DEPTH, Inexact::Refused).unwrap_or(Json::String(text)),
         bytes @ Value::Bytes(_) => bytes.to_string().into(),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use gatewright_core::path::{Encoding, Encodings};
 use gatewright_core::{
     AccessRecord, Attributes, Body, Counted, Exchange, ExchangeId, Parameters, Problem, ProblemKind, RateLimit,
     Recorder, Request, Response, RouteName, Upload,
@@ -28,6 +29,18 @@ use crate::streams::{IncomingBody, Pace, Sender};
 
 /// What goes back to hyper.
 pub type Answer = http::Response<AnswerBody>;
+
+/// How a route may have a path decoded that has none as it was sent.
+const DECODED: [Encodings; 3] = {
+    const fn of(slash: Encoding, percent: Encoding) -> Encodings {
+        Encodings { slash, percent }
+    }
+    [
+        of(Encoding::Decode, Encoding::Keep),
+        of(Encoding::Keep, Encoding::Decode),
+        of(Encoding::Decode, Encoding::Decode),
+    ]
+};
 
 /// One generation of the gateway. Immutable; a reload makes another and swaps it in whole.
 pub struct Gateway {
@@ -65,6 +78,8 @@ pub struct Route {
     pub name: RouteName,
     /// Its stages and integration.
     pub chain: Chain,
+    /// Which percent-encoding its paths may have.
+    pub encodings: Encodings,
     /// How long an exchange may take.
     pub timeout: Duration,
     /// Bytes of a request body.
@@ -123,6 +138,7 @@ impl Gateway {
                 host: String::new(),
                 target: PathAndQuery::from_static("/"),
                 version: parts.version,
+                encodings: Encodings::default(),
                 headers: parts.headers,
             },
             body: Body::empty(),
@@ -159,7 +175,7 @@ impl Gateway {
         if let Some(explainer) = &self.explainer {
             explainer.begin(&connection.listener, exchange);
         }
-        let (index, parameters) = self.find(&service.router, &exchange.request)?;
+        let (index, parameters) = self.find_as_read(service, &mut exchange.request)?;
         let route = self
             .routes
             .get(index)
@@ -173,6 +189,56 @@ impl Gateway {
         exchange.body = take_body(body, limit, service.pace, &mut exchange.record)
             .map_err(|problem| Refusal::of(problem, Some(route)))?;
         Ok(route)
+    }
+
+    /// The route that serves a request, and its path as that route reads it.
+    ///
+    /// Where routes let encodings through that others refuse, the path is not settled before the route is known. What is
+    /// decoded must be for the same route afterwards, or nobody knows whose rules it is to pass.
+    fn find_as_read(&self, service: &Service, request: &mut Request) -> Result<(usize, Parameters), Refusal<'_>> {
+        if service.bounds.encodings == Encodings::default() || !request.path().contains('%') {
+            return self.find(&service.router, request);
+        }
+        let found = match self.find(&service.router, request) {
+            Ok(found) => found,
+            // It may be for a route as that reads it.
+            Err(refusal) => return self.find_decoded(service, request).ok_or(refusal),
+        };
+        let route = self.routes.get(found.0);
+        request.encodings = route.map_or(Encodings::default(), |route| route.encodings);
+        let read = admission::as_the_route_reads_it(&request.target, request.encodings);
+        let Some(read) = read.map_err(|problem| Refusal::of(problem, route))? else {
+            return Ok(found);
+        };
+        request.target = read;
+        match self.find(&service.router, request) {
+            Ok((index, parameters)) if index == found.0 => Ok((index, parameters)),
+            _ => {
+                let problem = admission::bad_request("the path is for another route when it is decoded");
+                Err(Refusal::of(problem, route))
+            }
+        }
+    }
+
+    /// The route of a request whose path has one only when it is decoded, if that route has it decoded so.
+    fn find_decoded(&self, service: &Service, request: &mut Request) -> Option<(usize, Parameters)> {
+        let as_sent = request.target.clone();
+        for encodings in DECODED {
+            let Ok(Some(target)) = admission::as_the_route_reads_it(&as_sent, encodings) else {
+                continue;
+            };
+            request.target = target;
+            if let Ok((index, parameters)) = self.find(&service.router, request)
+                && let Some(route) = self.routes.get(index)
+                && let Ok(Some(read)) = admission::as_the_route_reads_it(&as_sent, route.encodings)
+                && read == request.target
+            {
+                request.encodings = route.encodings;
+                return Some((index, parameters));
+            }
+        }
+        request.target = as_sent;
+        None
     }
 
     /// The route that serves a request. A preflight request is for the route of the request that it asks about, if that

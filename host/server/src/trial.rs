@@ -202,6 +202,7 @@ pub(crate) fn exchange(case: &PluginCase) -> Exchange {
             authority: authority.clone(),
             host: host.clone(),
             target: target.clone(),
+            encodings: gatewright_core::path::Encodings::default(),
             version,
             headers: headers.clone(),
         },

@@ -48,6 +48,7 @@ pub(crate) fn exchange() -> Exchange {
             host: "api.example".to_owned(),
             target: "/a".parse().unwrap(),
             version: Version::HTTP_11,
+            encodings: gatewright_core::path::Encodings::default(),
             headers: HeaderMap::new(),
         },
         body: Body::empty(),

@@ -14,6 +14,8 @@ use gatewright::live::Live;
 use gatewright::router::Router;
 use gatewright::streams::Pace;
 use gatewright::via;
+use gatewright_config::Underscores;
+use gatewright_core::path::Encodings;
 use gatewright_core::{AccessRecord, Body, ClientAddress, Exchange, Integration, Problem, Recorder, Response, Step};
 use gatewright_tests::{H2Client, RawClient, empty, runtime};
 use http::Request;
@@ -57,6 +59,8 @@ fn serve() -> (SocketAddr, Arc<Records>) {
         bounds: Bounds {
             uri_bytes: 8192,
             header_count: 100,
+            underscores: Underscores::Refuse,
+            encodings: Encodings::default(),
             via: via::own(),
         },
         body_bytes: 1024,
@@ -67,6 +71,7 @@ fn serve() -> (SocketAddr, Arc<Records>) {
         name: "all".into(),
         chain: Chain::new(Vec::new(), Arc::new(Defect)),
         timeout: std::time::Duration::from_secs(5),
+        encodings: Encodings::default(),
         body_bytes: None,
         recorder: Arc::clone(&records) as Arc<dyn Recorder>,
         cors: None,

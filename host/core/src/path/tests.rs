@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{PathError, normal_segment, normalise};
+use super::{Encoding, Encodings, PathError, normal_segment, normalise};
 
 #[test]
 fn paths_have_one_form() {
@@ -225,4 +225,36 @@ fn a_template_is_written_as_it_reads() {
     assert_eq!(normal_segment("a/b"), Err(PathError::EncodedSlash));
     assert_eq!(normal_segment(".."), Err(PathError::EncodedDotSegment));
     assert_eq!(normal_segment("100%"), Err(PathError::InvalidPercentEncoding));
+}
+
+#[test]
+fn encodings_that_are_let_through_stay_or_are_decoded_once_and_never_make_dot_segments() {
+    use Encoding::{Decode, Keep, Refuse};
+    let read = |slash, percent, path: &str| Encodings { slash, percent }.normalise(path).map(Cow::into_owned);
+    for (slash, percent, path, expected) in [
+        (Keep, Refuse, "/a%2fb", "/a%2Fb"),
+        (Keep, Refuse, "/a%2F%61", "/a%2Fa"),
+        (Decode, Refuse, "/a%2fb%2F/c", "/a/b/c"),
+        (Refuse, Keep, "/a%2541", "/a%2541"),
+        (Refuse, Decode, "/a%2541%25", "/aA%25"),
+        (Keep, Decode, "/a%252fb", "/a%2Fb"),
+        (Decode, Decode, "/a%252fb", "/a/b"),
+        (Keep, Keep, "/a%252fb%2Fc", "/a%252fb%2Fc"),
+    ] {
+        let normal = read(slash, percent, path).unwrap();
+        assert_eq!(normal, expected, "{path}");
+        assert_eq!(read(slash, percent, &normal).unwrap(), expected, "{path}: once more");
+    }
+    for (slash, percent, path, error) in [
+        (Keep, Refuse, "/a%2F..%2Fb", PathError::EncodedDotSegment),
+        (Keep, Refuse, "/.%2Fb", PathError::EncodedDotSegment),
+        (Keep, Refuse, "/a%2F..;x", PathError::DotSegmentParameters),
+        (Keep, Refuse, "/a%252Fb", PathError::DoubleEncoding),
+        (Decode, Refuse, "/..%2F..%2Fb", PathError::AboveRoot),
+        (Refuse, Decode, "/a%252Fb", PathError::EncodedSlash),
+        (Refuse, Decode, "/a%252541", PathError::DoubleEncoding),
+        (Keep, Keep, "/a%5Cb", PathError::EncodedBackslash),
+    ] {
+        assert_eq!(read(slash, percent, path), Err(error), "{path}");
+    }
 }

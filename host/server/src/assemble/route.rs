@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use gatewright_config::{
-    BasicConfig, CacheConfig, HttpIntegrationConfig, IntegrationConfig, RouteConfig, SigV4Config, StageConfig,
+    BasicConfig, CacheConfig, Encoded, HttpIntegrationConfig, IntegrationConfig, RouteConfig, SigV4Config, StageConfig,
     StageKind, load_credentials, load_users,
 };
+use gatewright_core::path::{Encoding, Encodings};
 use gatewright_core::{Integration, RouteName, Stage};
 use gatewright_wasm::{Plugin, PluginError, StageUse};
 
@@ -26,6 +27,7 @@ use crate::stages::concurrency::Concurrency;
 use crate::stages::correlation_id::CorrelationId;
 use crate::stages::cors::Cors;
 use crate::stages::decompress::Decompress;
+use crate::stages::entity_tags::UpstreamTags;
 use crate::stages::forward_auth::ForwardAuth;
 use crate::stages::headers::Headers;
 use crate::stages::ip::Ip;
@@ -48,6 +50,19 @@ use crate::stages::validate::Validate;
 use crate::stages::waf::Waf;
 use crate::token::issuers::KeysError;
 use crate::upstream::Upstream;
+
+/// Which percent-encoding the paths of a route may have.
+pub(super) fn encodings(route: &RouteConfig) -> Encodings {
+    let encoding = |encoded| match encoded {
+        Encoded::Refuse => Encoding::Refuse,
+        Encoded::Keep => Encoding::Keep,
+        Encoded::Decode => Encoding::Decode,
+    };
+    Encodings {
+        slash: encoding(route.encoded_slash),
+        percent: encoding(route.encoded_percent),
+    }
+}
 
 /// One route in the making.
 pub(super) struct RouteAssembly<'a> {
@@ -103,6 +118,7 @@ impl RouteAssembly<'_> {
         Ok(Route {
             name: Arc::clone(&self.name),
             chain,
+            encodings: encodings(self.route),
             timeout: self.route.timeout,
             body_bytes: self.route.body_bytes.map(|size| size.0),
             recorder: self.foundation.telemetry.route(&self.name, upstream),
@@ -127,16 +143,18 @@ impl RouteAssembly<'_> {
                 Arc::new(ApiKey::new(config, keys.map_or(&[], Vec::as_slice)))
             }
             StageKind::Basic(config) => Arc::new(self.basic(config, line)?),
-            StageKind::Body(config) => Arc::new(NewBody::new(config).map_err(|reason| self.unusable(line, reason))?),
+            StageKind::Body(config) => {
+                Arc::new(NewBody::new(config, self.tags(position)).map_err(|reason| self.unusable(line, reason))?)
+            }
             StageKind::Cache(config) => return Ok(Part::Cache(config)),
-            StageKind::Compress(config) => Arc::new(Compress::new(config)),
+            StageKind::Compress(config) => Arc::new(Compress::new(config, self.tags(position))),
             StageKind::CorrelationId(config) => Arc::new(CorrelationId::new(config)),
             StageKind::Cors(config) => Arc::new(Cors::new(config, &self.route.methods)),
             StageKind::ForwardAuth(config) => {
                 let upstream = self.upstream(&config.upstream, line)?;
                 Arc::new(ForwardAuth::new(config, upstream, self.foundation.via.clone()))
             }
-            StageKind::Decompress(config) => Arc::new(Decompress::new(config)),
+            StageKind::Decompress(config) => Arc::new(Decompress::new(config, self.tags(position))),
             StageKind::Headers(config) => Arc::new(Headers::new(config)),
             StageKind::Ip(config) => Arc::new(Ip::new(config)),
             StageKind::Jwt(config) => {
@@ -276,6 +294,26 @@ impl RouteAssembly<'_> {
             route: route.clone(),
             reason: format!("access key `{id}` of {}: {error}", config.credentials.display()),
         })
+    }
+
+    /// What is known of the entity tags of what answers, for the stage at this place.
+    fn tags(&self, position: usize) -> UpstreamTags {
+        let upstream = match &self.route.integration {
+            IntegrationConfig::Http(http) => self.generation.upstreams.get(&http.upstream),
+            _ => None,
+        };
+        let tags = upstream.map_or_else(UpstreamTags::default, |upstream| upstream.tags.clone());
+        let changes = |stage: &StageConfig| {
+            let kind = &stage.kind;
+            matches!(
+                kind,
+                StageKind::Body(_) | StageKind::Compress(_) | StageKind::Decompress(_)
+            )
+        };
+        match self.route.chain.iter().skip(position + 1).any(changes) {
+            true => tags,
+            false => tags.looking(),
+        }
     }
 
     fn observed(&self, integration: Arc<dyn Integration>) -> Arc<dyn Integration> {

@@ -1,9 +1,9 @@
 //! What operators say is to be forgotten: `POST /cache/purge` and `gatewright cache purge`.
 
-use gatewright_core::path::normalise;
 use http::uri::Uri;
 use serde::{Deserialize, Serialize};
 
+use super::AS_KEPT;
 use super::key::Target;
 use super::store::Store;
 use super::stored::Stored;
@@ -129,7 +129,7 @@ impl Place {
         let wrong = || PurgeError::NotAUrl(text.to_owned());
         let uri: Uri = text.parse().map_err(|_| wrong())?;
         let is_place = text.starts_with('/') || matches!(uri.scheme_str(), Some("http" | "https"));
-        let path = normalise(uri.path()).map_err(|_| wrong())?.into_owned();
+        let path = AS_KEPT.normalise(uri.path()).map_err(|_| wrong())?.into_owned();
         is_place
             .then(|| Self {
                 authority: uri.authority().map(|authority| authority.as_str().to_ascii_lowercase()),

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use gatewright_core::path;
+use gatewright_core::path::{Encoding, Encodings};
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::{Method, Request, Uri};
 use http_body_util::Full;
@@ -124,7 +124,12 @@ impl Explain {
             Ok(config) => config,
             Err(error) => return mistake(error),
         };
-        let path = match path::normalise(self.url.path()) {
+        // As it is before its route is known.
+        let encodings = Encodings {
+            slash: Encoding::Keep,
+            percent: Encoding::Keep,
+        };
+        let path = match encodings.normalise(self.url.path()) {
             Ok(path) => path,
             Err(error) => return mistake(format_args!("{}: {error}", self.url.path())),
         };

@@ -34,6 +34,7 @@ fn settle_with(trust: &Trust, peer: &str, fields: &[(&'static str, &'static str)
         host: "inside".to_owned(),
         target: PathAndQuery::from_static("/"),
         version: Version::HTTP_11,
+        encodings: gatewright_core::path::Encodings::default(),
         headers: HeaderMap::new(),
     };
     for (name, value) in fields {

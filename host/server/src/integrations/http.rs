@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gatewright_config::{HttpIntegrationConfig, ValueTemplate};
-use gatewright_core::path::normalise;
 use gatewright_core::{Body, BodyError, Exchange, Fault, Integration, Problem, ProblemKind, Response, Step};
 use http::Version;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -160,7 +159,9 @@ impl Http {
             Some(template) => {
                 let path = render_path(template, exchange).ok_or_else(|| internal("the path lacks a parameter"))?;
                 // What is harmless in its place may not be in another: `/..{id}` with the id `;x`.
-                normalise(&path)
+                let encodings = exchange.request.encodings.kept();
+                encodings
+                    .normalise(&path)
                     .map_err(|error| Problem::new(ProblemKind::BadRequest).with_detail(error.to_string()))?
                     .into_owned()
             }

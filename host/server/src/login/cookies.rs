@@ -255,6 +255,7 @@ mod tests {
             host: "a".to_owned(),
             target: "/".parse().unwrap(),
             version: Version::HTTP_11,
+            encodings: gatewright_core::path::Encodings::default(),
             headers,
         }
     }

@@ -5,6 +5,7 @@ mod tables;
 
 use std::time::Duration;
 
+use gatewright_config::Encoded;
 use gatewright_config::gateway::{
     HostPattern, IntegrationConfig, PathSegment, PathTemplate, RespondConfig, RouteConfig, ValuePredicate,
 };
@@ -48,6 +49,8 @@ fn route(text: &str) -> RouteConfig {
         }),
         timeout: Duration::from_secs(1),
         body_bytes: None,
+        encoded_slash: Encoded::Refuse,
+        encoded_percent: Encoded::Refuse,
     }
 }
 

@@ -230,6 +230,7 @@ mod tests {
             host: "a".to_owned(),
             target: target.parse().unwrap(),
             version: Version::HTTP_11,
+            encodings: gatewright_core::path::Encodings::default(),
             headers,
         }
     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatewright_core::{Value, path};
+use gatewright_core::Value;
+use gatewright_core::path::Encodings;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method};
 
@@ -78,8 +79,9 @@ impl Hook for TransformRequest<'_> {
                 RequestOutcome::Respond(answer::checked(response, &mut allowance)?)
             }
             wit::RequestOutcome::Proceed(edits) => {
-                let current = &self.view.request.target;
-                let edits = checked(edits, current, self.body.is_some(), &caller.name, &mut allowance)?;
+                let request = self.view.request;
+                let (current, is_read) = ((&request.target, request.encodings), self.body.is_some());
+                let edits = checked(edits, current, is_read, &caller.name, &mut allowance)?;
                 RequestOutcome::Proceed(Box::new(edits))
             }
         })
@@ -97,7 +99,7 @@ impl Hook for TransformRequest<'_> {
 
 fn checked(
     edits: wit::RequestEdits,
-    current: &PathAndQuery,
+    current: (&PathAndQuery, Encodings),
     buffered: bool,
     plugin: &str,
     allowance: &mut Allowance,
@@ -144,14 +146,14 @@ fn method(text: &str) -> Result<Method, OutputError> {
 fn target(
     path: wit::TextEdit,
     query: wit::TextEdit,
-    current: &PathAndQuery,
+    (current, encodings): (&PathAndQuery, Encodings),
     allowance: &mut Allowance,
 ) -> Result<Option<PathAndQuery>, OutputError> {
     if matches!((&path, &query), (wit::TextEdit::Keep, wit::TextEdit::Keep)) {
         return Ok(None);
     }
     let path = match replaced("path", path)? {
-        Some(path) => self::path(&path)?,
+        Some(path) => self::path(&path, encodings)?,
         None => current.path().to_owned(),
     };
     let query = match query {
@@ -172,7 +174,7 @@ fn target(
 }
 
 /// An absolute path that stays one: `//host` would be another authority for some upstreams.
-fn path(path: &str) -> Result<String, OutputError> {
+fn path(path: &str, encodings: Encodings) -> Result<String, OutputError> {
     let wrong = || OutputError::invalid("`path` is not an absolute path");
     let printable = path
         .bytes()
@@ -180,7 +182,7 @@ fn path(path: &str) -> Result<String, OutputError> {
     if !path.starts_with('/') || path.starts_with("//") || !printable {
         return Err(wrong());
     }
-    let normal = path::normalise(path).map_err(|_| wrong())?;
+    let normal = encodings.kept().normalise(path).map_err(|_| wrong())?;
     if normal.starts_with('/') && !normal.starts_with("//") {
         Ok(normal.into_owned())
     } else {
@@ -231,7 +233,7 @@ mod tests {
     use super::*;
 
     fn edited(path: &str) -> Result<String, OutputError> {
-        super::path(path)
+        super::path(path, Encodings::default())
     }
 
     #[test]
@@ -276,7 +278,8 @@ mod tests {
     fn query_edits_keep_the_path_and_the_other_way_round() {
         let current = PathAndQuery::from_static("/a?b=1");
         let mut allowance = Allowance::new(1 << 20);
-        let mut target = |path, query| target(path, query, &current, &mut allowance).map(|t| t.map(|t| t.to_string()));
+        let current = (&current, Encodings::default());
+        let mut target = |path, query| target(path, query, current, &mut allowance).map(|t| t.map(|t| t.to_string()));
         use super::super::types::TextEdit::{Clear, Keep, Set};
         assert_eq!(target(Keep, Keep), Ok(None));
         assert_eq!(target(Keep, Clear), Ok(Some("/a".to_owned())));

@@ -4,7 +4,7 @@ mod settings;
 
 use std::fmt;
 
-use gatewright_config::{ByteSize, GatewayConfig, RouteConfig, ValuePredicate, suggestion};
+use gatewright_config::{ByteSize, Encoded, GatewayConfig, RouteConfig, ValuePredicate, suggestion};
 use serde_json::{Value, json};
 
 use self::settings::{Settings, integration, list, stage};
@@ -67,6 +67,8 @@ impl Explained<'_> {
             headers,
             query,
             timeout,
+            encoded_slash,
+            encoded_percent,
             ..
         } = self.route;
         let any = |texts: String| if texts.is_empty() { "any".to_owned() } else { texts };
@@ -84,6 +86,13 @@ impl Explained<'_> {
         for (what, predicates) in [("headers", headers), ("query", query)] {
             if !predicates.is_empty() {
                 conditions.push((what, list(predicates.iter().map(predicate))));
+            }
+        }
+        for (what, encoded) in [("encoded slash", encoded_slash), ("encoded percent", encoded_percent)] {
+            match encoded {
+                Encoded::Refuse => {}
+                Encoded::Keep => conditions.push((what, "kept".to_owned())),
+                Encoded::Decode => conditions.push((what, "decoded".to_owned())),
             }
         }
         conditions.push(("timeout", format!("{timeout:?}")));
