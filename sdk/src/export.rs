@@ -24,10 +24,14 @@ pub struct Exported<P>(PhantomData<P>);
 
 impl<P: Instance> lifecycle::Guest for Exported<P> {
     fn describe() -> lifecycle::PluginInfo {
+        #[cfg(target_family = "wasm")]
+        crate::panics::report();
         P::info().into()
     }
 
     fn configure(config: String) -> Result<(), Vec<lifecycle::ConfigError>> {
+        #[cfg(target_family = "wasm")]
+        crate::panics::report();
         let plugin = P::configure(&config).map_err(|errors| errors.into_iter().map(Into::into).collect::<Vec<_>>())?;
         drop(config);
         P::slot().replace(Some(plugin));

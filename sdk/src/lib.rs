@@ -40,7 +40,7 @@
 //! ```
 //!
 //! Calls of the gateway are plain functions: [`log`], [`clock`], [`random`], [`metrics`], [`kv`], [`cache`], [`counters`],
-//! [`secrets`], [`http`]. What a plugin does not use it does not import.
+//! [`secrets`], [`http`]. What a plugin does not use it does not import, except for [`log`]: a panic writes its message there.
 //!
 //! Feature `json`: typed configuration ([`config::parse`](config)) and JSON bodies.
 
@@ -53,6 +53,8 @@ mod host;
 mod kinds;
 mod macros;
 pub mod memory;
+#[cfg(target_family = "wasm")]
+mod panics;
 mod services;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;

@@ -1,4 +1,5 @@
-//! The services a plugin may call, one module each. A plugin that does not use one does not import it.
+//! The services a plugin may call, one module each. A plugin that does not use one does not import it, except for `log`,
+//! where a panic says what it was.
 
 pub mod cache;
 pub mod clock;

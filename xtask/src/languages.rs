@@ -26,8 +26,14 @@ pub(crate) const LANGUAGES: [&str; 6] = ["c", "go", "javascript", "python", "rus
 /// Each teaching plugin with the command that runs its own tests.
 const PLUGINS: [(&str, &[&str]); 5] = [
     ("identicon", &["go", "test", "."]),
-    ("ip-allow-list", &["node", "--test"]),
-    ("security-headers", &["node", "--test"]),
+    (
+        "ip-allow-list",
+        &["node", "--import", "./testing/register.js", "--test"],
+    ),
+    (
+        "security-headers",
+        &["node", "--import", "./testing/register.js", "--test"],
+    ),
     ("signed-link", &["python3", "-m", "unittest"]),
     ("tidy-query", &["sh", "-c", TEST_C]),
 ];

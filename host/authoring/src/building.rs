@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::interface::World;
 use crate::tool::Tool;
 use crate::{Error, Language, RustTarget};
 
@@ -36,7 +37,7 @@ pub(crate) struct Job<'b> {
 pub(crate) struct Made {
     /// A component, or a core module that the gateway makes one of.
     pub(crate) file: PathBuf,
-    /// The plugin's name, where the language has one; otherwise the folder's is taken.
+    /// The plugin's name, where the language's own manifest has it and there is no `wit/`.
     pub(crate) name: Option<String>,
 }
 
@@ -50,7 +51,7 @@ impl Build {
             return Err(Error::NoFolder(self.folder.clone()));
         }
         let language = match self.language {
-            Some(language) => language,
+            Some(language) => language.in_folder(&self.folder)?,
             None => Language::of(&self.folder)?,
         };
         // Names with their links resolved: `.` and `..` have none, and a plugin is named after its folder.
@@ -79,8 +80,11 @@ impl Build {
 }
 
 impl Job<'_> {
-    /// The folder's name.
+    /// The plugin's name as `wit/` has it, or else the folder's.
     pub(crate) fn name(&self) -> String {
+        if let Some(name) = World::of(&self.folder).ok().and_then(|world| world.plugin_name()) {
+            return name;
+        }
         let name = self.folder.file_name().unwrap_or_default();
         name.to_string_lossy().replace('_', "-")
     }

@@ -38,6 +38,18 @@ pub enum Error {
         /// Files that would say which language it is.
         marks: String,
     },
+    /// A folder that is not what it is said to be.
+    #[error("{} is no plugin in {language}: it has no {missing}{hint}", folder.display())]
+    OtherLanguage {
+        /// The folder.
+        folder: PathBuf,
+        /// What it is said to be in.
+        language: &'static str,
+        /// A file that such a plugin has.
+        missing: &'static str,
+        /// What it is in, where that can be seen.
+        hint: String,
+    },
     /// A folder that says two things.
     #[error("{} could be a plugin in {languages}; say which with `--language`", folder.display())]
     Ambiguous {
@@ -116,6 +128,7 @@ impl Error {
                 | Self::Exists(_)
                 | Self::NoFolder(_)
                 | Self::NoLanguage { .. }
+                | Self::OtherLanguage { .. }
                 | Self::Ambiguous { .. }
                 | Self::World { .. }
                 | Self::Component { .. }

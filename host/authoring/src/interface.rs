@@ -9,9 +9,19 @@ use wasi_preview1_component_adapter_provider::{
 };
 use wit_bindgen_core::{Files, WorldGenerator};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::{Resolve, WorldId};
+use wit_parser::{Function, FunctionKind, Interface, Resolve, Type, WorldId, WorldItem};
 
 use crate::Error;
+
+/// A function that a plugin exports.
+pub(crate) struct Hook {
+    /// Its name.
+    pub(crate) name: String,
+    /// The resource that it is a method of.
+    pub(crate) resource: Option<String>,
+    /// What it returns.
+    pub(crate) result: Option<Type>,
+}
 
 /// The world of a plugin: the only one in its folder `wit`.
 pub(crate) struct World {
@@ -33,6 +43,66 @@ impl World {
             .select_world(&[package], None)
             .map_err(|error| wrong(format!("{error:#}")))?;
         Ok(Self { resolve, id })
+    }
+
+    /// The types of what it exports.
+    pub(crate) fn types(&self) -> &Resolve {
+        &self.resolve
+    }
+
+    /// The interfaces that it exports, by name, with their functions and methods.
+    pub(crate) fn exports(&self) -> Vec<(String, Vec<Hook>)> {
+        let Some(world) = self.resolve.worlds.get(self.id) else {
+            return Vec::new();
+        };
+        let interfaces = world.exports.values().filter_map(|item| self.interface(item));
+        let named = interfaces.filter_map(|interface| Some((interface.name.clone()?, interface)));
+        named
+            .map(|(name, interface)| {
+                let hooks = interface.functions.values().filter_map(|function| self.hook(function));
+                (name, hooks.collect())
+            })
+            .collect()
+    }
+
+    /// The full name, with its version, of an interface of a package that it imports.
+    pub(crate) fn import(&self, package: &str, name: &str) -> Option<String> {
+        let world = self.resolve.worlds.get(self.id)?;
+        let mut interfaces = world.imports.values().filter_map(|item| self.interface(item));
+        let found = interfaces.find_map(|interface| {
+            let of = &self.resolve.packages.get(interface.package?)?.name;
+            let same = interface.name.as_deref() == Some(name) && format!("{}:{}", of.namespace, of.name) == package;
+            same.then(|| of.interface_id(name))
+        });
+        found
+    }
+
+    /// The name that the plugin's package has in `wit/`, where it is one: `package plugin:NAME`.
+    pub(crate) fn plugin_name(&self) -> Option<String> {
+        let package = self.resolve.worlds.get(self.id)?.package?;
+        let name = &self.resolve.packages.get(package)?.name;
+        (name.namespace == "plugin").then(|| name.name.clone())
+    }
+
+    fn interface(&self, item: &WorldItem) -> Option<&Interface> {
+        match item {
+            WorldItem::Interface { id, .. } => self.resolve.interfaces.get(*id),
+            WorldItem::Function(_) | WorldItem::Type { .. } => None,
+        }
+    }
+
+    /// A function that runs a plugin's code; constructors and static functions of a class are none that the interface has.
+    fn hook(&self, function: &Function) -> Option<Hook> {
+        let resource = match function.kind {
+            FunctionKind::Freestanding | FunctionKind::AsyncFreestanding => None,
+            FunctionKind::Method(id) | FunctionKind::AsyncMethod(id) => self.resolve.types.get(id)?.name.clone(),
+            _ => return None,
+        };
+        Some(Hook {
+            name: function.item_name().to_owned(),
+            resource,
+            result: function.result,
+        })
     }
 
     /// Writes bindings into a folder, each file as `finish` makes it.

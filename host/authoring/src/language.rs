@@ -117,6 +117,30 @@ impl Language {
         }
     }
 
+    /// This language, where the folder may be a plugin in it.
+    ///
+    /// # Errors
+    /// When the folder lacks what such a plugin has.
+    pub(crate) fn in_folder(self, folder: &Path) -> Result<Self, Error> {
+        let missing = self
+            .toolchain()
+            .marks()
+            .iter()
+            .find(|mark| !folder.join(mark).is_file());
+        let Some(missing) = missing else {
+            return Ok(self);
+        };
+        Err(Error::OtherLanguage {
+            folder: folder.to_owned(),
+            language: self.title(),
+            missing,
+            hint: match Self::of(folder) {
+                Ok(other) => format!("; it is one in {}: leave `--language` out", other.title()),
+                Err(_) => String::new(),
+            },
+        })
+    }
+
     fn all_marks() -> String {
         let mark = |language: Self| format!("{} ({})", language.toolchain().marks().join(" and "), language.title());
         Self::ALL.map(mark).join(", ")
@@ -173,6 +197,21 @@ mod tests {
                 .for_each(|file| std::fs::write(folder.path().join(file), "").unwrap());
             assert_eq!(Language::of(folder.path()).unwrap(), language, "{files:?}");
         }
+    }
+
+    #[test]
+    fn a_folder_in_another_language_is_not_built_as_this_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = |language: Language| language.in_folder(folder.path()).unwrap_err().to_string();
+        assert!(
+            error(Language::Go).ends_with("is no plugin in Go: it has no go.mod"),
+            "{}",
+            error(Language::Go)
+        );
+        std::fs::write(folder.path().join("app.py"), "").unwrap();
+        let hint = "it has no go.mod; it is one in Python: leave `--language` out";
+        assert!(error(Language::Go).ends_with(hint), "{}", error(Language::Go));
+        assert_eq!(Language::Python.in_folder(folder.path()).unwrap(), Language::Python);
     }
 
     #[test]

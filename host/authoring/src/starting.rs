@@ -48,7 +48,12 @@ impl New {
         let (language, kind) = (self.language.key(), self.kind.name());
         let template = |folder: String| -> Vec<(String, String)> {
             files::below(&folder)
-                .map(|(path, text)| (path.replace("dot-", "."), self.filled(text)))
+                .map(|(path, text)| {
+                    (
+                        path.replace("dot-", ".").replace("NAME", &self.name.to_string()),
+                        self.filled(text),
+                    )
+                })
                 .collect()
         };
         let mut all = template(format!("sdk/template/{kind}"));

@@ -58,7 +58,8 @@ impl Instance {
         store.epoch_deadline_callback(|mut context: StoreContextMut<'_, CallState>| context.data_mut().tick());
         store.data_mut().begin(exchange, cpu_ticks);
         store.set_epoch_deadline(1);
-        let raw = component.linked.instantiate_async(&mut store).await?;
+        let started = component.linked.instantiate_async(&mut store).await;
+        let raw = started.map_err(|error| explained(&store, error))?;
         caller.stats.instance_made();
         // Boxed: it is handed on a few times in every call.
         Ok(Box::new(Self {
@@ -78,6 +79,11 @@ impl Instance {
         self.store.set_epoch_deadline(1);
     }
 
+    /// An error of a call, with what the guest has said of it.
+    pub(crate) fn explained(&self, error: wasmtime::Error) -> wasmtime::Error {
+        explained(&self.store, error)
+    }
+
     /// The call is over: others need not wait for what it did not compute.
     pub(crate) fn end(&mut self) {
         self.store.data_mut().leases.clear();
@@ -86,6 +92,13 @@ impl Instance {
     /// Linear memory now.
     pub(crate) fn memory(&self) -> usize {
         self.store.data().meter.memory()
+    }
+}
+
+fn explained(store: &Store<CallState>, error: wasmtime::Error) -> wasmtime::Error {
+    match store.data().last_words() {
+        Some(words) => error.context(format!("it said: {words}")),
+        None => error,
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct CallState {
     pub(crate) exchange: Option<ExchangeId>,
     pub(crate) meter: Meter,
     pub(crate) log_budget: LogBudget,
+    /// What the guest has logged as an error in this call, at last: if it traps now, that is why.
+    pub(crate) last_error: Option<String>,
     /// Values of caches that this call is to compute.
     pub(crate) leases: Vec<Lease>,
     /// Random numbers of tests.
@@ -70,6 +72,7 @@ impl CallState {
             meter: Meter::new(caller.limits.memory_bytes),
             exchange: None,
             log_budget: LogBudget::new(caller.limits.log_bytes),
+            last_error: None,
             leases: Vec::new(),
             seeded: caller.granted.seed.map(seeded),
             outgoing: Outgoing::new(&caller),
@@ -88,11 +91,18 @@ impl CallState {
         self.ticks_left = cpu_ticks;
         self.turns = Turns::default();
         self.log_budget = LogBudget::new(self.caller.limits.log_bytes);
+        self.last_error = None;
         self.leases.clear();
         self.outgoing.begin();
         if let Some(wasi) = &self.wasi {
             wasi.printed.begin(exchange);
         }
+    }
+
+    /// A guest's own words about why it broke off: its last line of level error, or else what it has printed.
+    pub(crate) fn last_words(&self) -> Option<String> {
+        let printed = || self.wasi.as_ref().and_then(|wasi| wasi.printed.last_lines());
+        self.last_error.clone().or_else(printed)
     }
 
     /// What is done from now on is done for a request with these header fields.

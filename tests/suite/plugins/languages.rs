@@ -1,5 +1,6 @@
 //! Plugins in every language: the teaching plugins in a gateway, and what `gatewright plugin new` starts.
 
+mod last_words;
 mod library;
 mod refusals;
 mod started;

@@ -4,7 +4,11 @@ use super::setup::{HOOKS, Kinds, PATIENT, code};
 
 const MODES: [(&str, &str, &str); 5] = [
     ("", "unreachable", "unreachable"),
-    ("panic", "unreachable", "unreachable"),
+    (
+        "panic",
+        "unreachable",
+        "it said: panicked at examples/traps.rs:19:24:\\nasked to panic",
+    ),
     ("divide", "fault", "integer divide by zero"),
     ("out-of-bounds", "fault", "out of bounds"),
     ("abort", "", ""),

@@ -1,4 +1,6 @@
-//! JavaScript: componentize-qjs puts QuickJS, the plugin and what it imports into one component.
+//! JavaScript: componentize-qjs puts QuickJS, the plugin and what it imports into one component, with `guard` around its hooks.
+
+mod guard;
 
 use std::path::Path;
 use std::process::Command;
@@ -38,6 +40,7 @@ impl Toolchain for JavaScript {
 pub(super) fn componentize(job: &Job<'_>, script: &Path) -> Result<Made, Error> {
     let tool = job.tool(&COMPONENTIZE)?;
     let file = job.fresh("component")?.join("plugin.wasm");
+    let script = guard::write(job, script)?;
     let mut build = Command::new(tool);
     build
         .current_dir(&job.folder)

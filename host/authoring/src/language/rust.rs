@@ -78,7 +78,10 @@ impl Toolchain for Rust {
             return Err(Error::Failed {
                 command: program(&cargo),
                 status: output.status.to_string(),
-                hint: format!("; if the target is missing, run `rustup target add {target}`"),
+                hint: match has_target(job, target) {
+                    Some(false) => format!("; the target is not installed: run `rustup target add {target}`"),
+                    _ => String::new(),
+                },
             });
         }
         let messages = String::from_utf8_lossy(&output.stdout);
@@ -93,6 +96,21 @@ impl Toolchain for Rust {
         let name = file.file_stem().map(|name| name.to_string_lossy().replace('_', "-"));
         Ok(Made { file, name })
     }
+}
+
+/// Whether the compiler that the plugin's folder gets has the standard library of a target; none when it cannot be asked.
+fn has_target(job: &Job<'_>, target: &str) -> Option<bool> {
+    let mut rustc = Command::new("rustc");
+    rustc
+        .current_dir(&job.folder)
+        .args(["--print", "target-libdir", "--target", target]);
+    let output = rustc
+        .stderr(Stdio::null())
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
+    let library = String::from_utf8_lossy(&output.stdout).into_owned();
+    Some(PathBuf::from(library.trim()).is_dir())
 }
 
 /// The `.wasm` file that a message of Cargo's reports.

@@ -31,7 +31,7 @@ impl Toolchain for TypeScript {
         let mut compile = Command::new(compiler);
         compile
             .current_dir(&job.folder)
-            .args(["--project", "tsconfig.json", "--outDir"])
+            .args(["--project", "tsconfig.json", "--sourceMap", "--outDir"])
             .arg(&scripts);
         run(&mut compile, "")?;
         javascript::componentize(job, Path::new("build/javascript/plugin.js"))

@@ -52,7 +52,10 @@ impl Hook for Authorize<'_> {
             identity: self.identity,
             body: self.body,
         };
-        let (decision,) = authorize.call_async(&mut instance.store, (&input,)).await?;
+        let (decision,) = authorize
+            .call_async(&mut instance.store, (&input,))
+            .await
+            .map_err(|error| instance.explained(error))?;
         let mut allowance = Allowance::new(instance.store.data().caller.limits.output_bytes);
         Ok(Arc::new(checked(decision?, &mut allowance)?))
     }

@@ -76,7 +76,10 @@ impl Hook for OpenFilter<'_> {
             }),
             content_length: self.content_length,
         };
-        let (filter,) = open.call_async(&mut instance.store, (&input,)).await?;
+        let (filter,) = open
+            .call_async(&mut instance.store, (&input,))
+            .await
+            .map_err(|error| instance.explained(error))?;
         Ok(filter?.map(FilterHandle))
     }
 
@@ -94,14 +97,20 @@ impl FilterHandle {
     /// The next chunk, which is not empty.
     pub(crate) async fn push(&self, instance: &mut Instance, chunk: &[u8]) -> Result<Bytes, Failure> {
         let push = instance.function(|exports| Some(&exports.body_filter.as_ref()?.push))?;
-        let (output,) = push.call_async(&mut instance.store, (self.0, chunk)).await?;
+        let (output,) = push
+            .call_async(&mut instance.store, (self.0, chunk))
+            .await
+            .map_err(|error| instance.explained(error))?;
         checked(instance, output?)
     }
 
     /// The body was complete. The filter is gone after that.
     pub(crate) async fn finish(self, instance: &mut Instance) -> Result<Bytes, Failure> {
         let finish = instance.function(|exports| Some(&exports.body_filter.as_ref()?.finish))?;
-        let (output,) = finish.call_async(&mut instance.store, (self.0,)).await?;
+        let (output,) = finish
+            .call_async(&mut instance.store, (self.0,))
+            .await
+            .map_err(|error| instance.explained(error))?;
         let output = output?;
         self.0.resource_drop_async(&mut instance.store).await?;
         checked(instance, output)

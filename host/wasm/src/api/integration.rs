@@ -38,7 +38,10 @@ impl Hook for Handle<'_> {
             request: lowered.head(),
             body: self.body,
         };
-        let (response,) = handle.call_async(&mut instance.store, (&input,)).await?;
+        let (response,) = handle
+            .call_async(&mut instance.store, (&input,))
+            .await
+            .map_err(|error| instance.explained(error))?;
         let mut allowance = Allowance::new(instance.store.data().caller.limits.output_bytes);
         Ok(answer::checked(response?, &mut allowance)?)
     }

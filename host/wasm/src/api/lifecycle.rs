@@ -86,7 +86,10 @@ pub(crate) async fn describe(instance: &mut Instance) -> wasmtime::Result<Result
         return Ok(Ok(standard(interface)));
     }
     let describe = instance.function(|exports| Some(&exports.lifecycle.as_ref()?.describe))?;
-    let (info,) = describe.call_async(&mut instance.store, ()).await?;
+    let (info,) = describe
+        .call_async(&mut instance.store, ())
+        .await
+        .map_err(|error| instance.explained(error))?;
     Ok(checked(info))
 }
 
@@ -96,7 +99,11 @@ pub(crate) async fn configure(instance: &mut Instance, config: &str) -> wasmtime
         return Ok(Ok(()));
     }
     let configure = instance.function(|exports| Some(&exports.lifecycle.as_ref()?.configure))?;
-    let errors = match configure.call_async(&mut instance.store, (config,)).await? {
+    let errors = match configure
+        .call_async(&mut instance.store, (config,))
+        .await
+        .map_err(|error| instance.explained(error))?
+    {
         (Ok(()),) => return Ok(Ok(())),
         (Err(errors),) => errors,
     };

@@ -70,7 +70,10 @@ impl Hook for TransformResponse<'_> {
             },
             body: self.body,
         };
-        let (outcome,) = transform.call_async(&mut instance.store, (&input,)).await?;
+        let (outcome,) = transform
+            .call_async(&mut instance.store, (&input,))
+            .await
+            .map_err(|error| instance.explained(error))?;
         let caller = &instance.store.data().caller;
         let mut allowance = Allowance::new(caller.limits.output_bytes);
         Ok(match outcome? {

@@ -14,6 +14,8 @@ const LINE_BYTES: usize = 64;
 /// What a field costs besides its text: there are as many empty ones as fit into a call's bytes.
 const FIELD_BYTES: usize = 2;
 pub(super) const LONGEST_MESSAGE: usize = 8 << 10;
+/// What is kept of a line that may say why the guest traps.
+const LAST_ERROR: usize = 1 << 10;
 const LONGEST_FIELD: usize = 1 << 10;
 
 impl Host for CallState {
@@ -22,6 +24,9 @@ impl Host for CallState {
     }
 
     fn write(&mut self, level: Level, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
+        if level == Level::Error {
+            self.last_error = Some(escaped(&message, LAST_ERROR));
+        }
         self::write(
             &self.caller,
             self.exchange,

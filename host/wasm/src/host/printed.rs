@@ -1,5 +1,6 @@
 //! What a guest prints: lines of the gateway's log, out of the same kind of budget as those of the service `log`.
 
+use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,12 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use super::log::{self, LogBudget};
 use crate::api::bindings::gatewright::plugin::log::Level;
 use crate::state::Caller;
+use crate::text::escaped;
 
+/// Lines that are kept for the case that the guest traps: a trace of Python's ends with what matters.
+const LAST_LINES: usize = 6;
+/// Bytes of one of them.
+const LAST_LINE: usize = 256;
 /// Bytes that a guest may write at once.
 const WRITE_BYTES: usize = 8 << 10;
 
@@ -29,6 +35,8 @@ struct Lines {
     budget: LogBudget,
     /// The beginning of a line.
     line: Vec<u8>,
+    /// The last lines of this call: where a runtime prints a panic or a trace before it traps, they say why.
+    last: VecDeque<String>,
 }
 
 impl Printed {
@@ -38,6 +46,7 @@ impl Printed {
             exchange,
             budget: LogBudget::new(caller.limits.log_bytes),
             line: Vec::new(),
+            last: VecDeque::new(),
         })))
     }
 
@@ -45,9 +54,21 @@ impl Printed {
     pub(crate) fn begin(&self, exchange: Option<ExchangeId>) {
         self.with(|lines| {
             lines.end();
+            lines.last.clear();
             lines.exchange = exchange;
             lines.budget = LogBudget::new(lines.caller.limits.log_bytes);
         });
+    }
+
+    /// The last lines that were printed in this call, in one text.
+    pub(crate) fn last_lines(&self) -> Option<String> {
+        let mut last = None;
+        self.with(|lines| {
+            lines.end();
+            let said: Vec<_> = lines.last.iter().map(String::as_str).collect();
+            last = (!said.is_empty()).then(|| said.join(" | "));
+        });
+        last
     }
 
     fn with(&self, change: impl FnOnce(&mut Lines)) {
@@ -124,6 +145,10 @@ impl Lines {
             return;
         }
         let text = String::from_utf8_lossy(&self.line);
+        if self.last.len() == LAST_LINES {
+            self.last.pop_front();
+        }
+        self.last.push_back(escaped(&text, LAST_LINE));
         log::write(&self.caller, self.exchange, &mut self.budget, Level::Info, &text, &[]);
         self.line.clear();
     }

@@ -1,5 +1,7 @@
 //! What `gatewright plugin new` and `build` say when they cannot.
 
+use gatewright_tests::guests::root;
+
 use super::{gatewright, succeeded};
 
 #[test]
@@ -74,6 +76,29 @@ fn build_says_what_is_missing() {
             "{language}: {message}"
         );
     }
+    // A plugin in one language is not built as one in another.
+    let build = gatewright(folder.path())
+        .args(["plugin", "build", "-l", "go", "python"])
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&build.stderr).into_owned();
+    assert!(
+        build.status.code() == Some(2) && message.contains("it is one in Python: leave `--language` out"),
+        "{message}"
+    );
+    // What the compiler says of a mistake is not blamed on a target that is there.
+    std::fs::write(folder.path().join("rust/src/lib.rs"), "fn broken() -> u32 { \"text\" }").unwrap();
+    let mut build = gatewright(folder.path());
+    build
+        .args(["plugin", "build", "rust", "--target-dir"])
+        .arg(root().join("target/guests"));
+    let output = build.output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.code() == Some(1) && message.contains("mismatched types"),
+        "{message}"
+    );
+    assert!(!message.contains("rustup target add"), "{message}");
     // Anything else that is wrong with a plugin is said by its compiler, above what the gateway says.
     std::fs::write(folder.path().join("javascript/plugin.js"), "export const x = ;").unwrap();
     let build = gatewright(folder.path())

@@ -41,6 +41,14 @@ fn kinds(language: &str, kinds: &[&str]) {
             format!("{name}/{name}.wasm")
         );
         succeeded(&own_test(language, &folder.path().join(&name)).output().unwrap());
+        let mut test = gatewright(folder.path());
+        let tested = succeeded(
+            &test
+                .args(["plugin", "test", "--patience", "20", &name])
+                .output()
+                .unwrap(),
+        );
+        assert!(tested.contains("3 passed, 0 failed"), "{tested}");
         if matches!(language, "c" | "rust") {
             // As its `gateway.toml` says, the default limits are enough for it.
             let mut inspect = gatewright(folder.path());
@@ -119,7 +127,7 @@ fn own_test(language: &str, folder: &Path) -> Command {
     let test = match language {
         "c" => "python-zig cc -std=c23 -g -fsanitize=undefined -I build/bindings test.c -o build/test && build/test",
         "go" => "go test .",
-        "javascript" | "typescript" => "node --test",
+        "javascript" | "typescript" => "npm test --silent",
         "python" => "python3 -m unittest",
         _ => "cargo test --quiet",
     };
@@ -146,6 +154,92 @@ fn start_in(folder: &Path, name: &str, config: &str) -> TestGateway {
     // Machines that run tests are slow.
     let config = config.replace("\"1s\"", "\"10s\"");
     TestFiles::default().with(&format!("{name}.wasm"), wasm).start(&config)
+}
+
+#[test]
+fn a_test_in_node_has_the_services_that_the_plugin_imports() {
+    let folder = tempfile::tempdir().unwrap();
+    let new = ["plugin", "new", "-l", "javascript", "-k", "authorizer", "asks"];
+    succeeded(&gatewright(folder.path()).args(new).output().unwrap());
+    let plugin = r#"
+import { get as secret } from "gatewright:plugin/secrets@0.1.0";
+import { get, set, compareAndSet, delete as forget } from "gatewright:plugin/kv@0.1.0";
+import { send } from "gatewright:plugin/http-client@0.1.0";
+import { add } from "gatewright:plugin/counters@0.1.0";
+import { write } from "gatewright:plugin/log@0.1.0";
+import { unixNanos } from "gatewright:plugin/clock@0.1.0";
+import { decode, encode } from "./gatewright.js";
+
+export function ask(name) {
+  write("info", "asked", [["name", name]]);
+  const before = get("sessions", name);
+  set("sessions", name, encode("seen"), undefined);
+  const lost = compareAndSet("sessions", name, 99, encode("other"), undefined);
+  forget("sessions", "nobody");
+  const { head, body } = send({ method: "GET", url: "https://idp.example.com", fields: [], body: new Uint8Array(0) });
+  return [decode(secret("KEY")), before && decode(before.value), lost, head.status, decode(body), add("asked", name, 1, 1000), unixNanos()];
+}
+export function refused() {
+  try {
+    secret("OTHER");
+  } catch (error) {
+    return error.payload.tag;
+  }
+}
+"#;
+    let test = r#"
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ask, refused } from "./plugin.js";
+import { services } from "./testing/services.js";
+
+test("a plugin's services are those of the test", () => {
+  services.reset();
+  services.secrets.KEY = "hunter2";
+  services.stores.sessions = { alice: "since monday" };
+  services.counters.asked = {};
+  services.answer = ({ url }) => ({ status: 201, body: url });
+  services.now = 5;
+  assert.deepEqual(ask("alice"), ["hunter2", "since monday", null, 201, "https://idp.example.com", 1, 5_000_000]);
+  assert.equal(ask("bob")[1], null);
+  assert.equal(services.logs[1].fields[0][1], "bob");
+  assert.equal(services.requests.length, 2);
+  assert.equal(refused(), "not-granted");
+});
+"#;
+    std::fs::write(folder.path().join("asks/plugin.js"), plugin).unwrap();
+    std::fs::write(folder.path().join("asks/plugin.test.js"), test).unwrap();
+    succeeded(&own_test("javascript", &folder.path().join("asks")).output().unwrap());
+}
+
+#[test]
+fn a_plugin_has_the_name_that_it_was_started_with_wherever_its_folder_is() {
+    let folder = tempfile::tempdir().unwrap();
+    for language in ["c", "go", "javascript", "rust"] {
+        let place = format!("in-{language}");
+        let new = [
+            "plugin",
+            "new",
+            "-l",
+            language,
+            "-k",
+            "authorizer",
+            "-d",
+            &place,
+            "my-doorkeeper",
+        ];
+        succeeded(&gatewright(folder.path()).args(new).output().unwrap());
+        let mut build = gatewright(folder.path());
+        build
+            .args(["plugin", "build", &place, "--target-dir"])
+            .arg(root().join("target/guests"));
+        assert_eq!(
+            succeeded(&build.output().unwrap()).trim(),
+            format!("{place}/my-doorkeeper.wasm")
+        );
+        let config = std::fs::read_to_string(folder.path().join(&place).join("gateway.toml")).unwrap();
+        assert!(config.contains("[plugin.my-doorkeeper]"), "{config}");
+    }
 }
 
 #[test]

@@ -15,7 +15,8 @@ use crate::cli::output::print;
 /// tsconfig.json TypeScript), app.py (Python), go.mod (Go), plugin.c (C). The language's own tool is run, from `.venv` or
 /// `node_modules` of the folder or of one above it, or from the PATH; what it says is shown.
 ///
-/// The file is named after the folder, or after the package in Rust. Drop it into the gateway's plugin folder, or name
+/// The file is named after the plugin: its package in `wit/world.wit` (`package plugin:NAME;`) or, in Rust, in Cargo.toml; a folder
+/// that says neither lends its own name. Drop it into the gateway's plugin folder, or name
 /// that folder with `--output`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Build {

@@ -32,7 +32,7 @@ pub(super) fn wasm(plugin: &Path) -> Result<PathBuf, String> {
     match (found.pop(), found.len()) {
         (Some(file), 0) => Ok(file),
         (None, _) => Err(format!(
-            "there is no .wasm file in {0}; `gatewright plugin build {0}` makes one of a plugin in Rust",
+            "there is no .wasm file in {0}; `gatewright plugin build {0}` makes one",
             plugin.display()
         )),
         (Some(_), more) => Err(format!(
