@@ -224,5 +224,7 @@ export function replace(response: FullResponse): ResponseOutcome;
 export function setField(name: string, value: string | Bytes): FieldEdit;
 export function appendField(name: string, value: string | Bytes): FieldEdit;
 export function removeField(name: string): FieldEdit;
+/** The bytes of all pieces, in one block. */
+export function joined(pieces: Bytes[]): Bytes;
 export function encode(text: string | Bytes): Bytes;
 export function decode(bytes: Bytes): string;

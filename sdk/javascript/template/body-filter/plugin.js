@@ -1,6 +1,6 @@
 // A body filter: puts a mark before each line of a response, however long the response is.
 
-import { encode, header, info } from "./gatewright.js";
+import { encode, header, info, joined } from "./gatewright.js";
 
 const configSchema = {
   $schema: "https://json-schema.org/draft/2020-12/schema",
@@ -37,12 +37,16 @@ class Filter {
 
   push(chunk) {
     const passed = [];
-    for (const byte of chunk) {
-      if (this.atBeginning) passed.push(...mark);
-      passed.push(byte);
-      this.atBeginning = byte === 0x0a;
+    // Line by line and not byte by byte: the engine finds and copies blocks many times faster than a loop does.
+    for (let at = 0; at < chunk.length; ) {
+      if (this.atBeginning) passed.push(mark);
+      const newline = chunk.indexOf(0x0a, at);
+      const end = newline < 0 ? chunk.length : newline + 1;
+      passed.push(chunk.subarray(at, end));
+      this.atBeginning = newline >= 0;
+      at = end;
     }
-    return Uint8Array.from(passed);
+    return joined(passed);
   }
 
   finish() {
