@@ -30,7 +30,7 @@ pub struct Plugin {
     pub output_bytes: ByteSize,
     /// Bytes of log text of one call; more is dropped and counted. Default `"16KiB"`.
     pub log_bytes: ByteSize,
-    /// Resource handles that one instance has at once: streams, pollables, fields of `wasi:http`. Default: one for each 512
+    /// Resource handles that one instance has at once: streams, pollables, fields of `wasi:http`. Default: one for each 256
     /// bytes of `memory`.
     pub handles: Option<Count>,
     /// Calls running at once; more wait. Default 64.

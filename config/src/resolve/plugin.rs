@@ -18,7 +18,7 @@ use crate::report::{Span, quoted, suggestion};
 use crate::units::ByteSize;
 
 /// Bytes of `memory` for which an instance has a resource handle.
-const HANDLE_BYTES: u64 = 512;
+const HANDLE_BYTES: u64 = 256;
 /// Handles of an instance with little memory.
 const LEAST_HANDLES: usize = 1_000;
 

@@ -56,7 +56,9 @@ impl Schema {
         let check = || -> Vec<_> {
             let fault = |error: jsonschema::ValidationError<'_>| {
                 let at = error.instance_path().as_str().to_owned();
-                let message = match settings.hides(&at) {
+                // A table says nothing to the point, and may have in it what nobody has marked.
+                let is_table = error.instance().is_object() || error.instance().is_array();
+                let message = match is_table || settings.hides(&at) {
                     true => error.masked_with("the value").to_string(),
                     false => error.to_string(),
                 };
@@ -131,6 +133,10 @@ mod tests {
         let settings = Settings::of("p", &config, Some(&marked), &BTreeMap::new()).unwrap();
         let error = schema.check(&file(), &settings).unwrap_err().to_string();
         assert!(error.contains("`config/key`") && !error.contains("hunter2"), "{error}");
+        let unmarked = json!({ "anyOf": [{ "required": ["other"] }, { "required": ["another"] }] });
+        let schema = Schema::compile(&file(), &unmarked).unwrap();
+        let error = schema.check(&file(), &self::settings(&config)).unwrap_err().to_string();
+        assert!(error.contains("anyOf") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]

@@ -408,7 +408,8 @@ fn what_is_wrong_with_the_use_of_a_standard_server_is_said_at_load() {
         let files = TestFiles::default().with_guests(&["serves"]);
         files.try_start(&config).err().unwrap_or_default()
     };
-    let error = refused("", "", "plugin = \"serves\", config = { a = 1 }");
+    let error = refused("", "", "plugin = \"serves\", config = { a = \"hunter2\" }");
+    assert!(!error.contains("hunter2"), "{error}");
     assert!(error.contains("cannot configure plugin `serves`"), "{error}");
     let error = refused("", "{ plugin = \"serves\" }", "respond = 200");
     assert!(error.contains("it is no stage; it exports `integration`"), "{error}");

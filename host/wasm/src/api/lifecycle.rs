@@ -132,7 +132,8 @@ fn standard(interface: &str) -> Description {
         version: interface.rsplit('@').next().unwrap_or_default().to_owned(),
         description: "A component for any server; it says nothing of itself.".to_owned(),
         // It has nowhere to get one from.
-        schema: Some(serde_json::json!({ "type": "object", "maxProperties": 0 })),
+        // Nor does it say what of it would be secret.
+        schema: Some(serde_json::json!({ "type": "object", "maxProperties": 0, "writeOnly": true })),
         needs: Needs {
             parts: [Part::Method, Part::Authority, Part::Path, Part::Query]
                 .into_iter()
