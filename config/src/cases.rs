@@ -254,14 +254,14 @@ pub fn load_cases(path: &Path) -> Result<CaseFile, ConfigErrors> {
 /// # Errors
 /// For every mistake in the text.
 pub fn parse_cases(text: &str, path: &Path) -> Result<CaseFile, ConfigErrors> {
-    let mut report = Report::new(text);
-    let cases = document::parse(text, &mut report).map(|root| {
+    let mut report = Report::new(path, text);
+    let cases = document::parse(text, 0, &mut report).map(|root| {
         let file = document::cases(&root, &mut report);
-        let cases = resolve::cases(file, path, &mut report);
+        let cases = resolve::cases(file, &mut report);
         report.find_keys(&root);
         cases
     });
-    report.finish(path, cases)
+    report.finish(cases)
 }
 
 /// Names of cases with the lines where they are, to find one that is there twice.

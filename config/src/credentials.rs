@@ -36,8 +36,8 @@ pub fn load_credentials(path: &Path) -> Result<Vec<CredentialEntry>, ConfigError
 /// # Errors
 /// For every mistake in the text.
 pub fn parse_credentials(text: &str, path: &Path) -> Result<Vec<CredentialEntry>, ConfigErrors> {
-    let mut report = Report::new(text);
-    let entries = document::parse(text, &mut report).map(|root| {
+    let mut report = Report::new(path, text);
+    let entries = document::parse(text, 0, &mut report).map(|root| {
         let mut sections = Vec::new();
         for (key, node) in &root {
             match key.get_ref().as_ref() {
@@ -45,9 +45,9 @@ pub fn parse_credentials(text: &str, path: &Path) -> Result<Vec<CredentialEntry>
                 _ => document::unknown(key, &["credential"], &mut report),
             }
         }
-        let entries = resolve::credentials(&sections, path, &mut report);
+        let entries = resolve::credentials(&sections, &mut report);
         report.find_keys(&root);
         entries
     });
-    report.finish(path, entries)
+    report.finish(entries)
 }

@@ -3,7 +3,9 @@
 //! serde stops at the first mistake, so a section is tried again without what was wrong until it can be read
 //! ([`section`]). Sections are read one by one: a mistake costs one more attempt at its own section only.
 
+mod duplicate;
 mod expand;
+mod merge;
 mod section;
 mod translate;
 
@@ -15,28 +17,39 @@ use toml::de::{DeTable, DeValue};
 use crate::file::{Cases, File, Section};
 use crate::report::{Mistake, Report, suggestion};
 
+pub(crate) use merge::merge;
 pub(crate) use section::Readable;
 
-type Node<'t> = Spanned<DeValue<'t>>;
+pub(crate) type Node<'t> = Spanned<DeValue<'t>>;
 
-/// The tree of a file, or nothing when it is not TOML.
-pub(crate) fn parse<'t>(text: &'t str, report: &mut Report) -> Option<DeTable<'t>> {
+/// The tree of a text whose offsets begin at `start`, or nothing when it is not TOML.
+pub(crate) fn parse<'t>(text: &'t str, start: usize, report: &mut Report) -> Option<DeTable<'t>> {
     let (root, errors) = DeTable::parse_recoverable(text);
+    let root = root.into_inner();
     let mut last_line = 0;
     for error in &errors {
-        let span = error.span().unwrap_or(0..0);
+        let local = error.span().unwrap_or(0..0);
+        let span = local.start + start..local.end + start;
         let line = report.line(&span);
         // What follows on the same line is nearly always an echo of the first.
         if line != last_line {
-            let hint = (!error.message().starts_with("unclosed")).then(|| "texts are written in quotes".to_owned());
-            report.add(Mistake {
-                hint,
-                ..Mistake::new(span, format!("not TOML: {}", error.message()))
+            report.add(match error.message() {
+                "duplicate key" => duplicate::mistake(text, &root, &local, start, report),
+                message => {
+                    let hint = (!message.starts_with("unclosed")).then(|| "texts are written in quotes".to_owned());
+                    Mistake {
+                        hint,
+                        ..Mistake::new(span, format!("not TOML: {message}"))
+                    }
+                }
             });
         }
         last_line = line;
     }
-    errors.is_empty().then(|| root.into_inner())
+    errors.is_empty().then(|| match start {
+        0 => root,
+        start => merge::shifted(root, start),
+    })
 }
 
 /// Reads the whole configuration file.
@@ -63,10 +76,32 @@ pub(crate) fn gateway(root: &DeTable<'_>, report: &mut Report) -> File {
             "usage_plan" => file.usage_plan = named(node, report),
             "chain" => file.chain = named(node, report),
             "route" => file.route = listed("route", node, report),
+            "include" => file.include = included(node, report),
             _ => unknown(key, &File::KEYS, report),
         }
     }
     file
+}
+
+/// What is included has been read before; here it is seen whether it is written as it must be.
+fn included(node: &Node<'_>, report: &mut Report) -> Vec<String> {
+    const HINT: &str = "write a list of files and folders, such as `include = [\"upstreams.toml\", \"routes\"]`";
+    let DeValue::Array(entries) = node.get_ref() else {
+        let message = format!("expected an array, found {}", node.get_ref().type_str());
+        report.add(Mistake::new(node.span(), message).hint(HINT));
+        return Vec::new();
+    };
+    let mut included = Vec::with_capacity(entries.len());
+    for entry in entries.iter() {
+        match entry.get_ref() {
+            DeValue::String(text) if !text.is_empty() => included.push(text.to_string()),
+            other => {
+                let message = format!("expected the path of a file or folder, found {}", other.type_str());
+                report.add(Mistake::new(entry.span(), message).hint(HINT));
+            }
+        }
+    }
+    included
 }
 
 /// Reads a whole file of cases.

@@ -88,6 +88,8 @@ pub use usage_plan::{PlanQuota, PlanThrottle, UsagePlan};
 #[schemars(default, deny_unknown_fields)]
 #[schemars(title = "Gatewright configuration", extend("required" = ["listener"]))]
 pub struct File {
+    /// Files and folders that continue this file, in order, after it. Default `[]`.
+    pub include: Vec<String>,
     /// The process: threads and how it stops.
     pub server: Section<Server>,
     /// Listeners by name: where clients connect. At least one.
@@ -126,7 +128,8 @@ pub struct File {
 
 impl File {
     /// The keys at the top of the file.
-    pub const KEYS: [&'static str; 17] = [
+    pub const KEYS: [&'static str; 18] = [
+        "include",
         "server",
         "listener",
         "admin",

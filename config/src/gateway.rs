@@ -6,6 +6,7 @@
 mod body;
 mod cache;
 mod codings;
+mod hidden;
 mod logins;
 mod plugins;
 mod shared;
@@ -30,6 +31,7 @@ pub use self::cache::{
     ResponseCacheConfig,
 };
 pub use self::codings::{CompressConfig, DecompressConfig, TypePattern};
+pub use self::hidden::Hidden;
 pub use self::logins::{Callback, LoginConfig, LoginCookie, OidcLoginConfig};
 pub use self::plugins::{
     CacheGrant, CandidateConfig, CounterGrant, Grants, HttpClientConfig, InstancePolicy, KvGrant, LockConfig,
@@ -84,8 +86,11 @@ pub struct GatewayConfig {
     pub upstreams: BTreeMap<String, UpstreamConfig>,
     /// Usage plans by name.
     pub usage_plans: BTreeMap<String, UsagePlanConfig>,
-    /// Routes in the order of the file.
+    /// Routes in the order of the files.
     pub routes: Vec<RouteConfig>,
+    /// Values from the environment that nobody should see.
+    #[serde(skip)]
+    pub hidden: Hidden,
 }
 
 /// `[server]`: the process as a whole.
@@ -195,6 +200,9 @@ pub struct AdminConfig {
     pub token: Option<SecretReference>,
     /// Key with which live requests ask to be explained; without one they cannot.
     pub explain_key: Option<SecretReference>,
+    /// Its section, for messages.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 /// A secret by reference; the value never is in the file, in logs or in dumps.
@@ -302,8 +310,9 @@ pub struct TargetConfig {
 pub struct RouteConfig {
     /// Unique name; log, metrics and plugins know the route by it.
     pub name: String,
-    /// Line of the `[[route]]` in the file, for messages.
-    pub line: usize,
+    /// Its `[[route]]`, for messages.
+    #[serde(rename = "line")]
+    pub place: Place,
     /// Listeners that serve it; empty is all.
     pub listeners: Vec<String>,
     /// Hosts, lower case; empty is any.
@@ -429,7 +438,8 @@ pub struct RespondConfig {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PluginIntegrationConfig {
     /// Line in the file, for messages.
-    pub line: usize,
+    #[serde(rename = "line")]
+    pub place: Place,
     /// The plugin's name.
     pub plugin: String,
     /// Largest body passed to it (413 above).

@@ -53,8 +53,8 @@ pub fn load_keys(path: &Path) -> Result<Vec<ApiKeyEntry>, ConfigErrors> {
 /// # Errors
 /// For every mistake in the text.
 pub fn parse_keys(text: &str, path: &Path) -> Result<Vec<ApiKeyEntry>, ConfigErrors> {
-    let mut report = Report::new(text);
-    let entries = document::parse(text, &mut report).map(|root| {
+    let mut report = Report::new(path, text);
+    let entries = document::parse(text, 0, &mut report).map(|root| {
         let mut sections = Vec::new();
         for (key, node) in &root {
             match key.get_ref().as_ref() {
@@ -66,7 +66,7 @@ pub fn parse_keys(text: &str, path: &Path) -> Result<Vec<ApiKeyEntry>, ConfigErr
         report.find_keys(&root);
         entries
     });
-    report.finish(path, entries)
+    report.finish(entries)
 }
 
 fn resolve(sections: &[Section<Key>], report: &mut Report) -> Vec<ApiKeyEntry> {

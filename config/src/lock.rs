@@ -56,8 +56,8 @@ pub fn load_lock(path: &Path) -> Result<Lock, ConfigErrors> {
 /// # Errors
 /// For every mistake in the text.
 pub fn parse_lock(text: &str, path: &Path) -> Result<Lock, ConfigErrors> {
-    let mut report = Report::new(text);
-    let lock = document::parse(text, &mut report).map(|root| {
+    let mut report = Report::new(path, text);
+    let lock = document::parse(text, 0, &mut report).map(|root| {
         let (mut sections, mut format) = (BTreeMap::new(), None);
         for (key, node) in &root {
             match (key.get_ref().as_ref(), node.get_ref()) {
@@ -79,7 +79,7 @@ pub fn parse_lock(text: &str, path: &Path) -> Result<Lock, ConfigErrors> {
         report.find_keys(&root);
         lock
     });
-    report.finish(path, lock)
+    report.finish(lock)
 }
 
 fn resolve(sections: &BTreeMap<String, Section<Locked>>, report: &mut Report) -> Lock {

@@ -5,14 +5,17 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::environment::References;
 use crate::error::{ConfigError, ConfigErrors};
 use crate::place::Place;
+use crate::source::{Position, Sources};
 
-/// A range of bytes in the file.
+/// A range of bytes in the texts of a configuration.
 pub(crate) type Span = Range<usize>;
 
 /// Nobody reads more, and each costs another attempt at its section.
@@ -21,10 +24,15 @@ const MOST: usize = 100;
 /// The mistakes found so far.
 pub(crate) struct Report {
     mistakes: Vec<Mistake>,
+    warnings: Vec<Mistake>,
     /// Keys of tables that were dropped because they were wrong: their absence is no second mistake.
     dropped: HashMap<Span, Dropped>,
     keys: HashMap<Span, String>,
-    lines: Lines,
+    sources: Sources,
+    /// What was put in place of references to the environment.
+    pub(crate) references: Arc<References>,
+    /// Those of them that have become numbers or booleans.
+    pub(crate) retyped: HashSet<Span>,
 }
 
 /// What was left out of a table.
@@ -61,19 +69,44 @@ impl Mistake {
 }
 
 impl Report {
-    pub(crate) fn new(text: &str) -> Self {
+    pub(crate) fn new(path: &Path, text: &str) -> Self {
         Self {
             mistakes: Vec::new(),
+            warnings: Vec::new(),
             dropped: HashMap::new(),
             keys: HashMap::new(),
-            lines: Lines::new(text),
+            sources: Sources::new(path, text),
+            references: Arc::default(),
+            retyped: HashSet::new(),
         }
     }
 
+    /// Adds a text that belongs to the same configuration; where its offsets begin.
+    pub(crate) fn add_source(&mut self, path: &Path, text: &str) -> usize {
+        self.sources.add(path, text)
+    }
+
+    /// Adds what was put in place of references to the environment.
+    pub(crate) fn add_references(&mut self, references: References) {
+        Arc::make_mut(&mut self.references).extend(references);
+    }
+
     pub(crate) fn add(&mut self, mistake: Mistake) {
-        if !self.is_full() {
+        if !self.is_full() && !self.references.has_failed(&mistake.span) {
             self.mistakes.push(mistake);
         }
+    }
+
+    /// Adds what serves, and is probably not what was meant.
+    pub(crate) fn warn(&mut self, warning: Mistake) {
+        if self.warnings.len() < MOST {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// Whether there is no mistake.
+    pub(crate) fn is_good(&self) -> bool {
+        self.mistakes.is_empty()
     }
 
     /// Whether there are so many mistakes that looking for more is idle.
@@ -116,20 +149,50 @@ impl Report {
     }
 
     pub(crate) fn line(&self, span: &Span) -> usize {
-        self.lines.position(span.start).0
+        self.sources.position(span.start).line
+    }
+
+    /// Where `span` is, for a message about `from`: `line 3`, or `users.toml:3` when that is another file.
+    pub(crate) fn seen_from(&self, span: &Span, from: &Span) -> String {
+        let (position, from) = (self.sources.position(span.start), self.sources.position(from.start));
+        match position.file == from.file {
+            true => format!("line {}", position.line),
+            false => format!("{}:{}", position.file.display(), position.line),
+        }
     }
 
     /// Where `span` is, which has that key path.
     pub(crate) fn place(&self, span: &Span, key: String) -> Place {
-        let (line, column) = self.lines.position(span.start);
-        Place { line, column, key }
+        let Position { file, line, column } = self.sources.position(span.start);
+        Place {
+            file,
+            line,
+            column,
+            key: key.into(),
+        }
+    }
+
+    /// Which of the files `span` is in, by number.
+    pub(crate) fn source(&self, span: &Span) -> usize {
+        self.sources.index(span.start)
+    }
+
+    /// The folder of the file that `span` is in.
+    pub(crate) fn directory(&self, span: &Span) -> PathBuf {
+        self.sources.directory(span.start)
+    }
+
+    /// What is written at `span`.
+    pub(crate) fn text(&self, span: &Span) -> Option<&str> {
+        self.sources.text(span)
     }
 
     /// Finds the key path of every mistake.
     pub(crate) fn find_keys(&mut self, root: &DeTable<'_>) {
-        let wanted = self.mistakes.iter().map(|mistake| mistake.span.clone()).collect();
+        let all = self.mistakes.iter().chain(&self.warnings);
         let mut walk = Walk {
-            wanted,
+            wanted: all.map(|mistake| mistake.span.clone()).collect(),
+            sources: &self.sources,
             path: String::new(),
             found: HashMap::new(),
         };
@@ -140,42 +203,45 @@ impl Report {
     }
 
     /// The value, or the mistakes if there are any.
-    pub(crate) fn finish<T>(self, path: &Path, value: Option<T>) -> Result<T, ConfigErrors> {
-        let Self {
-            mut mistakes,
-            dropped: _,
-            keys,
-            lines,
-        } = self;
+    pub(crate) fn finish<T>(mut self, value: Option<T>) -> Result<T, ConfigErrors> {
+        let mut mistakes = std::mem::take(&mut self.mistakes);
         match value {
             Some(value) if mistakes.is_empty() => return Ok(value),
             None if mistakes.is_empty() => mistakes.push(Mistake::new(0..0, "the file cannot be understood")),
             _ => {}
         }
+        Err(ConfigErrors {
+            errors: self.located(mistakes),
+        })
+    }
+
+    /// The warnings, in the order of the files.
+    pub(crate) fn take_warnings(&mut self) -> Vec<ConfigError> {
+        let warnings = std::mem::take(&mut self.warnings);
+        self.located(warnings)
+    }
+
+    fn located(&self, mut mistakes: Vec<Mistake>) -> Vec<ConfigError> {
         mistakes.sort_by_key(|mistake| mistake.span.start);
         mistakes.dedup();
-        let errors = mistakes.into_iter().map(
-            |Mistake {
-                 span,
-                 message,
-                 hint,
-                 absence: _,
-             }| {
-                let (line, column) = lines.position(span.start);
-                let key = keys.get(&span).cloned().unwrap_or_default();
-                ConfigError {
-                    line,
-                    column,
-                    key,
-                    message,
-                    hint,
-                }
-            },
-        );
-        Err(ConfigErrors {
-            file: path.to_owned(),
-            errors: errors.collect(),
-        })
+        let located = mistakes.into_iter().map(|mistake| {
+            let Mistake {
+                span,
+                message,
+                hint,
+                absence: _,
+            } = self.references.explained(mistake);
+            let Position { file, line, column } = self.sources.position(span.start);
+            ConfigError {
+                file: file.to_path_buf(),
+                line,
+                column,
+                key: self.keys.get(&span).cloned().unwrap_or_default(),
+                message,
+                hint,
+            }
+        });
+        located.collect()
     }
 }
 
@@ -211,40 +277,15 @@ fn distance(name: &str, other: &str) -> Option<usize> {
     (distance <= 1.max(length / 3) && distance < length.max(1)).then_some(distance)
 }
 
-/// Where lines begin.
-struct Lines {
-    text: String,
-    starts: Vec<usize>,
-}
-
-impl Lines {
-    fn new(text: &str) -> Self {
-        let starts = std::iter::once(0)
-            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
-            .collect();
-        Self {
-            text: text.to_owned(),
-            starts,
-        }
-    }
-
-    /// Line and column in characters, both from 1.
-    fn position(&self, offset: usize) -> (usize, usize) {
-        let line = self.starts.partition_point(|start| *start <= offset);
-        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let column = self.text.get(start..offset).map_or(0, |before| before.chars().count());
-        (line, column + 1)
-    }
-}
-
 /// A walk of the tree that notes the key path of wanted ranges; the innermost wins.
-struct Walk {
+struct Walk<'s> {
     wanted: HashSet<Span>,
+    sources: &'s Sources,
     path: String,
     found: HashMap<Span, String>,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn table(&mut self, table: &DeTable<'_>) {
         for (key, value) in table {
             let length = self.path.len();
@@ -263,9 +304,16 @@ impl Walk {
         match value {
             DeValue::Table(table) => self.table(table),
             DeValue::Array(array) => {
-                for (index, element) in array.iter().enumerate() {
+                let mut counted = (0, 0);
+                for element in array.iter() {
+                    // Elements of an array that several files continue are counted in each of them.
+                    let source = self.sources.index(element.span().start);
+                    counted = match counted {
+                        (of, next) if of == source => (source, next + 1),
+                        _ => (source, 1),
+                    };
                     let length = self.path.len();
-                    self.path.push_str(&format!("[{index}]"));
+                    self.path.push_str(&format!("[{}]", counted.1 - 1));
                     self.value(element.span(), element.get_ref());
                     self.path.truncate(length);
                 }
@@ -310,9 +358,16 @@ mod tests {
 
     #[test]
     fn columns_count_characters() {
-        let lines = Lines::new("a\né = 1\n");
-        assert_eq!(lines.position(0), (1, 1));
-        assert_eq!(lines.position(5), (2, 3));
-        assert_eq!(lines.position(99), (3, 1));
+        let mut sources = Sources::new(Path::new("a"), "a\né = 1\n");
+        let second = sources.add(Path::new("b"), "\nb");
+        let position = |offset: usize| {
+            let position = sources.position(offset);
+            (position.file.display().to_string(), position.line, position.column)
+        };
+        assert_eq!(position(0), ("a".to_owned(), 1, 1));
+        assert_eq!(position(5), ("a".to_owned(), 2, 3));
+        assert_eq!(position(second), ("b".to_owned(), 1, 1));
+        assert_eq!(position(second + 1), ("b".to_owned(), 2, 1));
+        assert_eq!(position(99), ("b".to_owned(), 2, 1));
     }
 }

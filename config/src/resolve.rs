@@ -26,24 +26,24 @@ mod state;
 mod template;
 mod upstream;
 mod usage_plan;
+mod warnings;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::cases::{CaseFile, CaseLines};
 use crate::credentials::CredentialEntry;
 use crate::file::{Cases, Credential, File, Located, Section};
 use crate::gateway::{DiskCacheConfig, GatewayConfig, ResponseCacheConfig, SecretReference, StageConfig};
-use crate::place::FileReference;
+use crate::place::{FileReference, Place};
 use crate::report::{Mistake, Report, Span, suggestion};
 
 /// Resolves a whole file; nothing when a part without which there is no gateway is wrong.
-pub(crate) fn resolve(file: &File, path: &Path, report: &mut Report) -> Option<GatewayConfig> {
-    let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+pub(crate) fn resolve(file: &File, report: &mut Report) -> Option<GatewayConfig> {
     let mut resolver = Resolver {
         file,
-        directory,
         report,
+        at: String::new(),
         chains: BTreeMap::new(),
         directory_missed: false,
         known_secrets: BTreeMap::new(),
@@ -52,7 +52,7 @@ pub(crate) fn resolve(file: &File, path: &Path, report: &mut Report) -> Option<G
     let listeners = resolver.listeners();
     let admin = resolver.admin();
     let access_log = resolver.access_log();
-    let plugins = resolver.plugins(path);
+    let plugins = resolver.plugins();
     resolver.secrets();
     let plugin = resolver.plugin();
     let redis = resolver.redis();
@@ -63,7 +63,7 @@ pub(crate) fn resolve(file: &File, path: &Path, report: &mut Report) -> Option<G
     resolver.chains();
     let routes = resolver.routes();
     resolver.addresses(&listeners, admin.as_ref());
-    Some(GatewayConfig {
+    let config = GatewayConfig {
         server: server?,
         listeners,
         admin,
@@ -76,11 +76,16 @@ pub(crate) fn resolve(file: &File, path: &Path, report: &mut Report) -> Option<G
         upstreams,
         usage_plans,
         routes,
-    })
+        hidden: resolver.report.references.hidden(),
+    };
+    if resolver.report.is_good() {
+        resolver.warnings(&config);
+    }
+    Some(config)
 }
 
 /// Resolves a file of cases. What it says of the plugin means what it would mean in a gateway's configuration.
-pub(crate) fn cases(cases: Cases, path: &Path, report: &mut Report) -> CaseFile {
+pub(crate) fn cases(cases: Cases, report: &mut Report) -> CaseFile {
     const NAME: &str = "plugin";
     let Cases {
         plugin,
@@ -94,8 +99,8 @@ pub(crate) fn cases(cases: Cases, path: &Path, report: &mut Report) -> CaseFile 
     };
     let mut resolver = Resolver {
         file: &file,
-        directory: path.parent().unwrap_or(Path::new("")).to_owned(),
         report,
+        at: String::new(),
         chains: BTreeMap::new(),
         directory_missed: false,
         known_secrets: BTreeMap::new(),
@@ -114,12 +119,12 @@ pub(crate) fn cases(cases: Cases, path: &Path, report: &mut Report) -> CaseFile 
 }
 
 /// Resolves a file of access keys.
-pub(crate) fn credentials(sections: &[Section<Credential>], path: &Path, report: &mut Report) -> Vec<CredentialEntry> {
+pub(crate) fn credentials(sections: &[Section<Credential>], report: &mut Report) -> Vec<CredentialEntry> {
     let file = File::default();
     let mut resolver = Resolver {
         file: &file,
-        directory: path.parent().unwrap_or(Path::new("")).to_owned(),
         report,
+        at: String::new(),
         chains: BTreeMap::new(),
         directory_missed: false,
         known_secrets: BTreeMap::new(),
@@ -130,9 +135,9 @@ pub(crate) fn credentials(sections: &[Section<Credential>], path: &Path, report:
 /// What every part needs to be resolved.
 struct Resolver<'f> {
     file: &'f File,
-    /// Of the file: relative paths begin there.
-    directory: PathBuf,
     report: &'f mut Report,
+    /// Key path of the stage that is being resolved.
+    at: String,
     /// Named chains, flat; nothing for one that is part of a cycle.
     chains: BTreeMap<&'f str, Option<Vec<StageConfig>>>,
     /// It has been said that plugins need a directory; once is enough.
@@ -188,7 +193,24 @@ impl Resolver<'_> {
             );
             return None;
         }
-        Some(self.directory.join(&path.value))
+        Some(self.report.directory(&path.span).join(&path.value))
+    }
+
+    /// Where something of the stage is that is being resolved.
+    fn stage_place(&self, span: &Span, key: &str) -> Place {
+        let stage = self.report.place(span, self.at.clone());
+        match key.is_empty() {
+            true => stage,
+            false => stage.key(key),
+        }
+    }
+
+    /// A file that the stage names that is being resolved.
+    fn stage_file(&mut self, path: &Located<String>, key: &str) -> Option<FileReference> {
+        Some(FileReference {
+            path: self.path(path)?,
+            place: self.stage_place(&path.span, key),
+        })
     }
 
     /// A file, for whoever opens it and finds something wrong with it.

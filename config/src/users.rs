@@ -72,6 +72,7 @@ pub fn parse_users(text: &str, path: &Path) -> Result<Vec<UserEntry>, ConfigErro
         match user {
             Ok(user) => users.push(user),
             Err(Wrong { message, hint }) => errors.push(ConfigError {
+                file: path.to_owned(),
                 line: number,
                 column: 1,
                 key: String::new(),
@@ -82,10 +83,7 @@ pub fn parse_users(text: &str, path: &Path) -> Result<Vec<UserEntry>, ConfigErro
     }
     match errors.is_empty() {
         true => Ok(users),
-        false => Err(ConfigErrors {
-            file: path.to_owned(),
-            errors,
-        }),
+        false => Err(ConfigErrors { errors }),
     }
 }
 

@@ -333,3 +333,106 @@ fn what_is_not_understood_ends_with_2_and_says_what_there_is() {
     let output = gatewright(&["--version"]);
     assert!(stdout(&output).starts_with("gatewright "), "{}", stdout(&output));
 }
+
+#[test]
+fn warnings_are_apart_from_mistakes_and_are_denied_when_told() {
+    let text = GOOD.replace("path = \"/a\"", "path = \"/{rest+}\"");
+    let files = TestFiles::default();
+    let config = files.write_config(&text);
+    let config = config.to_str().unwrap();
+    let output = gatewright(&["check", config]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(stdout(&output), format!("{config}: ok\n"));
+    let said = stderr(&output);
+    assert!(
+        said.starts_with("warning: ")
+            && said.contains("serves every path but `/`")
+            && said.contains("hint: write `/{rest*}`"),
+        "{said}"
+    );
+    let output = gatewright(&["check", "--format", "json", config]);
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&shown["ok"], &shown["errors"]), (&true.into(), &serde_json::json!([])));
+    assert_eq!(shown["warnings"][0]["key"], "route[0]", "{shown}");
+    for format in ["human", "json"] {
+        let output = gatewright(&["check", "--deny-warnings", "--format", format, config]);
+        assert_eq!(output.status.code(), Some(2), "{format}");
+    }
+    let files = TestFiles::default();
+    let good = files.write_config(GOOD);
+    let output = gatewright(&["check", "--deny-warnings", good.to_str().unwrap()]);
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
+}
+
+#[test]
+fn every_command_takes_the_configuration_as_an_option() {
+    let files = TestFiles::default();
+    let config = files.write_config(GOOD);
+    let config = config.to_str().unwrap();
+    for arguments in [
+        &["check", "--config", config][..],
+        &["check", "-c", config],
+        &["check", config],
+        &["config", "--config", config],
+        &["config", config],
+        &["explain", "--config", config, "GET", "http://localhost/a"],
+    ] {
+        let output = gatewright(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
+    }
+    for command in ["run", "check", "config", "explain", "usage"] {
+        let help = stdout(&gatewright(&[command, "--help"]));
+        assert!(help.contains("-c, --config <FILE>"), "{command}: {help}");
+    }
+    for command in [
+        &["cache", "purge"][..],
+        &["plugin", "lock"],
+        &["plugin", "rollback"],
+        &["plugin", "verify"],
+    ] {
+        let help = stdout(&gatewright(&[command, &["--help"]].concat()));
+        assert!(help.contains("-c, --config <FILE>"), "{command:?}: {help}");
+    }
+}
+
+#[test]
+fn a_gateway_that_cannot_be_asked_is_a_failure_and_not_a_mistake() {
+    let files = TestFiles::default();
+    let config = files.write_config(GOOD);
+    // Nothing listens on a port that has just been given back.
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let (config, free) = (config.to_str().unwrap(), free.to_string());
+    for command in [&["cache", "purge", "--all"][..], &["usage"]] {
+        let output = gatewright(&[command, &["--config", config, "--address", &free]].concat());
+        assert_eq!(output.status.code(), Some(1), "{command:?}: {}", stderr(&output));
+        assert!(
+            stderr(&output).contains("cannot ask the gateway at its admin address"),
+            "{command:?}"
+        );
+    }
+    let output = gatewright(&["cache", "purge", "--all", "--config", "/nowhere/gateway.toml"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+#[test]
+fn the_version_names_the_commit_and_shells_and_man_know_every_command() {
+    let version = stdout(&gatewright(&["--version"]));
+    let commit = version.split_once(" (").unwrap().1.trim_end().trim_end_matches(')');
+    assert!(version.starts_with("gatewright ") && !commit.is_empty(), "{version}");
+    for shell in ["bash", "zsh", "fish"] {
+        let output = gatewright(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(stdout(&output).contains("deny-warnings"), "{shell}");
+    }
+    let page = stdout(&gatewright(&["man"]));
+    assert!(page.contains(".TH gatewright 1") && page.contains("explain"), "{page}");
+    let folder = tempfile::tempdir().unwrap();
+    let output = gatewright(&["man", "--directory", folder.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for name in ["gatewright.1", "gatewright-check.1", "gatewright-cache-purge.1"] {
+        assert!(folder.path().join(name).exists(), "{name}");
+    }
+}

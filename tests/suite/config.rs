@@ -104,22 +104,22 @@ fn g1_what_the_configuration_names_must_be_there_and_good() {
     assert_refused(
         &gateway,
         &keys("no-keys.toml"),
-        &["gateway.toml:10: route `all`", "no-keys.toml"],
+        &["gateway.toml:10:", ": route `all`: ", "no-keys.toml"],
     );
     assert_refused(
         &gateway,
         &keys("bad-keys.toml"),
-        &["gateway.toml:10: route `all`", "bad-keys.toml:3:"],
+        &["bad-keys.toml:3:10: key[0].sha256: "],
     );
     assert_refused(
         &gateway,
         &chain("{ plugin = \"none\" }"),
-        &["gateway.toml:10: route `all`", "none.wasm"],
+        &["gateway.toml:10:", ": route `all`: ", "none.wasm"],
     );
     assert_refused(
         &gateway,
         &chain("{ plugin = \"garbage\" }"),
-        &["gateway.toml:10: route `all`", "garbage.wasm"],
+        &["gateway.toml:10:", ": route `all`: ", "garbage.wasm"],
     );
     let tls = |certificate: &str| {
         GOOD.replace(
@@ -214,5 +214,85 @@ fn a_file_that_is_named_by_a_refused_configuration_is_waited_for() {
     gateway.write("later/keys.toml", "");
     eventually("it serves", || {
         (http(gateway.addr("public"), "GET", "/x", &[], b"").status != 200).then_some(())
+    });
+}
+
+#[test]
+fn everything_that_is_wrong_with_what_a_configuration_names_is_said_at_once() {
+    let gateway = TestGateway::start(GOOD);
+    gateway.write("broken.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n");
+    gateway.write("users", b"alice:\xff\n");
+    gateway.write("schema.json", "{");
+    let config = r#"
+[listener.public]
+address = "127.0.0.1:0"
+[listener.tls]
+address = "127.0.0.1:0"
+tls = { certificate = "broken.pem", key = "nowhere.key" }
+[upstream.app]
+targets = [{ url = "https://127.0.0.1:1" }]
+ca = "nowhere.pem"
+[secrets]
+key = "env:GATEWRIGHT_TEST_NOT_SET"
+[plugins]
+directory = "."
+[plugin.lost]
+grants = { secrets = ["key"] }
+[plugin.gone]
+[[route]]
+name = "a"
+path = "/a"
+chain = [
+  { use = "api-key", keys = "nowhere.toml" },
+  { use = "basic", users = "users" },
+  { use = "validate", schema_file = "schema.json" },
+  { plugin = "lost" },
+  { plugin = "gone" },
+]
+integration = { http = "app" }
+[[route]]
+name = "b"
+path = "/b"
+chain = [
+  { use = "body", request = { template = "{{ a", content_type = "text/plain" } },
+]
+integration = { plugin = "gone" }
+"#;
+    assert_refused(
+        &gateway,
+        config,
+        &[
+            "gateway.toml:6:23: listener.tls.tls.certificate: ",
+            "a section does not end: `-----END CERTIFICATE-----` is missing",
+            "gateway.toml:9:6: upstream.app.ca: cannot read certificate ",
+            "nowhere.pem: No such file or directory\n",
+            "gateway.toml:11:7: secrets.key: cannot grant it to plugin `lost`: environment variable GATEWRIGHT_TEST_NOT_SET is not set",
+            "gateway.toml:21:3: route[0].chain[0].keys: route `a`: cannot read ",
+            "users:1:7: the file is not UTF-8 text: line 1 has the byte 0xFF at column 7",
+            "gateway.toml:23:3: route[0].chain[2]: route `a`: ",
+            "gateway.toml:25:3: route[0].chain[4]: route `a`: cannot read plugin `gone`",
+            "gateway.toml:32:3: route[1].chain[0]: route `b`: `request.template`, line 1",
+        ],
+    );
+}
+
+#[test]
+fn a_reload_watches_the_files_that_are_included_and_the_folders_for_new_ones() {
+    let route = |name: &str, body: &str| {
+        format!(
+            "[[route]]\nname = \"{name}\"\npath = \"/{name}\"\nintegration = {{ respond = 200, body = \"{body}\" }}\n"
+        )
+    };
+    let files = TestFiles::default().with("routes/a.toml", route("a", "one"));
+    let gateway = files.start("include = [\"routes\"]\n[listener.public]\naddress = \"127.0.0.1:0\"\n");
+    let get = |path: &str| http(gateway.addr("public"), "GET", path, &[], b"");
+    assert_eq!(get("/a").text(), "one");
+    gateway.write("routes/a.toml", route("a", "another"));
+    eventually("what is included is loaded when it changes", || {
+        (get("/a").text() == "another").then_some(())
+    });
+    gateway.write("routes/b.toml", route("b", "new"));
+    eventually("a file that is new in a folder is loaded", || {
+        (get("/b").text() == "new").then_some(())
     });
 }

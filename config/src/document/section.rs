@@ -1,6 +1,7 @@
 //! One section: tried, and tried again without what was wrong, until serde can read it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use toml::de::{DeArray, DeTable, DeValue, ValueDeserializer};
@@ -20,7 +21,8 @@ pub(crate) trait Readable: DeserializeOwned + Default {
 
 /// Reads one section, reporting all that is wrong in it; nothing when nothing of it can be read.
 pub(super) fn read<T: Readable>(node: &Node<'_>, report: &mut Report) -> Option<Section<T>> {
-    let mut rest = Cow::Borrowed(node);
+    let references = Arc::clone(&report.references);
+    let mut rest: Cow<'_, Node<'_>> = Cow::Borrowed(node);
     let mut whole = true;
     // Every round removes a node or ends, so this ends even without the report's limit.
     while !report.is_full() {
@@ -32,6 +34,8 @@ pub(super) fn read<T: Readable>(node: &Node<'_>, report: &mut Report) -> Option<
                     whole,
                 });
             }
+            // A reference to the environment becomes what its key wants, once.
+            Err(mistake) if references.retype(rest.to_mut(), &mistake.span) => _ = report.retyped.insert(mistake.span),
             Err(mistake) => {
                 whole = false;
                 let span = mistake.span.clone();

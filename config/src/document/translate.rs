@@ -49,6 +49,8 @@ fn unknown(what: &str, plural: &str, rest: &str, span: Span) -> Mistake {
 /// "integer `5`, expected a string"
 fn unexpected(rest: &str) -> String {
     let (found, expected) = rest.rsplit_once(", expected ").unwrap_or((rest, "something else"));
+    // A number that is too large comes with the type that it was tried as.
+    let found = found.trim_end_matches(" as i128").trim_end_matches(" as u128");
     let found = match found {
         "map" => "a table",
         "sequence" => "an array",

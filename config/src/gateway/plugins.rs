@@ -48,6 +48,9 @@ pub struct LockConfig {
     pub when: LockUse,
     /// What it holds plugins to.
     pub policy: LockPolicy,
+    /// `[plugins]`, for messages.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 /// `[plugin.NAME]`: limits, always on, and grants, none by default.

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::place::Place;
+
 use super::{
     ApiKeyConfig, BasicConfig, BodyConfig, CacheConfig, CompressConfig, ConcurrencyConfig, CorrelationIdConfig,
     CorsConfig, DecompressConfig, ForwardAuthConfig, HeadersConfig, IpConfig, JwtConfig, LambdaAuthorizerConfig,
@@ -13,8 +15,9 @@ use super::{
 /// One stage of a chain.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StageConfig {
-    /// Line in the file, for messages.
-    pub line: usize,
+    /// Where it is, for messages.
+    #[serde(rename = "line")]
+    pub place: Place,
     /// Which one, with its settings.
     pub kind: StageKind,
 }

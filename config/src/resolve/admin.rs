@@ -29,6 +29,7 @@ impl Resolver<'_> {
             address,
             token: token.flatten(),
             explain_key,
+            place: self.report.place(&section.span, "admin".to_owned()),
         })
     }
 }

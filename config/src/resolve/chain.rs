@@ -3,7 +3,7 @@
 use super::Resolver;
 use crate::file::{Chain, ChainEntry, Located};
 use crate::gateway::StageConfig;
-use crate::report::Span;
+use crate::report::{Span, quoted};
 
 /// Chains that name each other deeper or become longer than this are a mistake, and would not fit in memory when
 /// every one names the one before twice.
@@ -19,12 +19,12 @@ impl<'f> Resolver<'f> {
         }
     }
 
-    /// The stages of a route's chain. Each has the position of the entry it comes from.
-    pub(super) fn route_chain(&mut self, chain: &'f Chain) -> Option<Vec<(Span, StageConfig)>> {
+    /// The stages of the chain of the route with the key path `route`. Each has the position of the entry it comes from.
+    pub(super) fn route_chain(&mut self, chain: &'f Chain, route: &str) -> Option<Vec<(Span, StageConfig)>> {
         let mut stages = Vec::new();
         let mut good = true;
-        for entry in &chain.0 {
-            match self.entry(entry, &mut Vec::new()) {
+        for (index, entry) in chain.0.iter().enumerate() {
+            match self.entry(entry, || format!("{route}.chain[{index}]"), &mut Vec::new()) {
                 Some(resolved) => stages.extend(resolved.into_iter().map(|stage| (entry.span.clone(), stage))),
                 None => good = false,
             }
@@ -61,17 +61,17 @@ impl<'f> Resolver<'f> {
             .file
             .chain
             .get(name)
-            .and_then(|section| self.entries(&section.value, above));
+            .and_then(|section| self.entries(name, &section.value, above));
         above.pop();
         self.chains.insert(name, resolved.clone());
         resolved
     }
 
-    fn entries(&mut self, chain: &'f Chain, above: &mut Vec<&'f str>) -> Option<Vec<StageConfig>> {
+    fn entries(&mut self, name: &str, chain: &'f Chain, above: &mut Vec<&'f str>) -> Option<Vec<StageConfig>> {
         let mut stages = Vec::new();
         let mut good = true;
-        for entry in &chain.0 {
-            match self.entry(entry, above) {
+        for (index, entry) in chain.0.iter().enumerate() {
+            match self.entry(entry, || format!("chain.{}[{index}]", quoted(name)), above) {
                 Some(resolved) => stages.extend(resolved),
                 None => good = false,
             }
@@ -83,10 +83,15 @@ impl<'f> Resolver<'f> {
         good.then_some(stages)
     }
 
-    fn entry(&mut self, entry: &'f Located<ChainEntry>, above: &mut Vec<&'f str>) -> Option<Vec<StageConfig>> {
+    fn entry(
+        &mut self,
+        entry: &'f Located<ChainEntry>,
+        at: impl FnOnce() -> String,
+        above: &mut Vec<&'f str>,
+    ) -> Option<Vec<StageConfig>> {
         let file = self.file;
         let ChainEntry::Chain(name) = &entry.value else {
-            return self.stage(entry).map(|stage| vec![stage]);
+            return self.stage(entry, at()).map(|stage| vec![stage]);
         };
         if !self.known("chain", name, &file.chain) {
             return None;

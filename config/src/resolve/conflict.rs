@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use crate::gateway::{HostPattern, PathSegment, RouteConfig};
+use crate::place::Place;
 
 /// The routes seen so far.
 pub(super) struct Conflicts<'f> {
@@ -29,7 +30,7 @@ struct Condition {
 struct Taken {
     route: usize,
     name: String,
-    line: usize,
+    place: Place,
 }
 
 impl<'f> Conflicts<'f> {
@@ -72,7 +73,7 @@ impl<'f> Conflicts<'f> {
                                 Taken {
                                     route: number,
                                     name: route.name.clone(),
-                                    line: route.line,
+                                    place: route.place.clone(),
                                 },
                             );
                         }
@@ -94,9 +95,9 @@ fn message(other: &Taken, route: &RouteConfig, key: &Condition) -> String {
     let method = key.method.as_deref().unwrap_or("any method of");
     let host = key.host.as_deref().unwrap_or("");
     format!(
-        "conflicts with route `{}` at line {}: both match {method} {host}{}",
+        "conflicts with route `{}` at {}: both match {method} {host}{}",
         other.name,
-        other.line,
+        other.place.seen_from(&route.place),
         shape(route)
     )
 }
@@ -125,7 +126,7 @@ fn condition(route: &RouteConfig) -> String {
 }
 
 /// The path without the names of its parameters. Static segments have no braces and no spaces.
-fn shape(route: &RouteConfig) -> String {
+pub(super) fn shape(route: &RouteConfig) -> String {
     let mut shape = String::new();
     for segment in &route.path.0 {
         shape.push('/');

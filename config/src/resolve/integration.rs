@@ -6,17 +6,18 @@ use crate::gateway::{HttpIntegrationConfig, IntegrationConfig, PathTemplate, Plu
 use crate::report::Span;
 
 impl Resolver<'_> {
-    /// What answers. `path` is the route's path; nothing when that is wrong.
+    /// What answers the route with the key path `route`. `path` is the route's path; nothing when that is wrong.
     pub(super) fn integration(
         &mut self,
         integration: &Located<Integration>,
+        route: &str,
         path: Option<&PathTemplate>,
     ) -> Option<IntegrationConfig> {
         let span = &integration.span;
         Some(match &integration.value {
             Integration::Http(http) => IntegrationConfig::Http(self.http(http, span, path)?),
             Integration::Respond(respond) => IntegrationConfig::Respond(self.respond(respond, span)?),
-            Integration::Plugin(plugin) => IntegrationConfig::Plugin(self.plugin_integration(plugin, span)?),
+            Integration::Plugin(plugin) => IntegrationConfig::Plugin(self.plugin_integration(plugin, span, route)?),
         })
     }
 
@@ -70,13 +71,18 @@ impl Resolver<'_> {
         })
     }
 
-    fn plugin_integration(&mut self, integration: &PluginIntegration, span: &Span) -> Option<PluginIntegrationConfig> {
+    fn plugin_integration(
+        &mut self,
+        integration: &PluginIntegration,
+        span: &Span,
+        route: &str,
+    ) -> Option<PluginIntegrationConfig> {
         let PluginIntegration { plugin, config, body } = integration;
         let plugin = self.required(plugin.as_ref(), span, "plugin", "\"name\"");
         let plugin = plugin.and_then(|plugin| self.plugin_name(plugin));
         self.need_plugin_directory(span);
         Some(PluginIntegrationConfig {
-            line: self.report.line(span),
+            place: self.report.place(span, format!("{route}.integration")),
             plugin: plugin?,
             body_bytes: *body,
             config: serde_json::Value::Object(config.0.clone()),

@@ -1,7 +1,6 @@
 //! `[plugins]` and `[plugin.NAME]`
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use super::Resolver;
 use super::reference::is_name;
@@ -90,7 +89,7 @@ impl Default for PluginConfig {
 
 impl Resolver<'_> {
     /// `path` is that of the configuration file, where the lock file is beside.
-    pub(super) fn plugins(&mut self, path: &Path) -> Option<PluginsConfig> {
+    pub(super) fn plugins(&mut self) -> Option<PluginsConfig> {
         let Plugins {
             directory,
             store,
@@ -130,9 +129,10 @@ impl Resolver<'_> {
             publishers,
             require_signed: *require_signed,
             lock: LockConfig {
-                file: path.with_extension("lock"),
+                file: self.report.place(&(0..0), String::new()).file.with_extension("lock"),
                 when: *lock,
                 policy: *lock_policy,
+                place: self.report.place(&self.file.plugins.span, "plugins".to_owned()),
             },
         })
     }

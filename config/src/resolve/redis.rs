@@ -133,7 +133,10 @@ impl Resolver<'_> {
                 );
                 None
             }
-            Ok((RedisAddress::Unix(path), tls)) => Some((RedisAddress::Unix(self.directory.join(path)), tls)),
+            Ok((RedisAddress::Unix(path), tls)) => {
+                let folder = self.report.directory(&server.span);
+                Some((RedisAddress::Unix(folder.join(path)), tls))
+            }
             Ok(address) => Some(address),
             Err(reason) => {
                 let hint = "write `redis://HOST:PORT`, `rediss://HOST:PORT` for TLS, or `unix:/PATH`";

@@ -20,11 +20,18 @@ impl<'f> Resolver<'f> {
         let mut lines = HashMap::new();
         let mut conflicts = Conflicts::new(file.listener.keys());
         let mut routes = Vec::with_capacity(file.route.len());
+        let mut counted = (0, 0);
         for section in &file.route {
             if let Some(name) = &section.value.name {
-                self.unique(name, self.report.line(&section.span), &mut lines);
+                self.unique(name, &section.span, &mut lines);
             }
-            let Some(route) = self.route(section) else { continue };
+            // Each file counts its own.
+            let source = self.report.source(&section.span);
+            counted = (source, if counted.0 == source { counted.1 + 1 } else { 1 });
+            let key = format!("route[{}]", counted.1 - 1);
+            let Some(route) = self.route(section, key) else {
+                continue;
+            };
             // What is left of a route that is not whole may match more than it should.
             if let Some(message) = section.whole.then(|| conflicts.add(&route)).flatten() {
                 let hint = "give one of them another path, host, method, header or query";
@@ -77,19 +84,20 @@ impl<'f> Resolver<'f> {
         }
     }
 
-    fn unique(&mut self, name: &'f Located<String>, line: usize, lines: &mut HashMap<&'f str, usize>) {
-        match lines.get(name.value.as_str()) {
+    fn unique(&mut self, name: &'f Located<String>, span: &'f Span, seen: &mut HashMap<&'f str, &'f Span>) {
+        match seen.get(name.value.as_str()) {
             Some(first) => {
-                let message = format!("there is a route `{}` already, at line {first}", name.value);
+                let first = self.report.seen_from(first, span);
+                let message = format!("there is a route `{}` already, at {first}", name.value);
                 self.error(&name.span, message, "give it another name");
             }
             None => {
-                lines.insert(&name.value, line);
+                seen.insert(&name.value, span);
             }
         }
     }
 
-    fn route(&mut self, section: &'f Section<Route>) -> Option<RouteConfig> {
+    fn route(&mut self, section: &'f Section<Route>, key: String) -> Option<RouteConfig> {
         let (route, span) = (&section.value, &section.span);
         let name = self
             .required(route.name.as_ref(), span, "name", "\"users\"")
@@ -107,7 +115,7 @@ impl<'f> Resolver<'f> {
         let headers = self.predicates(&route.headers, Self::header_name);
         let query = self.predicates(&route.query, Self::query_name);
         let chain = self
-            .route_chain(&route.chain)
+            .route_chain(&route.chain, &key)
             .map(|stages| self.checked_chain(stages, path.as_ref()));
         let integration = self.required(
             route.integration.as_ref(),
@@ -115,10 +123,10 @@ impl<'f> Resolver<'f> {
             "integration",
             "{ http = \"upstream\" }",
         );
-        let integration = integration.and_then(|integration| self.integration(integration, path.as_ref()));
+        let integration = integration.and_then(|integration| self.integration(integration, &key, path.as_ref()));
         Some(RouteConfig {
             name: name?,
-            line: self.report.line(span),
+            place: self.report.place(span, key),
             listeners: listeners?,
             hosts: hosts?,
             path: path?,

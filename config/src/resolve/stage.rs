@@ -37,9 +37,10 @@ use crate::gateway::{StageConfig, StageKind};
 use crate::report::Span;
 
 impl Resolver<'_> {
-    /// One stage; `entry` is not the name of a chain.
-    pub(super) fn stage(&mut self, entry: &Located<ChainEntry>) -> Option<StageConfig> {
+    /// One stage, which is at the key path `at`; `entry` is not the name of a chain.
+    pub(super) fn stage(&mut self, entry: &Located<ChainEntry>, at: String) -> Option<StageConfig> {
         let span = &entry.span;
+        self.at = at;
         let kind = match &entry.value {
             ChainEntry::Chain(_) => return None,
             ChainEntry::ApiKey(stage) => StageKind::ApiKey(self.api_key(stage, span)?),
@@ -75,7 +76,7 @@ impl Resolver<'_> {
             ChainEntry::Plugin(stage) => StageKind::Plugin(self.plugin_stage(stage, span)?),
         };
         Some(StageConfig {
-            line: self.report.line(span),
+            place: self.report.place(span, std::mem::take(&mut self.at)),
             kind,
         })
     }

@@ -256,6 +256,11 @@ impl Desk {
                 );
             }
         };
+        if let Some(route) = purge.route.as_deref()
+            && let Err(reason) = self.status.knows_route(route)
+        {
+            return message(StatusCode::NOT_FOUND, &reason);
+        }
         match purge.run(&self.responses) {
             Ok(purged) => {
                 tracing::info!(?purge, purged, "kept responses purged");

@@ -4,41 +4,41 @@
 //! generation before goes on serving.
 
 mod explainers;
+mod mistakes;
 mod plugins;
 mod route;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use gatewright_config::{ConfigErrors, GatewayConfig, ListenerConfig, Place, RouteConfig};
+use gatewright_config::{ConfigError, ConfigErrors, GatewayConfig, ListenerConfig, RouteConfig};
 use gatewright_core::path::Encodings;
 use gatewright_core::{Recorder, State};
-use gatewright_wasm::{Plugin, PluginError, PluginHost};
+use gatewright_wasm::{Plugin, PluginHost};
 use http::HeaderValue;
 
+pub use self::mistakes::{AssembleError, Mistakes};
 use self::plugins::{clients, load_candidates, load_plugins};
 pub use self::plugins::{plugin_file, used_plugins};
 use self::route::RouteAssembly;
 use crate::admission::Bounds;
-use crate::approval::{self, LockError};
+use crate::approval;
 use crate::cache::store::Store;
 use crate::candidate::{Candidate, Probations};
 use crate::explain::Explaining;
 use crate::forwarded::Trust;
 use crate::gateway::{Gateway, Service};
 use crate::passwords::Passwords;
-use crate::plan::{BodyPlan, Impossible, plan};
+use crate::plan::{BodyPlan, plan};
 use crate::router::{Router, RouterError};
-use crate::secret::SecretError;
 use crate::shedding::Shedders;
 use crate::state::redis::Standing;
 use crate::state::snapshot::Snapshots;
 use crate::streams::Pace;
 use crate::telemetry::{Metrics, Telemetry};
-use crate::token::issuers::{Issuers, KeysError};
+use crate::token::issuers::Issuers;
 use crate::trial::proof::Proofs;
 use crate::upstream::Upstream;
-use crate::upstream::connect::SetupError;
 use crate::upstream::plugin_client::PluginClient;
 use crate::upstream::screen::Resolve;
 use crate::usage::{KeyFiles, Usage, read_keys};
@@ -103,111 +103,33 @@ pub struct Generation {
     pub is_locked: bool,
 }
 
-/// Why a configuration cannot serve.
-#[derive(Debug, thiserror::Error)]
-pub enum AssembleError {
-    /// A plugin cannot be loaded, or refuses its configuration.
-    #[error("route `{route}`: {source}")]
-    Plugin {
-        /// Line in the configuration file.
-        line: usize,
-        /// The route.
-        route: String,
-        /// Why.
-        source: Box<PluginError>,
-    },
-    /// Something that the route names is not there.
-    #[error("route `{route}`: {reason}")]
-    Missing {
-        /// Line in the configuration file.
-        line: usize,
-        /// The route.
-        route: String,
-        /// Why.
-        reason: String,
-    },
-    /// The chain cannot work, whatever comes.
-    #[error("route `{route}`: {source}")]
-    Chain {
-        /// The route.
-        route: String,
-        /// Why.
-        source: Impossible,
-    },
-    /// A file of keys, users or credentials has mistakes.
-    #[error("route `{route}`: {source}")]
-    Keys {
-        /// Line in the configuration file.
-        line: usize,
-        /// The route.
-        route: String,
-        /// The mistakes.
-        source: ConfigErrors,
-    },
-    /// There are no keys to verify tokens with.
-    #[error("route `{route}`: {source}")]
-    Tokens {
-        /// Line in the configuration file.
-        line: usize,
-        /// The route.
-        route: String,
-        /// Why.
-        source: KeysError,
-    },
-    /// A secret that is granted to a plugin cannot be read.
-    #[error("cannot grant it to plugin `{plugin}`: {source}")]
-    Secret {
-        /// The plugin.
-        plugin: String,
-        /// Where the configuration names it.
-        place: Place,
-        /// Why.
-        source: SecretError,
-    },
-    /// The lock file cannot be compared with.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// An upstream cannot be set up.
-    #[error(transparent)]
-    Upstream(#[from] Box<SetupError>),
-    /// The router cannot take a route.
-    #[error(transparent)]
-    Router(#[from] RouterError),
-}
-
-impl AssembleError {
-    /// The line in the configuration file that it is about, where it is about one.
-    pub fn line(&self) -> Option<usize> {
-        match self {
-            Self::Plugin { line, .. }
-            | Self::Missing { line, .. }
-            | Self::Keys { line, .. }
-            | Self::Tokens { line, .. } => Some(*line),
-            Self::Chain { source, .. } => Some(source.line),
-            Self::Secret { .. } | Self::Lock(_) | Self::Upstream(_) | Self::Router(_) => None,
-        }
-    }
-}
-
-/// Makes a gateway. `before` is the generation that serves now.
+/// Makes a gateway. `before` is the generation that serves now. `found` are mistakes that are known already, without which
+/// the rest is looked at all the same.
 ///
 /// # Errors
-/// The first thing that cannot be made.
+/// Everything that cannot be made.
 pub async fn assemble(
     config: GatewayConfig,
     number: u64,
     foundation: &Foundation,
     before: Option<&Generation>,
-) -> Result<(Gateway, Generation), AssembleError> {
-    let upstreams = upstreams(&config, foundation, before)?;
-    let clients = clients(&config, foundation, before)?;
-    let lock = approval::lock(&config.plugins.lock, before.is_some_and(|before| before.is_locked))?;
-    let plugins = load_plugins(&config, lock.as_ref(), foundation, &clients).await?;
-    let candidates = load_candidates(&config, &plugins, lock.as_ref(), foundation, &clients).await?;
-    let plans = plans(&config, &plugins)?;
-    let keys = read_keys(&config)?;
+    found: Vec<ConfigError>,
+) -> Result<(Gateway, Generation), ConfigErrors> {
+    let mut mistakes = Mistakes::from(found);
+    let upstreams = upstreams(&config, foundation, before, &mut mistakes);
+    let clients = clients(&config, foundation, before, &mut mistakes);
+    let lock = approval::lock(&config.plugins.lock, before.is_some_and(|before| before.is_locked));
+    let lock = mistakes.keep(lock.map_err(AssembleError::from)).flatten();
+    let plugins = load_plugins(&config, lock.as_ref(), foundation, &clients, &mut mistakes).await;
+    let may_lack = before.is_none() && !config.plugins.required;
+    if !may_lack {
+        plugins::missing(&config, &plugins, &mut mistakes);
+    }
+    let candidates = load_candidates(&config, &plugins, lock.as_ref(), foundation, &clients, &mut mistakes).await;
+    let plans = plans(&config, &plugins, &mut mistakes);
+    let keys = read_keys(&config, &mut mistakes);
     let usage = Arc::new(Usage::new(&config, &keys, &foundation.state));
-    let redaction = explainers::redaction(&config, foundation)?;
+    let redaction = explainers::redaction(&config, foundation);
     let generation = Generation {
         config,
         plugins,
@@ -221,31 +143,27 @@ pub async fn assemble(
     };
     let mut routes = Vec::with_capacity(generation.config.routes.len());
     for route in &generation.config.routes {
-        routes.push(
-            RouteAssembly {
-                route,
-                name: route.name.as_str().into(),
-                generation: &generation,
-                foundation,
-                redaction: redaction.as_ref(),
-            }
-            .assemble(before.is_none())
-            .await?,
-        );
+        let assembly = RouteAssembly {
+            route,
+            name: route.name.as_str().into(),
+            generation: &generation,
+            foundation,
+            redaction: redaction.as_ref(),
+        };
+        routes.extend(assembly.assemble(may_lack, &mut mistakes).await);
     }
-    let services = generation
-        .config
-        .listeners
-        .iter()
-        .map(|(name, listener)| {
-            Ok((
-                name.as_str().into(),
-                service(name, listener, &generation.config.routes, foundation)?,
-            ))
-        })
-        .collect::<Result<_, RouterError>>()?;
+    let services = generation.config.listeners.iter().filter_map(|(name, listener)| {
+        let service = service(name, listener, &generation.config.routes, foundation);
+        Some((
+            name.as_str().into(),
+            mistakes.keep(service.map_err(AssembleError::from))?,
+        ))
+    });
+    let services = services.collect();
     let recorder: Arc<dyn Recorder> = Arc::<Telemetry>::clone(&foundation.telemetry);
-    let explainer = explainers::explainer(&generation.config, foundation, redaction)?;
+    let explainer = explainers::explainer(&generation.config, foundation, redaction);
+    let explainer = mistakes.keep(explainer.map_err(AssembleError::from)).flatten();
+    mistakes.none()?;
     Ok((
         Gateway {
             listeners: services,
@@ -263,15 +181,17 @@ pub async fn assemble(
 fn plans(
     config: &GatewayConfig,
     plugins: &BTreeMap<String, Result<Arc<Plugin>, String>>,
-) -> Result<Vec<BodyPlan>, AssembleError> {
+    mistakes: &mut Mistakes,
+) -> Vec<BodyPlan> {
     let loaded = |name: &str| Some(plugins.get(name)?.as_ref().ok()?.summary());
     let plan = |route: &RouteConfig| {
-        plan(route, config, loaded).map_err(|source| AssembleError::Chain {
+        let plan = plan(route, config, loaded).map_err(|source| AssembleError::Chain {
             route: route.name.clone(),
             source,
-        })
+        });
+        mistakes.keep(plan)
     };
-    config.routes.iter().map(plan).collect()
+    config.routes.iter().filter_map(plan).collect()
 }
 
 fn service(
@@ -306,25 +226,25 @@ fn upstreams(
     config: &GatewayConfig,
     foundation: &Foundation,
     before: Option<&Generation>,
-) -> Result<HashMap<String, Arc<Upstream>>, AssembleError> {
+    mistakes: &mut Mistakes,
+) -> HashMap<String, Arc<Upstream>> {
     let mut upstreams = HashMap::new();
     for (name, config) in &config.upstreams {
         let same = before
             .and_then(|before| before.upstreams.get(name))
             .filter(|known| known.is_still(config));
         let upstream = match same {
-            Some(upstream) => Arc::clone(upstream),
+            Some(upstream) => Some(Arc::clone(upstream)),
             None => {
-                let upstream = Upstream::new(name, config, foundation.workers, &foundation.metrics);
-                let upstream = upstream.map_err(Box::new)?;
-                Arc::new(if foundation.online {
-                    upstream
-                } else {
-                    upstream.out_of_reach()
-                })
+                let made = Upstream::new(name, config, foundation.workers, &foundation.metrics);
+                let made = made.map(|upstream| match foundation.online {
+                    true => Arc::new(upstream),
+                    false => Arc::new(upstream.out_of_reach()),
+                });
+                mistakes.keep(made.map_err(AssembleError::from))
             }
         };
-        upstreams.insert(name.clone(), upstream);
+        upstreams.extend(upstream.map(|upstream| (name.clone(), upstream)));
     }
-    Ok(upstreams)
+    upstreams
 }

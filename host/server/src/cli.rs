@@ -5,8 +5,11 @@ mod admin_client;
 mod cache;
 mod check;
 mod compile_plugin;
+mod config;
+mod config_file;
 mod demo;
 mod explain;
+mod help;
 mod key;
 mod keys;
 mod output;
@@ -23,11 +26,14 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// Version, and the commit that it was built from.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("GATEWRIGHT_COMMIT"), ")");
+
 /// Gatewright, a programmable API gateway: one binary, one TOML file, sandboxed WebAssembly plugins.
 #[derive(Debug, Parser)]
 #[command(
     name = "gatewright",
-    version,
+    version = VERSION,
     about,
     propagate_version = true,
     arg_required_else_help = true
@@ -43,6 +49,7 @@ enum Command {
     Run(run::Run),
     /// Check a configuration file and everything that it names, without serving.
     Check(check::Check),
+    Config(config::Config),
     /// Explain what becomes of a request.
     Explain(explain::Explain),
     /// Purge what a gateway that runs has in its cache.
@@ -63,6 +70,8 @@ enum Command {
     /// Build plugins, test and measure them, look into them, sign and approve them.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
+    Completions(help::Completions),
+    Man(help::Man),
     /// Compile a plugin for a gateway that has started this.
     #[command(hide = true)]
     CompilePlugin(compile_plugin::CompilePlugin),
@@ -74,6 +83,7 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.execute(),
             Command::Check(check) => check.execute(),
+            Command::Config(config) => config.execute(),
             Command::Explain(explain) => explain.execute(),
             Command::Cache(cache) => cache.execute(),
             Command::Schema(schema) => schema.execute(),
@@ -84,6 +94,8 @@ impl Cli {
             Command::Usage(usage) => usage.execute(),
             Command::Replay(replay) => replay.execute(),
             Command::Plugin(plugin) => plugin.execute(),
+            Command::Completions(completions) => completions.execute(),
+            Command::Man(man) => man.execute(),
             Command::CompilePlugin(compile) => compile.execute(),
         }
     }

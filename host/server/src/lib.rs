@@ -54,5 +54,7 @@ pub mod upstream;
 pub mod usage;
 pub mod versions;
 pub mod via;
+pub mod warnings;
 pub mod watch;
+pub mod words;
 pub mod workers;

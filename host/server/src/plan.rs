@@ -8,7 +8,7 @@ mod route;
 
 use std::fmt;
 
-use gatewright_config::ByteSize;
+use gatewright_config::{ByteSize, Place};
 use serde::Serialize;
 
 pub use self::route::plan;
@@ -110,8 +110,8 @@ pub struct Peak {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Impossible {
-    /// Line in the configuration file.
-    pub line: usize,
+    /// Where the configuration says it.
+    pub place: Place,
     /// What does not fit, with plugin and what to change.
     pub reason: String,
 }

@@ -12,6 +12,7 @@
 mod check;
 mod control;
 mod error;
+mod examine;
 mod explain;
 mod foundation;
 mod listeners;
@@ -27,7 +28,7 @@ use std::thread::JoinHandle;
 use gatewright_wasm::Compiling;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-pub use self::check::{Thoroughness, check};
+pub use self::check::{Checked, Thoroughness, check};
 pub(crate) use self::control::Control;
 use self::control::Facts;
 pub use self::error::StartError;

@@ -16,7 +16,7 @@ pub enum SecretError {
     #[error("environment variable {0} is not set")]
     Environment(String),
     /// The file cannot be read.
-    #[error("cannot read secret file {}: {source}", path.display())]
+    #[error("cannot read secret file {}: {}", path.display(), gatewright_config::reason(source))]
     File {
         /// The file.
         path: std::path::PathBuf,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
-use gatewright_config::{IntegrationConfig, RouteConfig};
+use gatewright_config::{IntegrationConfig, RouteConfig, suggestion};
 use gatewright_wasm::Plugin;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -130,6 +130,23 @@ impl Status {
         Some(format!("the servers of `[redis]` cannot be used: {problem}"))
     }
 
+    /// Whether there is a route of that name.
+    ///
+    /// # Errors
+    /// That there is none, and which was meant.
+    pub fn knows_route(&self, name: &str) -> Result<(), String> {
+        let routes = self.routes();
+        let routes = routes.get("routes").and_then(Value::as_array).into_iter().flatten();
+        let names: Vec<_> = routes.filter_map(|route| route.get("name")?.as_str()).collect();
+        match names.contains(&name) {
+            true => Ok(()),
+            false => Err(format!(
+                "there is no route `{name}`; {}",
+                suggestion(name, names, "routes")
+            )),
+        }
+    }
+
     /// `/routes`
     pub fn routes(&self) -> Value {
         let Some(serving) = self.serving.load_full() else {
@@ -193,7 +210,7 @@ fn route(route: &RouteConfig, plan: &BodyPlan) -> Value {
     };
     json!({
         "name": route.name,
-        "line": route.line,
+        "line": route.place.line,
         "listeners": route.listeners,
         "hosts": route.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "path": route.path.to_string(),

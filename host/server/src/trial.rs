@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gatewright_config::Place;
 use gatewright_config::cases::{CaseRequest, CaseResponse, PluginCase, Role};
 use gatewright_config::{BodyRule, ByteSize, OnFault, PluginConfig, PluginIntegrationConfig, PluginStageConfig};
 use gatewright_core::body::CollectError;
@@ -137,7 +138,10 @@ impl Trial {
             }
             Role::Integration => {
                 let config = PluginIntegrationConfig {
-                    line: case.line,
+                    place: Place {
+                        line: case.line,
+                        ..Place::nowhere()
+                    },
                     plugin: name,
                     body_bytes: BODY,
                     config: case.config.clone(),

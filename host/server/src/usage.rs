@@ -9,7 +9,7 @@ use gatewright_core::{Spent, State, StateError};
 use gatewright_wasm::scope;
 use serde_json::{Value, json};
 
-use crate::assemble::AssembleError;
+use crate::assemble::{AssembleError, Mistakes};
 use crate::limit::{Bucket, Meter};
 
 /// Keys of one answer, unless it is asked for others, and at most: as Amazon API Gateway has it.
@@ -77,11 +77,9 @@ pub enum UsageError {
     State(#[from] StateError),
 }
 
-/// Reads the files of API keys, each of them once, and checks what they say of usage plans.
-///
-/// # Errors
-/// For a file with mistakes, and for a key with a plan that there is not, or with two for one route.
-pub fn read_keys(config: &GatewayConfig) -> Result<KeyFiles, AssembleError> {
+/// Reads the files of API keys, each of them once, and checks what they say of usage plans. A file with mistakes is one, and
+/// so is a key with a plan that there is not, or with two for one route.
+pub fn read_keys(config: &GatewayConfig, mistakes: &mut Mistakes) -> KeyFiles {
     let mut files = KeyFiles::new();
     for route in &config.routes {
         for stage in &route.chain {
@@ -91,22 +89,26 @@ pub fn read_keys(config: &GatewayConfig) -> Result<KeyFiles, AssembleError> {
             if files.contains_key(&api_key.keys) {
                 continue;
             }
+            let place = || stage.place.key("keys");
             let keys = gatewright_config::load_keys(&api_key.keys).map_err(|source| AssembleError::Keys {
-                line: stage.line,
+                place: place(),
                 route: route.name.clone(),
+                file: api_key.keys.clone(),
                 source,
-            })?;
-            if let Some(wrong) = keys.iter().find_map(|key| wrong_plans(key, config)) {
-                return Err(AssembleError::Missing {
-                    line: stage.line,
+            });
+            let keys = mistakes.keep(keys).unwrap_or_default();
+            for wrong in keys.iter().filter_map(|key| wrong_plans(key, config)) {
+                mistakes.add(AssembleError::Missing {
+                    place: place(),
                     route: route.name.clone(),
                     reason: format!("{}: {wrong}", api_key.keys.display()),
+                    hint: None,
                 });
             }
             files.insert(api_key.keys.clone(), keys);
         }
     }
-    Ok(files)
+    files
 }
 
 fn wrong_plans(key: &ApiKeyEntry, config: &GatewayConfig) -> Option<String> {

@@ -4,11 +4,12 @@
 //! gone is seen the same way, and an event that got lost costs a moment only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use gatewright_config::{
-    GatewayConfig, LockUse, SchemaSource, SecretReference, StageKind, TemplateSource, load_credentials,
+    GatewayConfig, LockUse, SchemaSource, SecretReference, StageKind, TemplateSource, folder_files, load_credentials,
 };
 use gatewright_wasm::signature::signature_file;
 
@@ -50,6 +51,12 @@ impl Snapshot {
 /// Follows links: what counts is what is read.
 fn stamp(path: &Path) -> Stamp {
     let metadata = std::fs::metadata(path).ok()?;
+    if metadata.is_dir() {
+        // Of a folder only what belongs to the configuration counts: editors put files beside those that they change.
+        let mut names = DefaultHasher::new();
+        folder_files(path).ok()?.hash(&mut names);
+        return Some((names.finish(), 0, 0, 0, 0));
+    }
     Some((
         metadata.len(),
         metadata.mtime(),
@@ -155,6 +162,8 @@ fn secrets_of(credentials: &Path) -> Vec<PathBuf> {
 /// The folders in which something happens when one of the files changes.
 pub fn folders<'f>(files: impl IntoIterator<Item = &'f PathBuf>) -> BTreeSet<PathBuf> {
     let parent = |path: &PathBuf| match path.parent() {
+        // What is added to a folder happens in it.
+        _ if path.is_dir() => Some(path.clone()),
         Some(parent) if !parent.as_os_str().is_empty() => Some(parent.to_owned()),
         _ => Some(PathBuf::from(".")),
     };

@@ -134,7 +134,12 @@ fn encode(engine: &Engine, bytes: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
         .and_then(|mut encoder| encoder.encode());
     encoded
         .map(Some)
-        .map_err(|error| Refusal::NotAComponent(format!("{error:#}")))
+        .map_err(|error| Refusal::NotAComponent(plain(&format!("{error:#}"))))
+}
+
+/// What the encoder says, without what is only for whoever programs it: `Some("0.1.0")` is `0.1.0`.
+fn plain(text: &str) -> String {
+    text.replace("Some(\"", "`").replace("\")", "`")
 }
 
 #[cfg(test)]

@@ -236,11 +236,17 @@ impl fmt::Display for Listed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, fault) in self.0.iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };
-            match fault.at.as_str() {
-                "" => write!(f, "{separator}{}", fault.message)?,
-                at => write!(f, "{separator}`config{at}`: {}", fault.message)?,
-            }
+            write!(f, "{separator}{fault}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for ConfigFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at.as_str() {
+            "" => f.write_str(&self.message),
+            at => write!(f, "`config{at}`: {}", self.message),
+        }
     }
 }

@@ -112,7 +112,7 @@ async fn on_own_thread<T: Send + 'static>(
 fn read_file(plugin: &PluginFile, trust: &Trust, limit: u64) -> Result<Source, PluginError> {
     let unreadable = |error: std::io::Error| PluginError::Unreadable {
         plugin: plugin.clone(),
-        reason: error.to_string(),
+        reason: gatewright_config::reason(&error),
     };
     let mut bytes = Vec::new();
     let file = File::open(&plugin.file).map_err(unreadable)?;

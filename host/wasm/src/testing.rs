@@ -186,7 +186,7 @@ pub(crate) async fn try_stage(
 /// An integration of a guest.
 pub(crate) async fn integration(plugin: &Arc<Plugin>, config: Value) -> Arc<dyn Integration> {
     let config = PluginIntegrationConfig {
-        line: 1,
+        place: gatewright_config::Place::nowhere(),
         plugin: "plugin".to_owned(),
         body_bytes: ByteSize(1 << 20),
         config,

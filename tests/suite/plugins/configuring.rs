@@ -22,7 +22,7 @@ fn config(mode: &str) -> String {
 
 fn line_of(text: &str, config: &str) -> String {
     let line = config.lines().position(|line| line.contains(text)).unwrap() + 1;
-    format!("gateway.toml:{line}: route `all`: ")
+    format!("gateway.toml:{line}:")
 }
 
 fn start() -> TestGateway {

@@ -56,7 +56,7 @@ impl Resolver<'_> {
         }
         let source = match (text, file) {
             (Some(text), None) => TemplateSource::Inline(text.value.clone()),
-            (None, Some(file)) => TemplateSource::File(self.file_reference(file, format!("{key}.file"))?),
+            (None, Some(file)) => TemplateSource::File(self.stage_file(file, &format!("{key}.file"))?),
             (Some(_), Some(file)) => {
                 self.error(&file.span, "there are two templates", "keep `template` or `file`");
                 return None;

@@ -60,8 +60,8 @@ impl Resolver<'_> {
                 hint,
             );
         }
-        let place = self.report.place(span, String::new());
-        let file = ca.as_ref().and_then(|ca| self.file_reference(ca, String::new()));
+        let place = self.stage_place(span, "");
+        let file = ca.as_ref().and_then(|ca| self.stage_file(ca, "ca"));
         let fetched = |origin| {
             KeySourceConfig::Fetched(FetchedKeysConfig {
                 origin,
@@ -82,7 +82,7 @@ impl Resolver<'_> {
                         value: path.to_owned(),
                         span: jwks.span.clone(),
                     };
-                    self.file_reference(&path, String::new()).map(KeySourceConfig::File)
+                    self.stage_file(&path, "keys").map(KeySourceConfig::File)
                 }
                 None => {
                     let hint = "write \"https://idp.example.com/jwks.json\" or \"file:PATH\"";

@@ -80,7 +80,7 @@ impl Resolver<'_> {
                 authentication: *authentication,
             },
         );
-        let ca = ca.as_ref().map(|ca| self.file_reference(ca, String::new()));
+        let ca = ca.as_ref().map(|ca| self.stage_file(ca, "ca"));
         let origin = match (endpoint, issuer) {
             (Some(url), _) => self
                 .web_url(url, "write \"https://idp.example.com/introspect\"")
@@ -100,7 +100,7 @@ impl Resolver<'_> {
                 },
                 client: client?,
                 cache: cache.value.0,
-                place: self.report.place(span, String::new()),
+                place: self.stage_place(span, ""),
             },
             carriers: carriers?,
             rules: rules?,

@@ -60,7 +60,7 @@ impl Resolver<'_> {
         } = stage;
         let issuer = self.required(issuer.as_ref(), span, "issuer", "\"https://idp.example.com\"");
         let url = issuer.and_then(|issuer| self.issuer_url(issuer));
-        let ca = ca.as_ref().map(|ca| self.file_reference(ca, String::new()));
+        let ca = ca.as_ref().map(|ca| self.stage_file(ca, "ca"));
         let client = self.oauth_client(
             span,
             &Client {
@@ -123,7 +123,7 @@ impl Resolver<'_> {
                     refresh: REFRESH,
                     max_stale: MAX_STALE,
                     cooldown: COOLDOWN,
-                    place: self.report.place(span, String::new()),
+                    place: self.stage_place(span, ""),
                 },
                 client,
                 scopes: all,

@@ -215,7 +215,7 @@ impl Resolver<'_> {
     pub(super) fn oauth_secret(&mut self, secret: &Located<String>) -> Option<OauthSecret> {
         Some(OauthSecret {
             reference: self.secret(secret)?,
-            place: self.report.place(&secret.span, String::new()),
+            place: self.stage_place(&secret.span, "client_secret"),
         })
     }
 }

@@ -31,7 +31,7 @@ impl Resolver<'_> {
             }
             (Some(schema), None) => Some(SchemaSource::Inline(Value::Object(schema.value.0.clone()))),
             (None, Some(file)) => {
-                let reference = self.file_reference(file, "schema_file".to_owned());
+                let reference = self.stage_file(file, "schema_file");
                 Some(SchemaSource::File(reference?))
             }
             (None, None) => None,

@@ -7,31 +7,21 @@ use std::sync::Arc;
 use gatewright_config::{GatewayConfig, RouteConfig};
 use gatewright_core::{Integration, Stage};
 
-use super::{AssembleError, Foundation};
+use super::Foundation;
 use crate::explain::observer::{ObservedIntegration, ObservedStage};
 use crate::explain::{Explainer, Redaction};
+use crate::router::RouterError;
 use crate::router::probe::Probe;
 use crate::secret;
 
 /// What explanations of this generation do not show: every secret that it knows.
-pub(super) fn redaction(
-    config: &GatewayConfig,
-    foundation: &Foundation,
-) -> Result<Option<Arc<Redaction>>, AssembleError> {
-    if foundation.explaining.is_none() {
-        return Ok(None);
-    }
+pub(super) fn redaction(config: &GatewayConfig, foundation: &Foundation) -> Option<Arc<Redaction>> {
+    foundation.explaining.as_ref()?;
     let mut secrets = Vec::new();
-    for (plugin, settings) in &config.plugin {
-        for secret in settings.grants.secrets.values() {
-            let value = secret::read(&secret.reference).map_err(|source| AssembleError::Secret {
-                plugin: plugin.clone(),
-                place: secret.place.clone(),
-                source,
-            })?;
-            secrets.push(value);
-        }
-    }
+    // What is not there cannot be shown; that it is missing is said elsewhere.
+    let granted = config.plugin.values().flat_map(|plugin| plugin.grants.secrets.values());
+    secrets.extend(granted.filter_map(|secret| secret::read(&secret.reference).ok()));
+    secrets.extend(config.hidden.values().map(str::to_owned));
     for stage in config.routes.iter().flat_map(|route| &route.chain) {
         secrets.extend(
             stage
@@ -42,9 +32,8 @@ pub(super) fn redaction(
     }
     let admin = config.admin.iter();
     let admin = admin.flat_map(|admin| admin.token.iter().chain(&admin.explain_key));
-    // What is not there cannot be shown; that it is missing is said elsewhere.
     secrets.extend(admin.filter_map(|reference| secret::read(reference).ok()));
-    Ok(Some(Arc::new(Redaction::new(config, secrets))))
+    Some(Arc::new(Redaction::new(config, secrets)))
 }
 
 /// The stage, or the stage with an observer.
@@ -76,7 +65,7 @@ pub(super) fn explainer(
     config: &GatewayConfig,
     foundation: &Foundation,
     redaction: Option<Arc<Redaction>>,
-) -> Result<Option<Explainer>, AssembleError> {
+) -> Result<Option<Explainer>, RouterError> {
     let (Some(explaining), Some(redaction)) = (&foundation.explaining, redaction) else {
         return Ok(None);
     };

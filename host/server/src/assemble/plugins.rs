@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use gatewright_config::{GatewayConfig, IntegrationConfig, Lock, PluginConfig, StageKind};
+use gatewright_config::{GatewayConfig, IntegrationConfig, Lock, Place, PluginConfig, StageKind};
 use gatewright_wasm::{Granted, Loading, Plugin, Trust};
 
-use super::{AssembleError, Foundation, Generation};
+use super::{AssembleError, Foundation, Generation, Mistakes};
 use crate::approval;
 use crate::candidate::{self, Candidate};
 use crate::secret;
@@ -19,7 +19,8 @@ pub(super) fn clients(
     config: &GatewayConfig,
     foundation: &Foundation,
     before: Option<&Generation>,
-) -> Result<HashMap<String, Arc<PluginClient>>, AssembleError> {
+    mistakes: &mut Mistakes,
+) -> HashMap<String, Arc<PluginClient>> {
     let mut clients = HashMap::new();
     for name in used_plugins(config) {
         let Some(plugin) = config.plugin.get(name).filter(|plugin| !plugin.grants.http.is_empty()) else {
@@ -29,14 +30,16 @@ pub(super) fn clients(
             .and_then(|before| before.clients.get(name))
             .filter(|known| known.is_still(plugin));
         let client = match same {
-            Some(client) => Arc::clone(client),
-            None => PluginClient::new(plugin, foundation.workers, &foundation.resolver, foundation.via.clone())
-                .map(Arc::new)
-                .map_err(Box::new)?,
+            Some(client) => Some(Arc::clone(client)),
+            None => {
+                let (workers, via) = (foundation.workers, foundation.via.clone());
+                let made = PluginClient::new(plugin, workers, &foundation.resolver, via).map(Arc::new);
+                mistakes.keep(made.map_err(AssembleError::from))
+            }
         };
-        clients.insert(name.to_owned(), client);
+        clients.extend(client.map(|client| (name.to_owned(), client)));
     }
-    Ok(clients)
+    clients
 }
 
 /// Names of the plugins that routes use.
@@ -71,18 +74,22 @@ pub(super) async fn load_plugins(
     lock: Option<&Lock>,
     foundation: &Foundation,
     clients: &HashMap<String, Arc<PluginClient>>,
-) -> Result<BTreeMap<String, Result<Arc<Plugin>, String>>, AssembleError> {
+    mistakes: &mut Mistakes,
+) -> BTreeMap<String, Result<Arc<Plugin>, String>> {
     let mut loading = Vec::new();
     for name in used_plugins(config) {
         let limits = limits(config, name);
-        let granted = granted(name, &limits, foundation, clients.get(name))?;
+        let granted = granted(name, &limits, foundation, clients.get(name));
+        let Some(granted) = mistakes.keep(granted) else {
+            continue;
+        };
         loading.push(async move {
             let loaded = load_plugin(config, name, &limits, granted, lock, foundation).await;
             (name.to_owned(), loaded)
         });
     }
     // All at once: compilers take turns among themselves.
-    Ok(join_all(loading).await.into_iter().collect())
+    join_all(loading).await.into_iter().collect()
 }
 
 /// Loads one plugin and finds out whether it may serve. Why it may not is for people.
@@ -113,6 +120,42 @@ async fn load_plugin(
     Ok(plugin)
 }
 
+/// Says of each plugin that could not be loaded why, where it is used first.
+pub(super) fn missing(
+    config: &GatewayConfig,
+    plugins: &BTreeMap<String, Result<Arc<Plugin>, String>>,
+    mistakes: &mut Mistakes,
+) {
+    let wrong = plugins
+        .iter()
+        .filter_map(|(name, plugin)| Some((name, plugin.as_ref().err()?)));
+    for (name, reason) in wrong {
+        if let Some((route, place)) = first_use(config, name) {
+            mistakes.add(AssembleError::Missing {
+                place: place.clone(),
+                route: route.to_owned(),
+                reason: reason.clone(),
+                hint: Some("plugins are files `NAME.wasm` in the folder that `directory` under `[plugins]` names"),
+            });
+        }
+    }
+}
+
+/// The route that uses a plugin first, and where.
+fn first_use<'c>(config: &'c GatewayConfig, name: &str) -> Option<(&'c str, &'c Place)> {
+    config.routes.iter().find_map(|route| {
+        let stage = route.chain.iter().find_map(|stage| match &stage.kind {
+            StageKind::Plugin(plugin) if plugin.plugin == name => Some(&stage.place),
+            _ => None,
+        });
+        let integration = || match &route.integration {
+            IntegrationConfig::Plugin(plugin) if plugin.plugin == name => Some(&plugin.place),
+            _ => None,
+        };
+        Some((route.name.as_str(), stage.or_else(integration)?))
+    })
+}
+
 /// Loads the candidates of the plugins that have been loaded.
 pub(super) async fn load_candidates(
     config: &GatewayConfig,
@@ -120,7 +163,8 @@ pub(super) async fn load_candidates(
     lock: Option<&Lock>,
     foundation: &Foundation,
     clients: &HashMap<String, Arc<PluginClient>>,
-) -> Result<BTreeMap<String, Candidate>, AssembleError> {
+    mistakes: &mut Mistakes,
+) -> BTreeMap<String, Candidate> {
     let mut candidates = BTreeMap::new();
     for (name, serving) in plugins {
         let rules = config.plugin.get(name).and_then(|plugin| plugin.candidate.as_ref());
@@ -128,19 +172,23 @@ pub(super) async fn load_candidates(
             continue;
         };
         let limits = limits(config, name);
+        let granted = granted(name, &limits, foundation, clients.get(name));
+        let Some(granted) = mistakes.keep(granted) else {
+            continue;
+        };
         let trial = candidate::Trial {
             config,
             lock,
             foundation,
             serving,
             limits: &limits,
-            granted: granted(name, &limits, foundation, clients.get(name))?,
+            granted,
         };
         if let Some(candidate) = trial.load(rules).await {
             candidates.insert(name.clone(), candidate);
         }
     }
-    Ok(candidates)
+    candidates
 }
 
 /// The limits of a plugin. Its candidate is none of its business: another one makes no other plugin of it.

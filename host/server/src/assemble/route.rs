@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use gatewright_config::{
-    BasicConfig, CacheConfig, Encoded, HttpIntegrationConfig, IntegrationConfig, RouteConfig, SigV4Config, StageConfig,
-    StageKind, load_credentials, load_users,
+    BasicConfig, CacheConfig, Encoded, HttpIntegrationConfig, IntegrationConfig, Place, RouteConfig, SigV4Config,
+    StageConfig, StageKind, load_credentials, load_users,
 };
 use gatewright_core::path::{Encoding, Encodings};
 use gatewright_core::{Integration, RouteName, Stage};
 use gatewright_wasm::{Plugin, PluginError, StageUse};
 
-use super::{AssembleError, Foundation, Generation, explainers};
+use super::{AssembleError, Foundation, Generation, Mistakes, explainers};
 use crate::cache::Cached;
 use crate::candidate::Candidate;
 use crate::chain::{Chain, Link};
@@ -83,13 +83,15 @@ enum Part<'s> {
 }
 
 impl RouteAssembly<'_> {
-    pub(super) async fn assemble(&self, at_start: bool) -> Result<Route, AssembleError> {
+    /// The route; nothing when a part of it cannot be made. With `may_lack`, a plugin that could not be loaded is no mistake.
+    pub(super) async fn assemble(&self, may_lack: bool, mistakes: &mut Mistakes) -> Option<Route> {
         let mut links = Vec::with_capacity(self.route.chain.len());
         let mut cache = None;
         for (position, stage) in self.route.chain.iter().enumerate() {
-            let stage = match self.stage(stage, position, at_start).await? {
-                Part::Stage(stage) => stage,
-                Part::Cache(config) => {
+            let stage = match mistakes.keep(self.stage(stage, position, may_lack).await) {
+                None => continue,
+                Some(Part::Stage(stage)) => stage,
+                Some(Part::Cache(config)) => {
                     // What comes after it is a chain of its own.
                     cache = Some((config, std::mem::take(&mut links)));
                     continue;
@@ -100,7 +102,8 @@ impl RouteAssembly<'_> {
             let stage = explainers::stage(stage, self.redaction);
             links.push(Link { stage, name, metrics });
         }
-        let integration = self.observed(self.integration(at_start).await?);
+        let integration = mistakes.keep(self.integration(may_lack).await);
+        let integration = self.observed(integration?);
         let chain = match cache {
             None => Chain::new(links, integration),
             Some((config, before)) => {
@@ -115,7 +118,7 @@ impl RouteAssembly<'_> {
             _ => None,
         };
         let upstream = upstream.map(|upstream| &upstream.name);
-        Ok(Route {
+        Some(Route {
             name: Arc::clone(&self.name),
             chain,
             encodings: encodings(self.route),
@@ -134,24 +137,24 @@ impl RouteAssembly<'_> {
         &self,
         stage: &'s StageConfig,
         position: usize,
-        at_start: bool,
+        may_lack: bool,
     ) -> Result<Part<'s>, AssembleError> {
-        let line = stage.line;
+        let place = &stage.place;
         Ok(Part::Stage(match &stage.kind {
             StageKind::ApiKey(config) => {
                 let keys = self.generation.keys.get(&config.keys);
                 Arc::new(ApiKey::new(config, keys.map_or(&[], Vec::as_slice)))
             }
-            StageKind::Basic(config) => Arc::new(self.basic(config, line)?),
+            StageKind::Basic(config) => Arc::new(self.basic(config, place)?),
             StageKind::Body(config) => {
-                Arc::new(NewBody::new(config, self.tags(position)).map_err(|reason| self.unusable(line, reason))?)
+                Arc::new(NewBody::new(config, self.tags(position)).map_err(|reason| self.unusable(place, reason))?)
             }
             StageKind::Cache(config) => return Ok(Part::Cache(config)),
             StageKind::Compress(config) => Arc::new(Compress::new(config, self.tags(position))),
             StageKind::CorrelationId(config) => Arc::new(CorrelationId::new(config)),
             StageKind::Cors(config) => Arc::new(Cors::new(config, &self.route.methods)),
             StageKind::ForwardAuth(config) => {
-                let upstream = self.upstream(&config.upstream, line)?;
+                let upstream = self.upstream(&config.upstream, place)?;
                 Arc::new(ForwardAuth::new(config, upstream, self.foundation.via.clone()))
             }
             StageKind::Decompress(config) => Arc::new(Decompress::new(config, self.tags(position))),
@@ -159,14 +162,14 @@ impl RouteAssembly<'_> {
             StageKind::Ip(config) => Arc::new(Ip::new(config)),
             StageKind::Jwt(config) => {
                 let keys = self.foundation.issuers.keys(&config.keys, self.foundation.online);
-                let keys = keys.map_err(|source| self.no_issuer(line, source))?;
+                let keys = keys.map_err(|source| self.no_issuer(place, source))?;
                 Arc::new(Jwt::new(config, keys))
             }
             StageKind::Redirect(config) => Arc::new(Redirect::new(config)),
             StageKind::RequestSize(config) => Arc::new(RequestSize::new(config)),
             StageKind::Rewrite(config) => Arc::new(Rewrite::new(config)),
             StageKind::LambdaAuthorizer(config) => {
-                let (path, upstream) = (self.route.path.to_string(), self.upstream(&config.upstream, line)?);
+                let (path, upstream) = (self.route.path.to_string(), self.upstream(&config.upstream, place)?);
                 Arc::new(LambdaAuthorizer::new(
                     config,
                     &path,
@@ -177,17 +180,17 @@ impl RouteAssembly<'_> {
             StageKind::Mtls(config) => Arc::new(Mtls::new(config)),
             StageKind::Oauth2Introspection(config) => {
                 let introspector = self.foundation.issuers.introspector(&config.introspector);
-                let introspector = introspector.map_err(|source| self.no_issuer(line, source))?;
+                let introspector = introspector.map_err(|source| self.no_issuer(place, source))?;
                 let introspector = self.foundation.online.then_some(introspector);
                 Arc::new(Oauth2Introspection::new(config, introspector))
             }
             StageKind::OidcLogin(config) => {
                 let login = self.foundation.issuers.login(&config.login, self.foundation.online);
-                let login = login.map_err(|source| self.no_issuer(line, source))?;
+                let login = login.map_err(|source| self.no_issuer(place, source))?;
                 Arc::new(OidcLogin::new(config, login))
             }
             StageKind::Policy(config) => Arc::new(Policy::new(config)),
-            StageKind::SigV4(config) => Arc::new(self.sigv4(config, line)?),
+            StageKind::SigV4(config) => Arc::new(self.sigv4(config, place)?),
             StageKind::Concurrency(config) => Arc::new(Concurrency::new(
                 config,
                 &self.name,
@@ -211,14 +214,14 @@ impl RouteAssembly<'_> {
                 Arc::clone(&self.foundation.state),
             )),
             StageKind::Validate(config) => {
-                Arc::new(Validate::new(config).map_err(|reason| self.unusable(line, reason))?)
+                Arc::new(Validate::new(config).map_err(|reason| self.unusable(place, reason))?)
             }
             StageKind::Waf(config) => {
                 let metrics = self.foundation.metrics.waf.of(&self.name, config.mode);
                 Arc::new(Waf::new(config, metrics))
             }
             StageKind::UsagePlan(config) => Arc::new(UsagePlan::new(config, &self.name, &self.generation.usage)),
-            StageKind::Plugin(config) => match self.plugin(&config.plugin, line, at_start)? {
+            StageKind::Plugin(config) => match self.plugin(&config.plugin, may_lack)? {
                 None => Arc::new(UnavailableStage::new(&config.plugin)),
                 Some(plugin) => {
                     let use_ = StageUse {
@@ -226,7 +229,7 @@ impl RouteAssembly<'_> {
                         route: &self.name,
                         last_authorizer: self.is_last_authorizer(position),
                     };
-                    let stage = plugin.stage(use_).await.map_err(|source| self.refused(line, source))?;
+                    let stage = plugin.stage(use_).await.map_err(|source| self.refused(place, source))?;
                     match self.candidate(&config.plugin) {
                         Some((trial, candidate)) => match candidate.stage(use_).await {
                             Ok(candidate) => trial.stage(stage, candidate),
@@ -242,15 +245,15 @@ impl RouteAssembly<'_> {
         }))
     }
 
-    async fn integration(&self, at_start: bool) -> Result<Arc<dyn Integration>, AssembleError> {
+    async fn integration(&self, may_lack: bool) -> Result<Arc<dyn Integration>, AssembleError> {
         Ok(match &self.route.integration {
             IntegrationConfig::Http(config) => Arc::new(self.http(config)?),
             IntegrationConfig::Respond(config) => Arc::new(Respond::new(config)),
-            IntegrationConfig::Plugin(config) => match self.plugin(&config.plugin, config.line, at_start)? {
+            IntegrationConfig::Plugin(config) => match self.plugin(&config.plugin, may_lack)? {
                 None => Arc::new(UnavailableIntegration::new(&config.plugin)),
                 Some(plugin) => {
                     let made = plugin.integration(config, &self.name).await;
-                    let integration = made.map_err(|source| self.refused(config.line, source))?;
+                    let integration = made.map_err(|source| self.refused(&config.place, source))?;
                     match self.candidate(&config.plugin) {
                         Some((trial, candidate)) => match candidate.integration(config, &self.name).await {
                             Ok(candidate) => trial.integration(integration, candidate),
@@ -266,33 +269,37 @@ impl RouteAssembly<'_> {
         })
     }
 
-    fn basic(&self, config: &BasicConfig, line: usize) -> Result<Basic, AssembleError> {
+    fn basic(&self, config: &BasicConfig, place: &Place) -> Result<Basic, AssembleError> {
         let route = &self.route.name;
         let users = load_users(&config.users).map_err(|source| AssembleError::Keys {
-            line,
+            place: place.clone(),
             route: route.clone(),
+            file: config.users.clone(),
             source,
         })?;
         let passwords = Arc::clone(&self.foundation.passwords);
         let state = Arc::clone(&self.foundation.state);
         Basic::new(config, users, passwords, state).map_err(|user| AssembleError::Missing {
-            line,
+            place: place.clone(),
             route: route.clone(),
             reason: format!("{}: the hash of user `{user}` is none", config.users.display()),
+            hint: None,
         })
     }
 
-    fn sigv4(&self, config: &SigV4Config, line: usize) -> Result<SigV4, AssembleError> {
+    fn sigv4(&self, config: &SigV4Config, place: &Place) -> Result<SigV4, AssembleError> {
         let route = &self.route.name;
         let credentials = load_credentials(&config.credentials).map_err(|source| AssembleError::Keys {
-            line,
+            place: place.clone(),
             route: route.clone(),
+            file: config.credentials.clone(),
             source,
         })?;
         SigV4::new(config, credentials).map_err(|(id, error)| AssembleError::Missing {
-            line,
+            place: place.clone(),
             route: route.clone(),
             reason: format!("access key `{id}` of {}: {error}", config.credentials.display()),
+            hint: None,
         })
     }
 
@@ -322,32 +329,30 @@ impl RouteAssembly<'_> {
     }
 
     fn http(&self, config: &HttpIntegrationConfig) -> Result<Http, AssembleError> {
-        let upstream = self.upstream(&config.upstream, self.route.line)?;
+        let upstream = self.upstream(&config.upstream, &self.route.place)?;
         Ok(Http::new(config, upstream, self.foundation.via.clone()))
     }
 
-    fn upstream(&self, name: &str, line: usize) -> Result<Arc<Upstream>, AssembleError> {
-        let upstream = self.generation.upstreams.get(name);
-        upstream.map(Arc::clone).ok_or_else(|| AssembleError::Missing {
-            line,
-            route: self.route.name.clone(),
-            reason: format!("there is no upstream `{name}`"),
-        })
+    fn upstream(&self, name: &str, place: &Place) -> Result<Arc<Upstream>, AssembleError> {
+        match self.generation.upstreams.get(name) {
+            Some(upstream) => Ok(Arc::clone(upstream)),
+            None if self.generation.config.upstreams.contains_key(name) => Err(AssembleError::Consequence),
+            None => Err(AssembleError::Missing {
+                place: place.clone(),
+                route: self.route.name.clone(),
+                reason: format!("there is no upstream `{name}`"),
+                hint: None,
+            }),
+        }
     }
 
-    /// The plugin of that name. None when it is missing and the configuration says to start without it.
-    fn plugin(&self, name: &str, line: usize, at_start: bool) -> Result<Option<&Arc<Plugin>>, AssembleError> {
+    /// The plugin of that name. None when it could not be loaded and that is no mistake.
+    fn plugin(&self, name: &str, may_lack: bool) -> Result<Option<&Arc<Plugin>>, AssembleError> {
         match self.generation.plugins.get(name) {
             Some(Ok(plugin)) => Ok(Some(plugin)),
-            Some(Err(_)) if at_start && !self.generation.config.plugins.required => Ok(None),
-            other => Err(AssembleError::Missing {
-                line,
-                route: self.route.name.clone(),
-                reason: match other {
-                    Some(Err(reason)) => reason.clone(),
-                    _ => format!("plugin `{name}` is not loaded"),
-                },
-            }),
+            Some(Err(_)) if may_lack => Ok(None),
+            // Why has been said, once for all who use it.
+            Some(Err(_)) | None => Err(AssembleError::Consequence),
         }
     }
 
@@ -374,25 +379,26 @@ impl RouteAssembly<'_> {
     }
 
     /// A stage cannot work with what it is given.
-    fn no_issuer(&self, line: usize, source: KeysError) -> AssembleError {
+    fn no_issuer(&self, place: &Place, source: KeysError) -> AssembleError {
         AssembleError::Tokens {
-            line,
+            place: place.clone(),
             route: self.route.name.clone(),
-            source,
+            source: Box::new(source),
         }
     }
 
-    fn unusable(&self, line: usize, reason: String) -> AssembleError {
+    fn unusable(&self, place: &Place, reason: String) -> AssembleError {
         AssembleError::Missing {
-            line,
+            place: place.clone(),
             route: self.route.name.clone(),
             reason,
+            hint: None,
         }
     }
 
-    fn refused(&self, line: usize, source: PluginError) -> AssembleError {
+    fn refused(&self, place: &Place, source: PluginError) -> AssembleError {
         AssembleError::Plugin {
-            line,
+            place: place.clone(),
             route: self.route.name.clone(),
             source: Box::new(source),
         }

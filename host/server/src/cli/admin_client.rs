@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,12 +15,32 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use super::output::{failure, mistake};
 use crate::secret;
 
 /// One question and its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of an answer.
 const LONGEST: usize = 16 << 20;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum AskError {
+    /// What was given has a mistake: the configuration, or what is asked for.
+    Mistake(String),
+    /// The gateway cannot be asked, or cannot do it.
+    Failure(String),
+}
+
+impl AskError {
+    /// Prints it, and gives the exit code.
+    pub(super) fn exit(self) -> ExitCode {
+        match self {
+            Self::Mistake(message) => mistake(message),
+            Self::Failure(message) => failure(message),
+        }
+    }
+}
 
 /// Asks the admin address.
 pub(super) struct AdminClient {
@@ -29,11 +50,14 @@ pub(super) struct AdminClient {
 
 impl AdminClient {
     /// For the gateway with this configuration, which may listen somewhere else than that says.
-    pub(super) fn of(config: &Path, address: Option<&str>) -> Result<Self, String> {
-        let loaded = gatewright_config::load(config).map_err(|errors| errors.to_string())?;
-        let admin = loaded
-            .admin
-            .ok_or_else(|| format!("{} says `enabled = false` of the admin address", config.display()))?;
+    pub(super) fn of(config: &Path, address: Option<&str>) -> Result<Self, AskError> {
+        let loaded = gatewright_config::load(config).map_err(|errors| AskError::Mistake(errors.to_string()))?;
+        let admin = loaded.admin.ok_or_else(|| {
+            AskError::Mistake(format!(
+                "{} says `enabled = false` of the admin address",
+                config.display()
+            ))
+        })?;
         // What listens on all addresses does on loopback too.
         let mut known = admin.address;
         if known.ip().is_unspecified() {
@@ -43,7 +67,10 @@ impl AdminClient {
             });
         }
         match address {
-            None if known.port() == 0 => Err("the admin address has port 0: say `--address HOST:PORT`".to_owned()),
+            None if known.port() == 0 => {
+                let message = "the admin address has port 0: say `--address HOST:PORT`";
+                Err(AskError::Mistake(message.to_owned()))
+            }
             address => Ok(Self {
                 address: address.map_or_else(|| known.to_string(), str::to_owned),
                 token: admin.token,
@@ -52,29 +79,37 @@ impl AdminClient {
     }
 
     /// Asks, and reads the answer, or what is said instead.
-    pub(super) fn ask(&self, method: &Method, path: &str, body: Option<&Value>) -> Result<Value, String> {
+    pub(super) fn ask(&self, method: &Method, path: &str, body: Option<&Value>) -> Result<Value, AskError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| error.to_string())?;
+        let runtime = runtime.map_err(|error| AskError::Failure(error.to_string()))?;
+        let token = self.token.as_ref().map(secret::read).transpose();
+        let token = token.map_err(|error| AskError::Mistake(format!("admin.token: {error}")))?;
         let unreachable = |reason: &dyn std::fmt::Display| {
-            format!(
+            AskError::Failure(format!(
                 "cannot ask the gateway at its admin address {}: {reason}; does it run?",
                 self.address
-            )
+            ))
         };
-        match runtime.block_on(async { tokio::time::timeout(PATIENCE, self.send(method, path, body)).await }) {
+        match runtime.block_on(async { tokio::time::timeout(PATIENCE, self.send(method, path, body, token)).await }) {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => Err(unreachable(&error)),
-            Err(_) => Err(unreachable(&format_args!("no answer within {PATIENCE:?}"))),
+            Err(_) => Err(unreachable(&format_args!("no answer within {} s", PATIENCE.as_secs()))),
         }
     }
 
-    async fn send(&self, method: &Method, path: &str, body: Option<&Value>) -> anyhow::Result<Result<Value, String>> {
+    async fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+        token: Option<String>,
+    ) -> anyhow::Result<Result<Value, AskError>> {
         let stream = TcpStream::connect(&self.address).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         let mut request = Request::builder().method(method).uri(path).header(HOST, &self.address);
-        if let Some(token) = &self.token {
-            request = request.header(AUTHORIZATION, format!("Bearer {}", secret::read(token)?));
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
         let bytes = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
         let request = request
@@ -91,6 +126,10 @@ impl AdminClient {
             return Ok(Ok(answer));
         }
         let message = answer.get("message").and_then(Value::as_str);
-        Ok(Err(message.unwrap_or(status.as_str()).to_owned()))
+        let message = message.unwrap_or(status.as_str()).to_owned();
+        Ok(Err(match status.is_client_error() {
+            true => AskError::Mistake(message),
+            false => AskError::Failure(message),
+        }))
     }
 }

@@ -1,14 +1,14 @@
 //! `gatewright cache`
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Args, Subcommand};
 use http::Method;
 use serde_json::Value;
 
-use super::admin_client::AdminClient;
-use super::output::{mistake, print};
+use super::admin_client::{AdminClient, AskError};
+use super::config_file::ConfigArgument;
+use super::output::print;
 use crate::cache::purge;
 
 #[derive(Debug, Subcommand)]
@@ -22,9 +22,8 @@ pub(super) enum Cache {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["url", "prefix", "tag", "route", "all"]))]
 pub(super) struct Purge {
-    /// The configuration file.
-    #[arg(default_value = "gatewright.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigArgument,
     /// The admin address, if it is another one than the file says.
     #[arg(long, value_name = "HOST:PORT")]
     address: Option<String>,
@@ -51,14 +50,14 @@ impl Cache {
         match self {
             Self::Purge(purge) => match purge.run() {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(error) => mistake(error),
+                Err(error) => error.exit(),
             },
         }
     }
 }
 
 impl Purge {
-    fn run(self) -> Result<(), String> {
+    fn run(self) -> Result<(), AskError> {
         let Self {
             config,
             address,
@@ -75,11 +74,11 @@ impl Purge {
             route,
             all,
         };
-        let client = AdminClient::of(&config, address.as_deref())?;
-        let what = serde_json::to_value(&what).map_err(|error| error.to_string())?;
+        let client = AdminClient::of(config.path(), address.as_deref())?;
+        let what = serde_json::to_value(&what).map_err(|error| AskError::Failure(error.to_string()))?;
         let answer = client.ask(&Method::POST, "/cache/purge", Some(&what))?;
         let purged = answer.get("purged").and_then(Value::as_u64);
-        let purged = purged.ok_or("it is no gateway of this version")?;
+        let purged = purged.ok_or_else(|| AskError::Failure("it is no gateway of this version".to_owned()))?;
         print(format_args!("{purged} responses purged\n"));
         Ok(())
     }

@@ -15,6 +15,7 @@ use http::{Method, Request, Uri};
 use http_body_util::Full;
 
 use super::compile_plugin;
+use super::config_file::ConfigOption;
 use super::output::{failure, mistake, print};
 use super::progress::Progress;
 use crate::admin::AdminError;
@@ -29,9 +30,8 @@ pub(super) struct Explain {
     method: Method,
     /// The URL, or a path for the host `localhost`.
     url: Uri,
-    /// The configuration file.
-    #[arg(long, default_value = "gatewright.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigOption,
     /// A header field, as `NAME: VALUE`. May be given several times.
     #[arg(short = 'H', long = "header", value_name = "FIELD", value_parser = field)]
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -70,7 +70,7 @@ impl Explain {
         if let Some(seconds) = self.sign {
             return self.print_field(Duration::from_secs(seconds));
         }
-        let (config, format) = (self.config.clone(), self.format);
+        let (config, format) = (self.config.path().to_owned(), self.format);
         let question = match self.question() {
             Ok(question) => question,
             Err(message) => return mistake(message),
@@ -120,7 +120,7 @@ impl Explain {
     }
 
     fn print_field(&self, lifetime: Duration) -> ExitCode {
-        let config = match gatewright_config::load(&self.config) {
+        let config = match gatewright_config::load(self.config.path()) {
             Ok(config) => config,
             Err(error) => return mistake(error),
         };
@@ -144,10 +144,10 @@ impl Explain {
             }
             Ok(_) => mistake(format_args!(
                 "{}: there is no `explain_key` under `[admin]`, so the gateway explains no live requests",
-                self.config.display()
+                self.config.path().display()
             )),
             Err(error @ (AdminError::ExplainKey(_) | AdminError::ShortExplainKey)) => {
-                mistake(format_args!("{}: {error}", self.config.display()))
+                mistake(format_args!("{}: {error}", self.config.path().display()))
             }
             Err(error) => failure(error),
         }

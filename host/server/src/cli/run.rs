@@ -1,13 +1,13 @@
 //! `gatewright run`
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use super::compile_plugin;
+use super::config_file::ConfigArgument;
 use super::output::{failure, mistake};
 use super::progress::{Lines, Progress};
 use super::serving::Serving;
@@ -21,9 +21,8 @@ use crate::process::{Options, StartError};
 /// anew. SIGUSR1 opens the access log anew.
 #[derive(Debug, Args)]
 pub(super) struct Run {
-    /// The configuration file.
-    #[arg(default_value = "gatewright.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigArgument,
     /// Do not load anew by itself when files change.
     #[arg(long)]
     no_watch: bool,
@@ -57,7 +56,7 @@ impl Run {
             LogFormat::Json => messages.json().init(),
         }
         let options = Options {
-            config: self.config,
+            config: self.config.path().to_owned(),
             watch: !self.no_watch,
             compiler: compile_plugin::in_child(Progress::logged()),
         };

@@ -1,6 +1,5 @@
 //! `gatewright usage`
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -8,8 +7,9 @@ use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::admin_client::AdminClient;
-use super::output::{mistake, print};
+use super::admin_client::{AdminClient, AskError};
+use super::config_file::ConfigOption;
+use super::output::print;
 
 /// Show what holders of API keys have used of their plans, or correct it.
 ///
@@ -30,9 +30,8 @@ pub(super) struct Usage {
     /// The admin address, if it is another one than the file says.
     #[arg(long, value_name = "HOST:PORT")]
     address: Option<String>,
-    /// The configuration file.
-    #[arg(long, default_value = "gatewright.toml", value_name = "FILE")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigOption,
 }
 
 impl Usage {
@@ -40,12 +39,12 @@ impl Usage {
     pub(super) fn execute(self) -> ExitCode {
         match self.ask() {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => mistake(error),
+            Err(error) => error.exit(),
         }
     }
 
-    fn ask(&self) -> Result<(), String> {
-        let client = AdminClient::of(&self.config, self.address.as_deref())?;
+    fn ask(&self) -> Result<(), AskError> {
+        let client = AdminClient::of(self.config.path(), self.address.as_deref())?;
         let Some(plan) = &self.plan else {
             let answer = client.ask(&Method::GET, "/usage", None)?;
             for plan in rows(&answer, "plans") {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use gatewright_config::{ClientTls, FileReference, ListenerTls, Place};
+use gatewright_config::{ClientTls, ConfigError, FileReference, ListenerTls, Place};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject};
 use rustls::server::danger::ClientCertVerifier;
@@ -11,11 +11,13 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
+use crate::words;
+
 /// Why a listener cannot speak TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file is missing or may not be read.
-    #[error("cannot read {what} {}: {source}", file.path.display())]
+    #[error("cannot read {what} {}: {}", file.path.display(), gatewright_config::reason(source))]
     Read {
         /// What the file should hold.
         what: &'static str,
@@ -35,7 +37,7 @@ pub enum TlsError {
         reason: String,
     },
     /// Certificate and key do not belong together, or are of a kind that is not supported.
-    #[error("cannot use certificate {} with key {}: {source}", tls.certificate.path.display(), tls.key.path.display())]
+    #[error("cannot use certificate {} with key {}: {}", tls.certificate.path.display(), tls.key.path.display(), words::of_tls(source))]
     Unusable {
         /// The two files.
         tls: Box<ListenerTls>,
@@ -51,7 +53,7 @@ pub enum TlsError {
         reason: String,
     },
     /// The TLS library refuses the versions.
-    #[error("cannot set up TLS: {source}")]
+    #[error("cannot set up TLS: {}", words::of_tls(source))]
     Setup {
         /// Where the certificate is named.
         place: Place,
@@ -71,6 +73,27 @@ impl TlsError {
             } => &tls.certificate.place,
             Self::Unusable { tls, .. } => &tls.key.place,
             Self::Setup { place, .. } => place,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Read { .. } => {
+                Some("paths are from the folder of the configuration file; this user must be able to read it")
+            }
+            Self::Pem { .. } => Some("name a PEM file: text with `-----BEGIN …-----` and `-----END …-----`"),
+            Self::Unusable { .. } => Some("name the files that belong together, the server's own certificate first"),
+            Self::Clients { .. } | Self::Setup { .. } => None,
+        }
+    }
+
+    /// What is wrong, where the configuration says it.
+    pub fn mistake(&self) -> ConfigError {
+        let mistake = self.place().mistake(self);
+        match self.hint() {
+            Some(hint) => mistake.with_hint(hint),
+            None => mistake,
         }
     }
 }
@@ -133,7 +156,7 @@ fn client_verifier(clients: &ClientTls) -> Result<Arc<dyn ClientCertVerifier>, T
     for authority in certificates(&clients.ca, "certificate authority")? {
         roots
             .add(authority)
-            .map_err(|error| unusable(&clients.ca, error.to_string()))?;
+            .map_err(|error| unusable(&clients.ca, words::of_tls(&error)))?;
     }
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
@@ -141,7 +164,7 @@ fn client_verifier(clients: &ClientTls) -> Result<Arc<dyn ClientCertVerifier>, T
         let text = read(file, "list of revoked certificates")?;
         let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(&text)
             .collect::<Result<_, _>>()
-            .map_err(|error| unusable(file, error.to_string()))?;
+            .map_err(|error| unusable(file, words::of_pem(&error, "X509 CRL")))?;
         if lists.is_empty() {
             return Err(unusable(file, "it has no X509 CRL section".to_owned()));
         }
@@ -167,7 +190,7 @@ pub fn certificates(file: &FileReference, what: &'static str) -> Result<Vec<Cert
     };
     let found: Vec<_> = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<_, _>>()
-        .map_err(|error| pem(error.to_string()))?;
+        .map_err(|error| pem(words::of_pem(&error, "CERTIFICATE")))?;
     if found.is_empty() {
         Err(pem("no CERTIFICATE section".to_owned()))
     } else {
@@ -184,7 +207,7 @@ pub fn private_key(file: &FileReference) -> Result<PrivateKeyDer<'static>, TlsEr
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| TlsError::Pem {
         what: "private key",
         file: file.clone(),
-        reason: error.to_string(),
+        reason: words::of_pem(&error, "PRIVATE KEY"),
     })
 }
 

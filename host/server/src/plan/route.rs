@@ -1,7 +1,7 @@
 //! The plan of one route, and why there is none.
 
 use gatewright_config::{
-    BodyConfig, ByteSize, CacheConfig, DecompressConfig, GatewayConfig, IntegrationConfig, PluginConfig,
+    BodyConfig, ByteSize, CacheConfig, DecompressConfig, GatewayConfig, IntegrationConfig, Place, PluginConfig,
     PluginIntegrationConfig, PluginStageConfig, RequestSizeConfig, RouteConfig, SigV4Config, StageKind, ValidateConfig,
     WafConfig, WafLarger, WafMode,
 };
@@ -36,16 +36,16 @@ pub fn plan<'a>(
             StageKind::Plugin(use_) => {
                 if let Some(summary) = plugin(&use_.plugin) {
                     if cached {
-                        comes_after_cache(use_, stage.line, summary)?;
+                        comes_after_cache(use_, &stage.place, summary)?;
                     }
-                    planning.request(use_, stage.line, summary)?;
+                    planning.request(use_, &stage.place, summary)?;
                 }
             }
             StageKind::Body(config) => planning.make_request(config),
             StageKind::Cache(_) => cached = true,
             StageKind::Decompress(config) => planning.decode_request(config),
             StageKind::RequestSize(config) => planning.request_size(config),
-            StageKind::SigV4(config) => planning.sigv4(config, stage.line)?,
+            StageKind::SigV4(config) => planning.sigv4(config, &stage.place)?,
             StageKind::Validate(config) => planning.validate(config),
             StageKind::Waf(config) => planning.waf(config),
             StageKind::ApiKey(_)
@@ -82,7 +82,7 @@ pub fn plan<'a>(
         match &stage.kind {
             StageKind::Plugin(use_) => {
                 if let Some(summary) = plugin(&use_.plugin) {
-                    planning.response(use_, stage.line, summary)?;
+                    planning.response(use_, &stage.place, summary)?;
                 }
             }
             StageKind::Body(config) => planning.make_response(config),
@@ -119,13 +119,13 @@ pub fn plan<'a>(
 }
 
 /// What the cache has would be served to those whom this one keeps out.
-fn comes_after_cache(use_: &PluginStageConfig, line: usize, plugin: &PluginSummary) -> Result<(), Impossible> {
+fn comes_after_cache(use_: &PluginStageConfig, place: &Place, plugin: &PluginSummary) -> Result<(), Impossible> {
     if !plugin.kinds.contains(&PluginKind::Authorizer) {
         return Ok(());
     }
     let name = &use_.plugin;
     Err(Impossible {
-        line,
+        place: place.clone(),
         reason: format!(
             "plugin `{name}` is an authorizer and comes after `cache`: what the cache has would be served to everybody; put \
              it before `cache`"
@@ -151,7 +151,7 @@ struct Planning<'a> {
 
 impl Planning<'_> {
     /// A plugin of the chain sees the request.
-    fn request(&mut self, use_: &PluginStageConfig, line: usize, plugin: &PluginSummary) -> Result<(), Impossible> {
+    fn request(&mut self, use_: &PluginStageConfig, place: &Place, plugin: &PluginSummary) -> Result<(), Impossible> {
         let name = use_.plugin.as_str();
         let limits = self.limits(name);
         let has = |kind| plugin.kinds.contains(&kind);
@@ -162,8 +162,8 @@ impl Planning<'_> {
         }
         if has(PluginKind::Authorizer) || has(PluginKind::RequestTransform) {
             if reads {
-                self.fits(name, line, use_.body_bytes, &limits)?;
-                self.collect(name, line, use_.body_bytes, &given)?;
+                self.fits(name, place, use_.body_bytes, &limits)?;
+                self.collect(name, place, use_.body_bytes, &given)?;
             }
             self.walk.runs(name, guest(&limits));
             if reads && has(PluginKind::RequestTransform) {
@@ -180,7 +180,7 @@ impl Planning<'_> {
     }
 
     /// A body is compared with its signature as a whole.
-    fn sigv4(&mut self, stage: &SigV4Config, line: usize) -> Result<(), Impossible> {
+    fn sigv4(&mut self, stage: &SigV4Config, place: &Place) -> Result<(), Impossible> {
         const NAME: &str = "sigv4";
         let most = stage.body_bytes;
         let longest = self.walk.request_body.longest().unwrap_or(self.limit.0);
@@ -208,7 +208,10 @@ impl Planning<'_> {
                 "the route lets in bodies of {allowed}, but stage `{NAME}` compares whole bodies and takes at most {most}; set \
                  `body = \"{allowed}\"` of the stage, or a lower `body` of the route"
             );
-            return Err(Impossible { line, reason });
+            return Err(Impossible {
+                place: place.clone(),
+                reason,
+            });
         }
         let does = Handling::Keeps {
             most_bytes: self.walk.collect_request(NAME, most.0.min(longest)),
@@ -372,9 +375,9 @@ impl Planning<'_> {
         }
         // It gets the body whether it reads it or not.
         if plugin.needs.request_body {
-            self.fits(name, use_.line, use_.body_bytes, &limits)?;
+            self.fits(name, &use_.place, use_.body_bytes, &limits)?;
         }
-        self.collect(name, use_.line, use_.body_bytes, &GivenBodies::default())?;
+        self.collect(name, &use_.place, use_.body_bytes, &GivenBodies::default())?;
         self.walk.runs(name, guest(&limits));
         self.walk.request_body = OnItsWay::Held(0);
         let most_bytes = limits.output_bytes.0.min(limits.host_call_bytes.0);
@@ -384,13 +387,13 @@ impl Planning<'_> {
     }
 
     /// A plugin of the chain sees the response.
-    fn response(&mut self, use_: &PluginStageConfig, line: usize, plugin: &PluginSummary) -> Result<(), Impossible> {
+    fn response(&mut self, use_: &PluginStageConfig, place: &Place, plugin: &PluginSummary) -> Result<(), Impossible> {
         let given = plugin.needs.bodies.responses(&use_.config, &use_.response_bodies);
         if (plugin.needs.response_body || plugin.needs.response_chunks) && !given.is_nothing() {
             self.given(&use_.plugin, "responses", &given);
         }
         if plugin.kinds.contains(&PluginKind::ResponseTransform) {
-            self.transform(use_, line, plugin, &given)?;
+            self.transform(use_, place, plugin, &given)?;
         }
         if plugin.needs.response_chunks && !given.is_nothing() {
             let limits = self.limits(&use_.plugin);
@@ -403,7 +406,7 @@ impl Planning<'_> {
     fn transform(
         &mut self,
         use_: &PluginStageConfig,
-        line: usize,
+        place: &Place,
         plugin: &PluginSummary,
         given: &GivenBodies,
     ) -> Result<(), Impossible> {
@@ -412,9 +415,9 @@ impl Planning<'_> {
         let reads = plugin.needs.response_body && !given.is_nothing();
         if reads {
             let most = use_.body_bytes;
-            self.fits(name, line, most, &limits)?;
+            self.fits(name, place, most, &limits)?;
             if !given.is_selective() {
-                self.fixed_answer_fits(name, line, most)?;
+                self.fixed_answer_fits(name, place, most)?;
             }
             let longer = self.walk.response_body.longest().is_none_or(|bytes| bytes > most.0);
             if matches!(self.walk.response_body, OnItsWay::Streaming) {
@@ -438,7 +441,7 @@ impl Planning<'_> {
     }
 
     /// A plugin waits for the whole body of the request.
-    fn collect(&mut self, name: &str, line: usize, most: ByteSize, given: &GivenBodies) -> Result<(), Impossible> {
+    fn collect(&mut self, name: &str, place: &Place, most: ByteSize, given: &GivenBodies) -> Result<(), Impossible> {
         let longest = self.walk.request_body.longest().unwrap_or(self.limit.0);
         let streams_past = given.longest().is_some_and(|longest| longest <= most.0);
         let status_above = (longest > most.0 && !streams_past).then_some(413);
@@ -448,7 +451,7 @@ impl Planning<'_> {
             .filter(|allowed| *allowed > most && longest > most.0 && !given.is_selective())
         {
             return Err(Impossible {
-                line,
+                place: place.clone(),
                 reason: format!(
                     "the route lets in bodies of {allowed}, but plugin `{name}` reads the whole body and takes at most \
                      {most}; set `body = \"{allowed}\"` where the plugin is used, or a lower `body` of the route"
@@ -486,13 +489,13 @@ impl Planning<'_> {
     }
 
     /// The body is copied into the instance's memory, and cannot be as large as all of it.
-    fn fits(&self, name: &str, line: usize, most: ByteSize, limits: &PluginConfig) -> Result<(), Impossible> {
+    fn fits(&self, name: &str, place: &Place, most: ByteSize, limits: &PluginConfig) -> Result<(), Impossible> {
         if most < limits.memory {
             return Ok(());
         }
         let memory = limits.memory;
         Err(Impossible {
-            line,
+            place: place.clone(),
             reason: format!(
                 "plugin `{name}` may be given bodies of {most}, which do not fit into its memory of {memory}; set `memory` \
                  of `[plugin.{name}]` to a multiple of it, or a lower `body` where the plugin is used"
@@ -501,10 +504,10 @@ impl Planning<'_> {
     }
 
     /// An answer that never changes is too large for the plugin always or never.
-    fn fixed_answer_fits(&self, name: &str, line: usize, most: ByteSize) -> Result<(), Impossible> {
+    fn fixed_answer_fits(&self, name: &str, place: &Place, most: ByteSize) -> Result<(), Impossible> {
         match &self.route.integration {
             IntegrationConfig::Respond(respond) if respond.body.len() as u64 > most.0 => Err(Impossible {
-                line,
+                place: place.clone(),
                 reason: format!(
                     "the route answers with a body of {} bytes, but plugin `{name}` reads the whole body and takes at most \
                      {most}; set a higher `body` where the plugin is used",

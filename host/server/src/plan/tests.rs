@@ -184,7 +184,7 @@ fn chains_that_cannot_work_are_refused_with_plugin_and_line() {
     for (keys, sections, words, line) in cases {
         let error = of(&keys, sections).unwrap_err();
         assert!(error.reason.contains(words), "{words}: {error}");
-        assert_eq!(error.line, line, "{error}");
+        assert_eq!(error.place.line, line, "{error}");
     }
 }
 

@@ -3,16 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use gatewright_config::{ConfigError, load_all};
 use gatewright_wasm::Compiling;
 
 use super::StartError;
+use super::examine::examine;
 use super::foundation::{Purpose, foundation, without_traces};
-use crate::admin::AdminError;
 use crate::assemble::{Generation, assemble};
-use crate::explain::Explaining;
-use crate::listener::Settings;
-use crate::secret;
 use crate::telemetry::Metrics;
+use crate::warnings;
 
 /// How much is checked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,31 +22,40 @@ pub struct Thoroughness {
     pub online: bool,
 }
 
+/// A configuration that was found good.
+pub struct Checked {
+    /// What it would serve, where more than the file was looked at.
+    pub generation: Option<Generation>,
+    /// What serves, and is probably not what was meant.
+    pub warnings: Vec<ConfigError>,
+}
+
 /// Checks a configuration file and, unless told otherwise, everything that it names. Opens no listener, and leaves nothing
-/// behind. What it would serve, as far as it was looked at.
+/// behind.
 ///
 /// # Errors
-/// Everything that is wrong with the file, or the first thing that is wrong with what it names.
-pub fn check(file: &Path, thoroughness: Thoroughness, compiler: &Compiling) -> Result<Option<Generation>, StartError> {
-    let config = gatewright_config::load(file)?;
+/// Everything that is wrong with the file, or everything that is wrong with what it names.
+pub fn check(file: &Path, thoroughness: Thoroughness, compiler: &Compiling) -> Result<Checked, StartError> {
+    let loaded = load_all(file);
+    let (config, mut warnings) = (loaded.config?, loaded.warnings);
     let Thoroughness { file_only, online } = thoroughness;
     if file_only {
-        return Ok(None);
+        return Ok(Checked {
+            generation: None,
+            warnings,
+        });
     }
-    for (name, listener) in &config.listeners {
-        Settings::new(name, listener).map_err(|error| StartError::tls(file, &error))?;
-    }
-    if let Some(token) = config.admin.as_ref().and_then(|admin| admin.token.as_ref()) {
-        secret::read(token).map_err(AdminError::from)?;
-    }
-    Explaining::live(config.admin.as_ref(), &Arc::default())?;
+    warnings.extend(warnings::of(&config));
+    let mut mistakes = examine(&config);
     let metrics = Arc::new(Metrics::default());
     let config = without_traces(config);
     let purpose = Purpose::Looking { online };
-    let foundation = foundation(purpose, file, &config, &metrics, 1, compiler)?;
+    let foundation = foundation(purpose, &config, &metrics, 1, compiler, &mut mistakes)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime
-        .block_on(assemble(config, 1, &foundation, None))
-        .map(|(_, generation)| Some(generation))
-        .map_err(|error| StartError::assemble(file, error))
+    let assembled = runtime.block_on(assemble(config, 1, &foundation, None, mistakes));
+    let (_, generation) = assembled?;
+    Ok(Checked {
+        generation: Some(generation),
+        warnings,
+    })
 }

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use gatewright_config::{ConfigErrors, GatewayConfig};
+use gatewright_config::{ConfigErrors, GatewayConfig, Loaded, load_all};
 use tokio::sync::{Notify, mpsc};
 
+use super::examine::examine;
 use super::foundation::{Purpose, foundation, registry, warn_of_fixed, worker_count};
 use super::listeners::Listeners;
 use super::{Event, Options, StartError};
@@ -21,6 +22,7 @@ use crate::reload;
 use crate::status::Status;
 use crate::telemetry::{Metrics, Telemetry};
 use crate::versions;
+use crate::warnings;
 use crate::watch::{self, Snapshot};
 use crate::workers::Workers;
 
@@ -60,22 +62,17 @@ impl Control {
         let config = read(&options.config, &mut seen)?;
         let metrics = Arc::new(Metrics::default());
         let workers = Workers::start(worker_count(&config), metrics.shed_connections())?;
-        let mut foundation = foundation(
-            Purpose::Serving,
-            &options.config,
-            &config,
-            &metrics,
-            workers.count(),
-            &options.compiler,
-        )?;
+        let mut mistakes = examine(&config);
+        let (count, compiler) = (workers.count(), &options.compiler);
+        let mut foundation = foundation(Purpose::Serving, &config, &metrics, count, compiler, &mut mistakes)?;
         let status = Arc::<Status>::default();
         status.watch_redis(foundation.standing.clone());
-        foundation.explaining = Explaining::live(config.admin.as_ref(), &status.explanations)?.map(Arc::new);
-        let (gateway, generation) = assemble(config, 1, &foundation, None)
-            .await
-            .map_err(|error| StartError::assemble(&options.config, error))?;
+        // That its key cannot be read is one of the mistakes.
+        let explaining = Explaining::live(config.admin.as_ref(), &status.explanations);
+        foundation.explaining = explaining.ok().flatten().map(Arc::new);
+        let (gateway, generation) = assemble(config, 1, &foundation, None, mistakes).await?;
         let mut listeners = Listeners::default();
-        let prepared = listeners.prepare(&options.config, &generation.config, workers.count())?;
+        let prepared = listeners.prepare(&generation.config, workers.count())?;
         let admin = match &generation.config.admin {
             Some(config) => Some(admin::start(
                 config,
@@ -179,12 +176,10 @@ impl Control {
     async fn try_reload(&mut self) -> Result<(), StartError> {
         let file = self.options.config.clone();
         let config = read(&file, &mut self.seen)?;
-        let (gateway, generation) = assemble(config, self.number + 1, &self.foundation, Some(&self.generation))
-            .await
-            .map_err(|error| StartError::assemble(&file, error))?;
-        let prepared = self
-            .listeners
-            .prepare(&file, &generation.config, self.workers.count())?;
+        let (number, before) = (self.number + 1, Some(&self.generation));
+        let mistakes = examine(&config);
+        let (gateway, generation) = assemble(config, number, &self.foundation, before, mistakes).await?;
+        let prepared = self.listeners.prepare(&generation.config, self.workers.count())?;
         warn_of_fixed(&self.generation.config, &generation.config);
         versions::keep(&generation);
         // From here on nothing can fail.
@@ -251,7 +246,17 @@ impl Control {
 /// differs from it, and is loaded next time. That holds for a configuration that is refused, too.
 fn read(file: &Path, seen: &mut Snapshot) -> Result<GatewayConfig, ConfigErrors> {
     *seen = Snapshot::take([file.to_owned()]);
-    let config = gatewright_config::load(file)?;
+    let Loaded {
+        config,
+        warnings,
+        files,
+    } = load_all(file);
+    // What it includes may be what is wrong with it.
+    seen.add(files);
+    let config = config?;
+    for warning in warnings.iter().chain(&warnings::of(&config)) {
+        tracing::warn!("{warning}");
+    }
     seen.add(watch::files(&config));
     Ok(config)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatewright_config::{GatewayConfig, ListenerConfig};
+use gatewright_config::{ConfigErrors, GatewayConfig, ListenerConfig};
 use gatewright_core::ClientAddress;
 use gatewright_wasm::Compiling;
 use http::Request;
@@ -64,21 +64,23 @@ pub enum ExplainError {
 pub fn explain(file: &Path, question: Question, compiler: &Compiling) -> Result<Json, ExplainError> {
     let config = gatewright_config::load(file).map_err(StartError::from)?;
     let (name, listener) = listener(&config, question.listener.as_deref())?;
-    let settings = Settings::new(&name, &listener).map_err(|error| StartError::tls(file, &error))?;
+    let settings =
+        Settings::new(&name, &listener).map_err(|error| StartError::from(ConfigErrors::from(error.mistake())))?;
+    let mut mistakes = Vec::new();
     let config = without_traces(config);
     let purpose = Purpose::Looking {
         online: question.online,
     };
     let explanations = Arc::<Explanations>::default();
-    let mut foundation = foundation(purpose, file, &config, &Arc::default(), 1, compiler)?;
+    let mut foundation = foundation(purpose, &config, &Arc::default(), 1, compiler, &mut mistakes)?;
     foundation.explaining = Some(Arc::new(Explaining {
         signature: None,
         explanations: Arc::clone(&explanations),
     }));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(StartError::from)?.block_on(async {
-        let assembled = assemble(config, 1, &foundation, None).await;
-        let (gateway, _generation) = assembled.map_err(|error| StartError::assemble(file, error))?;
+        let assembled = assemble(config, 1, &foundation, None, mistakes).await;
+        let (gateway, _generation) = assembled.map_err(StartError::from)?;
         let answered = serve(Live::new(gateway), settings, question);
         let status = match tokio::time::timeout(PATIENCE, answered).await {
             Ok(answered) => answered?,

@@ -1,10 +1,9 @@
 //! What is made once and outlives every generation: what the configuration says of it takes effect at a restart. For commands
 //! that only look, the same without anything that somebody else would notice.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use gatewright_config::{AccessLogConfig, AccessLogOutput, GatewayConfig};
+use gatewright_config::{AccessLogConfig, AccessLogOutput, ConfigError, GatewayConfig};
 use gatewright_core::State;
 use gatewright_wasm::{CodeStore, CompileLimits, Compiling, HostSettings, PluginHost};
 use prometheus_client::registry::Registry;
@@ -58,14 +57,15 @@ pub(super) fn without_traces(mut config: GatewayConfig) -> GatewayConfig {
     config
 }
 
-/// Opens the access log, reads what outlived the last gateway, and starts the plugin engine.
+/// Opens the access log, reads what outlived the last gateway, and starts the plugin engine. What is wrong with what the
+/// configuration names is added to `mistakes`, and left out of what is made.
 pub(super) fn foundation(
     purpose: Purpose,
-    file: &Path,
     config: &GatewayConfig,
     metrics: &Arc<Metrics>,
     workers: usize,
     compiler: &Compiling,
+    mistakes: &mut Vec<ConfigError>,
 ) -> Result<Foundation, StartError> {
     let output = &config.access_log.output;
     let access_log = AccessLog::open(output, metrics.dropped_records()).map_err(|source| StartError::AccessLog {
@@ -77,7 +77,7 @@ pub(super) fn foundation(
     })?;
     let redis = config.redis.as_ref();
     let redis = redis.map(|redis| opening::open(redis, workers, &metrics.state()));
-    let redis = redis.transpose().map_err(|error| StartError::state(file, &error))?;
+    let redis = redis.and_then(|redis| redis.map_err(|error| mistakes.push(error.place().mistake(&error))).ok());
     let standing = redis.as_ref().filter(|_| purpose == Purpose::Serving).map(Redis::watch);
     let settings = HostSettings {
         store: match purpose {
@@ -95,8 +95,8 @@ pub(super) fn foundation(
     };
     let (state, snapshots) = state(purpose, config, redis, metrics)?;
     let disk = config.response_cache.disk.as_ref();
-    let disk = disk.map(|disk| Disk::open(disk, metrics.cache()).map_err(|error| StartError::disk(file, &error)));
-    let disk = disk.transpose()?;
+    let disk = disk.map(|disk| Disk::open(disk, metrics.cache()));
+    let disk = disk.and_then(|disk| disk.map_err(|error| mistakes.push(error.place().mistake(&error))).ok());
     let via = via::own();
     let shared: Arc<dyn State> = Arc::clone(&state) as _;
     let issuers = Issuers::new(Arc::clone(metrics), via.clone(), workers, shared);

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use gatewright_config::{GatewayConfig, ListenAddress, ListenerConfig};
+use gatewright_config::{ConfigErrors, GatewayConfig, ListenAddress, ListenerConfig};
 
 use super::StartError;
 use crate::drain::{self, Drain, Drainer, Phase};
@@ -43,17 +42,11 @@ pub(super) struct Prepared {
 }
 
 impl Listeners {
-    /// Does what can fail: reads certificates, and binds the addresses that are not listened on yet. `file` is where
-    /// `config` is from.
-    pub(super) fn prepare(
-        &self,
-        file: &Path,
-        config: &GatewayConfig,
-        workers: usize,
-    ) -> Result<Vec<Prepared>, StartError> {
+    /// Does what can fail: reads certificates, and binds the addresses that are not listened on yet.
+    pub(super) fn prepare(&self, config: &GatewayConfig, workers: usize) -> Result<Vec<Prepared>, StartError> {
         let mut prepared = Vec::new();
         for (name, config) in &config.listeners {
-            let settings = Settings::new(name, config).map_err(|error| StartError::tls(file, &error))?;
+            let settings = Settings::new(name, config).map_err(|error| ConfigErrors::from(error.mistake()))?;
             let is_open = self
                 .open
                 .get(name)

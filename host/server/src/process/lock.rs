@@ -10,7 +10,7 @@ use gatewright_wasm::{Compiling, Granted, Loading, Trust};
 use super::StartError;
 use super::foundation::{Purpose, foundation, without_traces};
 use crate::approval::{Change, approved};
-use crate::assemble::{plugin_file, used_plugins};
+use crate::assemble::{Mistakes, plugin_file, used_plugins};
 use crate::candidate::{candidate_file, candidate_name};
 
 /// What a lock file would have to say.
@@ -44,7 +44,9 @@ impl Locking {
 pub fn lock(file: &Path, only: &[String], compiler: &Compiling) -> Result<Locking, StartError> {
     let config = without_traces(gatewright_config::load(file)?);
     let purpose = Purpose::Looking { online: false };
-    let foundation = foundation(purpose, file, &config, &Arc::default(), 1, compiler)?;
+    let mut mistakes = Vec::new();
+    let foundation = foundation(purpose, &config, &Arc::default(), 1, compiler, &mut mistakes)?;
+    Mistakes::from(mistakes).none()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let there = config.plugins.lock.file.try_exists().unwrap_or(true);
     let (before, unreadable) = match there.then(|| load_lock(&config.plugins.lock.file)) {

@@ -5,10 +5,10 @@ mod tables;
 
 use std::time::Duration;
 
-use gatewright_config::Encoded;
 use gatewright_config::gateway::{
     HostPattern, IntegrationConfig, PathSegment, PathTemplate, RespondConfig, RouteConfig, ValuePredicate,
 };
+use gatewright_config::{Encoded, Place};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::{RouteMatch, RouteRequest, Router, RouterError, RouterErrorCause};
@@ -22,7 +22,7 @@ fn route(text: &str) -> RouteConfig {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     RouteConfig {
         name: text.to_owned(),
-        line: 1,
+        place: Place::nowhere(),
         listeners: Vec::new(),
         hosts: hosts
             .split(',')

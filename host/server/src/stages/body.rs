@@ -3,6 +3,7 @@
 //! A template sees values, and can neither read files nor run for ever. What it makes is put in place only when all of it is
 //! there.
 
+mod filters;
 mod formats;
 mod template;
 
@@ -15,6 +16,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
+pub use self::filters::unknown_filters;
 use self::template::Template;
 use super::decompress::{ACCEPTED, changed};
 use super::entity_tags::{self, UpstreamTags};

@@ -135,7 +135,8 @@ fn schema_of(source: &SchemaSource) -> Result<Validator, String> {
         SchemaSource::Inline(schema) => compile(schema),
         SchemaSource::File(file) => {
             let path = file.path.display();
-            let text = std::fs::read(&file.path).map_err(|error| format!("cannot read `{path}`: {error}"))?;
+            let text = std::fs::read(&file.path)
+                .map_err(|error| format!("cannot read `{path}`: {}", gatewright_config::reason(&error)))?;
             let schema: Value =
                 serde_json::from_slice(&text).map_err(|error| format!("`{path}` is not JSON: {error}"))?;
             compile(&schema).map_err(|error| format!("`{path}`: {error}"))

@@ -6,6 +6,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use super::redis::{Address, Login, Redis, RedisSettings, Servers, Tls};
 use crate::secret::{self, SecretError};
 use crate::telemetry::StateMetrics;
+use crate::words;
 
 /// Bytes of a file of certificate authorities. What is longer is another file.
 const LONGEST_CA: u64 = 4 << 20;
@@ -92,7 +93,7 @@ fn login(
         username: username.cloned(),
         password: password.map_err(|source| OpenError::Password {
             place: Place {
-                key: key.to_owned(),
+                key: key.into(),
                 ..config.place.clone()
             },
             source,
@@ -115,15 +116,17 @@ fn servers(servers: &RedisServers) -> Servers {
 }
 
 fn authorities(file: &std::path::Path) -> Result<Vec<u8>, String> {
-    let length = std::fs::metadata(file).map_err(|error| error.to_string())?.len();
+    let length = std::fs::metadata(file)
+        .map_err(|error| gatewright_config::reason(&error))?
+        .len();
     if length > LONGEST_CA {
         return Err(format!("it is longer than {LONGEST_CA} bytes"));
     }
-    let pem = std::fs::read(file).map_err(|error| error.to_string())?;
+    let pem = std::fs::read(file).map_err(|error| gatewright_config::reason(&error))?;
     let found = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
     match found {
-        Ok(found) if found.is_empty() => Err("no CERTIFICATE section".to_owned()),
+        Ok(found) if found.is_empty() => Err("it has no section `CERTIFICATE`".to_owned()),
         Ok(_) => Ok(pem),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(words::of_pem(&error, "CERTIFICATE")),
     }
 }

@@ -82,6 +82,17 @@ pub enum KeysError {
     },
 }
 
+impl KeysError {
+    /// Where the configuration names what is wrong.
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Setup(error) => Some(error.place()),
+            Self::Secret { place, .. } | Self::Short(place) => Some(place),
+            Self::File { file, .. } => Some(&file.place),
+        }
+    }
+}
+
 impl Issuers {
     /// None yet. `via` is what this process calls itself; `state` keeps what gateways share of logins.
     pub fn new(metrics: Arc<Metrics>, via: HeaderValue, workers: usize, state: Arc<dyn State>) -> Self {
@@ -196,7 +207,7 @@ impl Issuers {
             file: file.clone(),
             reason,
         };
-        let bytes = files::read(&file.path, FILE_BYTES).map_err(|error| wrong(error.to_string()))?;
+        let bytes = files::read(&file.path, FILE_BYTES).map_err(|error| wrong(gatewright_config::reason(&error)))?;
         let digest = sha256(&bytes);
         let mut known = self.known();
         if let Some(set) = find(&mut known.sets, |set| set.digest == digest) {

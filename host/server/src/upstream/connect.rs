@@ -22,6 +22,7 @@ use super::guard::{ResponseGuard, Sent};
 use super::screen::Screen;
 use crate::alarm::Alarm;
 use crate::listener::tls::{TlsError, certificates, private_key};
+use crate::words;
 
 /// hyper's own default; with another number it allocates for every response.
 const DEFAULT_HEADER_COUNT: usize = 100;
@@ -41,7 +42,7 @@ pub enum SetupError {
         errors: usize,
     },
     /// A certificate authority is no certificate.
-    #[error("cannot use a certificate of {}: {source}", file.path.display())]
+    #[error("cannot use a certificate of {}: {}", file.path.display(), words::of_tls(source))]
     Authority {
         /// The file.
         file: Box<FileReference>,
@@ -68,7 +69,7 @@ pub enum SetupError {
         place: Place,
     },
     /// The TLS library refuses.
-    #[error("cannot set up TLS: {source}")]
+    #[error("cannot set up TLS: {}", words::of_tls(source))]
     Tls {
         /// The upstream.
         place: Place,
@@ -85,6 +86,16 @@ impl SetupError {
             Self::Authority { file, .. } => &file.place,
             Self::Identity { identity, .. } => &identity.key.place,
             Self::ServerName { place, .. } | Self::NoAuthorities { place, .. } | Self::Tls { place, .. } => place,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Authorities(error) => error.hint(),
+            Self::Authority { .. } => Some("name a PEM file with the certificates of authorities"),
+            Self::ServerName { .. } => Some("write the host as it is in the certificate"),
+            Self::NoAuthorities { .. } | Self::Tls { .. } | Self::Identity { .. } => None,
         }
     }
 

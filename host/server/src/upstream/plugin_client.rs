@@ -112,11 +112,6 @@ fn upstream(config: &PluginConfig) -> UpstreamConfig {
         weight: 1,
         place: origin.place.clone(),
     };
-    let nowhere = || Place {
-        line: 1,
-        column: 1,
-        key: String::new(),
-    };
     UpstreamConfig {
         targets: config.grants.http.iter().map(target).collect(),
         connect_timeout: config.http.connect_timeout,
@@ -135,7 +130,7 @@ fn upstream(config: &PluginConfig) -> UpstreamConfig {
             .grants
             .http
             .first()
-            .map_or_else(nowhere, |origin| origin.place.clone()),
+            .map_or_else(Place::nowhere, |origin| origin.place.clone()),
     }
 }
 
@@ -188,11 +183,7 @@ mod tests {
             host: host.to_owned(),
             port,
             path: String::new(),
-            place: Place {
-                line: 1,
-                column: 1,
-                key: String::new(),
-            },
+            place: Place::nowhere(),
         });
         let resolver: Arc<dyn Resolve> = Arc::new(Script(Mutex::new(answers)));
         PluginClient::new(

@@ -41,7 +41,13 @@ pub(super) fn explain<'a>(generation: &'a Generation, name: &str) -> Result<Expl
         _ => "not loaded: the route answers 503".to_owned(),
     };
     let chain = route.chain.iter();
-    let chain = chain.map(|stage| (stage.kind.to_string(), stage.line, self::stage(&stage.kind, &kinds)));
+    let chain = chain.map(|stage| {
+        (
+            stage.kind.to_string(),
+            stage.place.line,
+            self::stage(&stage.kind, &kinds),
+        )
+    });
     Ok(Explained {
         route,
         plan,
@@ -108,7 +114,7 @@ impl Explained<'_> {
         let (name, settings) = &self.integration;
         json!({
             "route": self.route.name,
-            "line": self.route.line,
+            "line": self.route.place.line,
             "matches": table(&self.conditions()),
             "chain": self.chain.iter().map(stage).collect::<Vec<_>>(),
             "integration": { "integration": name, "settings": table(settings) },
@@ -119,7 +125,7 @@ impl Explained<'_> {
 
 impl fmt::Display for Explained<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "route `{}`, line {}\n", self.route.name, self.route.line)?;
+        writeln!(f, "route `{}`, line {}\n", self.route.name, self.route.place.line)?;
         lines(f, &self.conditions())?;
         writeln!(f, "\nchain{}", if self.chain.is_empty() { ": no stages" } else { "" })?;
         for (number, (name, line, settings)) in (1..).zip(&self.chain) {

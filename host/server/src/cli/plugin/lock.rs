@@ -1,11 +1,11 @@
 //! `gatewright plugin lock`
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::cli::compile_plugin;
+use crate::cli::config_file::ConfigArgument;
 use crate::cli::output::{failure, mistake, print};
 use crate::cli::progress::Progress;
 use crate::files;
@@ -18,9 +18,8 @@ use crate::process::{Locking, lock};
 /// is approved.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Lock {
-    /// The configuration file.
-    #[arg(default_value = "gatewright.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigArgument,
     /// Write nothing; end with 1 when the lock file is out of date.
     #[arg(long)]
     check: bool,
@@ -32,7 +31,11 @@ pub(in crate::cli) struct Lock {
 impl Lock {
     /// Does it.
     pub(in crate::cli) fn execute(self) -> ExitCode {
-        let locking = match lock(&self.config, &self.only, &compile_plugin::in_child(Progress::printed())) {
+        let locking = match lock(
+            self.config.path(),
+            &self.only,
+            &compile_plugin::in_child(Progress::printed()),
+        ) {
             Ok(locking) => locking,
             Err(error) => return mistake(error),
         };
@@ -48,7 +51,7 @@ impl Lock {
         if self.check {
             return failure(format_args!(
                 "{file} is out of date; run `gatewright plugin lock {}` to approve what is there",
-                self.config.display()
+                self.config.path().display()
             ));
         }
         match write(&locking) {

@@ -1,6 +1,5 @@
 //! `gatewright plugin rollback`
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -10,6 +9,7 @@ use gatewright_config::{GatewayConfig, LockUse};
 use super::lock::{differences, write};
 use crate::assemble::plugin_file;
 use crate::cli::compile_plugin;
+use crate::cli::config_file::ConfigArgument;
 use crate::cli::output::{mistake, print};
 use crate::cli::progress::Progress;
 use crate::process::lock;
@@ -24,9 +24,8 @@ use crate::versions::{Versions, hexadecimal};
 pub(in crate::cli) struct Rollback {
     /// The plugin.
     name: String,
-    /// The configuration file.
-    #[arg(default_value = "gatewright.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigArgument,
     /// Not the version before, but the one whose SHA-256 begins with this.
     #[arg(long, value_name = "DIGEST")]
     to: Option<String>,
@@ -45,11 +44,11 @@ impl Rollback {
     }
 
     fn roll_back(&self) -> Result<(), String> {
-        let config = gatewright_config::load(&self.config).map_err(|errors| errors.to_string())?;
+        let config = gatewright_config::load(self.config.path()).map_err(|errors| errors.to_string())?;
         let known =
             config.plugin.contains_key(&self.name) || crate::assemble::used_plugins(&config).contains(&*self.name);
         let file = plugin_file(&config, &self.name).filter(|_| known);
-        let file = file.ok_or_else(|| format!("{} uses no plugin `{}`", self.config.display(), self.name))?;
+        let file = file.ok_or_else(|| format!("{} uses no plugin `{}`", self.config.path().display(), self.name))?;
         let versions = Versions::of(&config.plugins.versions, &self.name);
         let history = versions.history().map_err(|error| {
             format!(
@@ -122,8 +121,12 @@ impl Rollback {
             return Ok(());
         }
         let only = [self.name.clone()];
-        let locking = lock(&self.config, &only, &compile_plugin::in_child(Progress::printed()))
-            .map_err(|error| error.to_string())?;
+        let locking = lock(
+            self.config.path(),
+            &only,
+            &compile_plugin::in_child(Progress::printed()),
+        )
+        .map_err(|error| error.to_string())?;
         print(differences(&locking));
         if locking.is_up_to_date() {
             return Ok(());

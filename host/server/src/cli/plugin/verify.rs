@@ -21,7 +21,13 @@ pub(in crate::cli) struct Verify {
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// A configuration file, whose publishers count.
-    #[arg(long, default_value = "gatewright.toml", conflicts_with = "key")]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "gatewright.toml",
+        conflicts_with = "key"
+    )]
     config: PathBuf,
     /// A public key, as in a `.pub` file, or such a file: it alone counts.
     #[arg(long)]

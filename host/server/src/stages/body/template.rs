@@ -37,7 +37,8 @@ impl Template {
             TemplateSource::File(file) => {
                 let name = file.path.display().to_string();
                 let text = std::fs::read_to_string(&file.path);
-                let text = text.map_err(|error| format!("cannot read `{name}`: {error}"))?;
+                let text =
+                    text.map_err(|error| format!("cannot read `{name}`: {}", gatewright_config::reason(&error)))?;
                 (name, text)
             }
         };
@@ -89,7 +90,7 @@ impl Template {
 }
 
 /// How values are written, so that none can become anything else than a value.
-fn escape(content_type: &str) -> AutoEscape {
+pub(super) fn escape(content_type: &str) -> AutoEscape {
     let essence = content_type
         .split(';')
         .next()
@@ -103,7 +104,7 @@ fn escape(content_type: &str) -> AutoEscape {
     }
 }
 
-fn environment(escape: AutoEscape) -> Environment<'static> {
+pub(super) fn environment(escape: AutoEscape) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(RECURSION);

@@ -1,0 +1,34 @@
+//! What can be found wrong with what a configuration names, without making anything of it.
+
+use gatewright_config::{AdminConfig, ConfigError, GatewayConfig};
+
+use crate::admin::AdminError;
+use crate::explain::Explaining;
+use crate::listener::Settings;
+use crate::secret;
+
+/// Reads certificates and keys of the listeners, and the secrets of the admin address.
+pub(super) fn examine(config: &GatewayConfig) -> Vec<ConfigError> {
+    let listeners = config.listeners.iter();
+    let listeners = listeners.filter_map(|(name, listener)| Settings::new(name, listener).err());
+    let mut mistakes: Vec<_> = listeners.map(|error| error.mistake()).collect();
+    if let Some(admin) = &config.admin {
+        mistakes.extend(secrets(admin));
+    }
+    mistakes
+}
+
+fn secrets(admin: &AdminConfig) -> impl Iterator<Item = ConfigError> {
+    let token = admin.token.as_ref().and_then(|token| secret::read(token).err());
+    let token = token.map(|error| admin.place.key("token").mistake(error));
+    let explaining = Explaining::live(Some(admin), &Default::default()).err();
+    let explaining = explaining.map(|error| {
+        let place = admin.place.key("explain_key");
+        match &error {
+            AdminError::ExplainKey(error) => place.mistake(error),
+            AdminError::ShortExplainKey => place.mistake("the key is too short").with_hint(error.to_string()),
+            error => place.mistake(error),
+        }
+    });
+    token.into_iter().chain(explaining)
+}

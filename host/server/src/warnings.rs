@@ -1,0 +1,112 @@
+//! What a configuration names that is there and good, and probably not what was meant; or not there, and needed later.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use gatewright_config::{AccessLogOutput, ConfigError, FileReference, GatewayConfig, Place, StageKind};
+
+use crate::listener::certificate;
+use crate::listener::tls::certificates;
+use crate::stages::body::unknown_filters;
+
+/// Everything that there is to warn of. What cannot be read is no warning: it is a mistake, and said elsewhere.
+pub fn of(config: &GatewayConfig) -> Vec<ConfigError> {
+    let mut warnings = Vec::new();
+    expired(config, &mut warnings);
+    for (name, upstream) in &config.upstreams {
+        if upstream.accepts_any_certificate {
+            let message = format!("upstream `{name}`: certificates are not verified");
+            let place = upstream.place.key("dangerous_accept_any_certificate");
+            warnings.push(
+                place
+                    .mistake(message)
+                    .with_hint("name the authority of its certificate with `ca`"),
+            );
+        }
+    }
+    folders(config, &mut warnings);
+    for route in &config.routes {
+        for stage in &route.chain {
+            if let StageKind::Body(body) = &stage.kind {
+                let unknown = unknown_filters(body);
+                warnings.extend(unknown.into_iter().map(|(message, hint)| {
+                    let warning = stage.place.mistake(format_args!("route `{}`: {message}", route.name));
+                    warning.with_hint(hint)
+                }));
+            }
+        }
+    }
+    warnings
+}
+
+/// Certificates whose time is over, or has not come.
+fn expired(config: &GatewayConfig, warnings: &mut Vec<ConfigError>) {
+    let tls = config.listeners.values().filter_map(|listener| listener.tls.as_ref());
+    let mut files: Vec<(&FileReference, &str)> = Vec::new();
+    for tls in tls {
+        files.push((&tls.certificate, "clients will refuse it: put a new one there"));
+        if let Some(clients) = &tls.clients {
+            files.push((&clients.ca, "nobody of this authority is let in"));
+        }
+    }
+    let upstreams = config.upstreams.values().filter_map(|upstream| upstream.ca.as_ref());
+    files.extend(upstreams.map(|ca| (ca, "servers with certificates of this authority are not believed")));
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs());
+    for (file, consequence) in files {
+        let Ok(found) = certificates(file, "certificate") else {
+            continue;
+        };
+        for certificate in found.iter().filter_map(|der| certificate::read(der)) {
+            let (subject, path) = (&certificate.subject, file.path.display());
+            let message = if certificate.not_after < now {
+                let date = date(certificate.not_after);
+                format!("the certificate of `{subject}` in {path} has expired: it was good until {date}")
+            } else if certificate.not_before > now {
+                let date = date(certificate.not_before);
+                format!("the certificate of `{subject}` in {path} is not good before {date}")
+            } else {
+                continue;
+            };
+            warnings.push(file.place.mistake(message).with_hint(consequence));
+        }
+    }
+}
+
+/// A moment in seconds since 1970, for people.
+fn date(seconds: u64) -> String {
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+/// Folders that are named and are not there.
+fn folders(config: &GatewayConfig, warnings: &mut Vec<ConfigError>) {
+    let mut missing = |place: Place, folder: &Path, hint: &str| {
+        let folder = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
+        if !folder.is_dir() {
+            let message = format!("the folder {} is not there", folder.display());
+            warnings.push(place.mistake(message).with_hint(hint));
+        }
+    };
+    let plugins = &config.plugins.lock.place;
+    if let Some(directory) = &config.plugins.directory {
+        missing(
+            plugins.key("directory"),
+            directory,
+            "make it, or plugins will not be found",
+        );
+    }
+    if let AccessLogOutput::File(file) = &config.access_log.output {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let place = Place {
+            file: plugins.file.clone(),
+            key: "access_log.output".into(),
+            ..Place::nowhere()
+        };
+        missing(place, folder, "make it, or the gateway will not start");
+    }
+}
