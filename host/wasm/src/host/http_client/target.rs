@@ -86,11 +86,7 @@ mod tests {
             host: host.to_owned(),
             port,
             path: path.to_owned(),
-            place: Place {
-                line: 1,
-                column: 1,
-                key: String::new(),
-            },
+            place: Place::nowhere(),
         }
     }
 
