@@ -69,12 +69,11 @@ impl World {
     pub(crate) fn import(&self, package: &str, name: &str) -> Option<String> {
         let world = self.resolve.worlds.get(self.id)?;
         let mut interfaces = world.imports.values().filter_map(|item| self.interface(item));
-        let found = interfaces.find_map(|interface| {
+        interfaces.find_map(|interface| {
             let of = &self.resolve.packages.get(interface.package?)?.name;
             let same = interface.name.as_deref() == Some(name) && format!("{}:{}", of.namespace, of.name) == package;
             same.then(|| of.interface_id(name))
-        });
-        found
+        })
     }
 
     /// The name that the plugin's package has in `wit/`, where it is one: `package plugin:NAME`.

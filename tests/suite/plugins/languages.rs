@@ -3,6 +3,7 @@
 mod last_words;
 mod library;
 mod refusals;
+mod services;
 mod started;
 mod teaching;
 
