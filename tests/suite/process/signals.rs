@@ -25,8 +25,7 @@ fn a_log_file_that_was_moved_or_removed_is_opened_anew() {
     eventually("there is a record", || {
         (records(&process, "access.log") == 1).then_some(())
     });
-    let mut moved = 1;
-    for signal in [Signal::USR1, Signal::HUP, Signal::USR1] {
+    for (moved, signal) in [Signal::USR1, Signal::HUP, Signal::USR1].into_iter().enumerate() {
         let other = format!("access.log.{moved}");
         fs::rename(&log, process.dir().join(&other)).unwrap();
         ask();
@@ -42,7 +41,6 @@ fn a_log_file_that_was_moved_or_removed_is_opened_anew() {
         eventually("the new file has it", || {
             (records(&process, "access.log") == 1).then_some(())
         });
-        moved += 1;
     }
     fs::remove_file(&log).unwrap();
     fs::create_dir(&log).unwrap();
