@@ -77,6 +77,7 @@ pub fn exchange(fields: usize) -> Exchange {
         attributes: Attributes::default(),
         for_response: http::HeaderMap::new(),
         rate_limit: None,
+        interim: None,
         record,
     }
 }

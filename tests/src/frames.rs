@@ -31,8 +31,16 @@ pub mod frame {
     pub const HEADERS: u8 = 1;
     /// RST_STREAM
     pub const RST_STREAM: u8 = 3;
+    /// PRIORITY
+    pub const PRIORITY: u8 = 2;
     /// SETTINGS
     pub const SETTINGS: u8 = 4;
+    /// PING
+    pub const PING: u8 = 6;
+    /// WINDOW_UPDATE
+    pub const WINDOW_UPDATE: u8 = 8;
+    /// CONTINUATION
+    pub const CONTINUATION: u8 = 9;
     /// GOAWAY
     pub const GOAWAY: u8 = 7;
 }
@@ -57,13 +65,19 @@ impl H2Frames {
 
     /// Sends a frame.
     pub fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> &mut Self {
-        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        let mut bytes = length[1..].to_vec();
-        bytes.extend([kind, flags]);
-        bytes.extend(stream.to_be_bytes());
-        bytes.extend(payload);
-        self.client.send(bytes);
+        self.client.send(frame_bytes(kind, flags, stream, payload));
         self
+    }
+
+    /// Sends frames or parts of frames as they are, unless the connection has ended.
+    pub fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.client.try_send(bytes).is_ok()
+    }
+
+    /// Lets the gateway send so many bytes of each response without being asked for more.
+    pub fn window(&mut self, bytes: u32) -> &mut Self {
+        let payload = [&[0, 4][..], &bytes.to_be_bytes()].concat();
+        self.send(frame::SETTINGS, 0, 0, &payload)
     }
 
     /// Sends a header block as it is.
@@ -165,6 +179,21 @@ fn huffman_digits(text: &[u8]) -> Option<u16> {
         rest = rest.get(length..)?;
     }
     Some(number)
+}
+
+/// A frame as it is sent.
+pub fn frame_bytes(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut bytes = length[1..].to_vec();
+    bytes.extend([kind, flags]);
+    bytes.extend(stream.to_be_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+/// A header block of literals.
+pub fn header_block(fields: &[(&str, &str)]) -> Vec<u8> {
+    block(fields)
 }
 
 fn code(bytes: &[u8]) -> u32 {

@@ -36,6 +36,13 @@ impl RawClient {
         Self::new(Connection::Tcp(tcp(addr)))
     }
 
+    /// Connects, if somebody listens and accepts in time.
+    pub fn try_connect(addr: SocketAddr, timeout: Duration) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&addr, timeout)?;
+        stream.set_nodelay(true)?;
+        Ok(Self::new(Connection::Tcp(stream)))
+    }
+
     /// Connects to a Unix domain socket.
     pub fn connect_unix(path: &Path) -> Self {
         Self::new(Connection::Unix(UnixStream::connect(path).expect("the socket accepts")))

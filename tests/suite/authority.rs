@@ -143,7 +143,7 @@ fn fields_that_belong_to_the_connection_end_at_the_gateway() {
         ("Keep-Alive", "timeout=5"),
         ("Proxy-Connection", "keep-alive"),
         ("TE", "gzip;q=0.5"),
-        ("Upgrade", "websocket"),
+        ("Upgrade", "h2c"),
         ("X-Kept", "1"),
     ];
     assert_eq!(http(gateway.addr("public"), "GET", "/x", &fields, b"").status, 200);

@@ -1,7 +1,7 @@
 //! C1, C2, C3, C5: a message has one length and one shape, or it is refused. What two servers could read differently is
 //! how requests are smuggled.
 
-use gatewright_tests::{H2Client, RawClient, empty, eventually, http};
+use gatewright_tests::{H2Client, H2Frames, RawClient, empty, eventually, http};
 use http::Request;
 
 use crate::setup::{assert_refused, assert_serves, hello, hello_with};
@@ -26,6 +26,8 @@ fn c1_a_length_that_is_not_one_plain_number_is_400_and_nothing_is_forwarded() {
         "Content-Length:  0x5",
         "Content-Length: 5 5",
         "Content-Length: 5_0",
+        "Content-Length: 05",
+        "Content-Length: 0000000005",
         "Content-Length: 5.0",
         "Content-Length: \u{0b}5",
         "Content-Length:",
@@ -236,7 +238,7 @@ fn a_start_line_that_is_not_http_1_is_400() {
 }
 
 #[test]
-fn tunnels_traces_and_the_asterisk_are_not_served() {
+fn tunnels_and_traces_are_not_served_nor_the_asterisk_with_another_method_than_options() {
     let (gateway, origin) = hello();
     assert_refused(
         &gateway,
@@ -244,7 +246,10 @@ fn tunnels_traces_and_the_asterisk_are_not_served() {
         &[501],
     );
     assert_refused(&gateway, b"TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n", &[501]);
-    assert_refused(&gateway, b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", &[400]);
+    for method in ["GET", "POST", "PUT"] {
+        let request = format!("{method} * HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+        assert_refused(&gateway, request.as_bytes(), &[400]);
+    }
     assert_eq!(origin.connections(), 0);
 }
 
@@ -300,5 +305,105 @@ fn fields_with_an_underscore_are_refused_dropped_or_accepted_as_the_listener_say
             .body(empty())
             .unwrap();
         assert_eq!(http2.send(request).unwrap().status, status, "{listener}");
+    }
+}
+
+#[test]
+fn options_of_the_asterisk_asks_the_gateway_itself() {
+    let (gateway, origin) = hello();
+    let addr = gateway.addr("public");
+    let mut client = RawClient::connect(addr);
+    for _ in 0..2 {
+        let response = client.request("OPTIONS", "*", &[], b"");
+        assert_eq!((response.status, response.header("content-length")), (200, Some("0")));
+        let allow = response.header("allow").unwrap();
+        assert!(allow.contains("GET") && !allow.contains("TRACE"), "{allow}");
+    }
+    let fields = [
+        (":method", "OPTIONS"),
+        (":scheme", "http"),
+        (":authority", "localhost"),
+        (":path", "*"),
+    ];
+    let outcome = H2Frames::connect(addr).headers(1, &fields, true).outcome(1);
+    assert_eq!(outcome.status(), Some(200));
+    assert_refused(&gateway, b"OPTIONS * HTTP/1.1\r\n\r\n", &[400]);
+    assert_refused(&gateway, b"OPTIONS *?a HTTP/1.1\r\nHost: localhost\r\n\r\n", &[400]);
+    assert_eq!(origin.connections(), 0);
+    let records = gateway.wait_for_records(5);
+    assert!(
+        records[..3]
+            .iter()
+            .all(|record| record["outcome"] == "answered" && record["route"].is_null()),
+        "{records:?}"
+    );
+}
+
+#[test]
+fn an_upgrade_to_another_protocol_is_501_and_one_to_http_is_passed_over() {
+    let (gateway, origin) = hello();
+    for upgrade in [
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Connection: keep-alive, upgrade\r\nUpgrade: WebSocket",
+        "Connection: upgrade\r\nUpgrade: h2c, websocket",
+        "Connection: upgrade\r\nUpgrade: h2c\r\nUpgrade: websocket",
+        "Upgrade: websocket",
+        "Connection: Upgrade\r\nUpgrade: SPDY/3.1",
+        "Connection: Upgrade\r\nUpgrade: tcp",
+    ] {
+        let request = format!("GET /x HTTP/1.1\r\nHost: localhost\r\n{upgrade}\r\n\r\n");
+        assert_refused(&gateway, request.as_bytes(), &[501]);
+    }
+    assert_eq!(origin.connections(), 0);
+    let records = gateway.wait_for_records(7);
+    assert!(
+        records
+            .iter()
+            .all(|record| record["cause"] == "an upgrade to another protocol"),
+        "{records:?}"
+    );
+    // As curl asks with `--http2`: whoever offers this goes on without it.
+    let offer = [
+        ("Connection", "Upgrade, HTTP2-Settings"),
+        ("Upgrade", "h2c"),
+        ("HTTP2-Settings", "AAMAAABkAAQAAP__"),
+    ];
+    assert_eq!(http(gateway.addr("public"), "GET", "/x", &offer, b"").status, 200);
+    assert!(!origin.only_request().headers.contains_key("upgrade"));
+}
+
+#[test]
+fn the_record_of_a_refusal_before_routing_says_why() {
+    let (gateway, _origin) = hello_with("limits = { header_count = 10, uri_bytes = \"64B\", body = \"8B\" }");
+    let long = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "a".repeat(100));
+    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "A: b\r\n".repeat(11));
+    let requests = [
+        "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+        "GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n",
+        "GET /%2f HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /../.. HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: localhost\r\nA_b: c\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: localhost\r\nExpect: more\r\n\r\n",
+        "TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET * HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n123456789",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n",
+        "NONSENSE\r\n\r\n",
+        &long,
+        &many,
+    ];
+    for request in requests {
+        let mut client = RawClient::connect(gateway.addr("public"));
+        client.send(request);
+        let status = client.read_response().status;
+        assert!(status >= 400, "{request:?}: {status}");
+    }
+    for record in gateway.wait_for_records(requests.len()) {
+        assert!(
+            record["cause"].as_str().is_some_and(|cause| cause.len() > 5),
+            "{record}"
+        );
     }
 }

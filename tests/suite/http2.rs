@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatewright_tests::{H2Client, Origin, TestGateway, empty, full, runtime, with_trailers};
+use gatewright_tests::{H2Client, H2Frames, Origin, TestGateway, empty, full, http, runtime, with_trailers};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt as _;
 
@@ -103,6 +103,43 @@ fn a_body_of_known_length_keeps_it() {
     let recorded = origin.only_request();
     assert_eq!(recorded.headers["content-length"], "5");
     assert!(!recorded.headers.contains_key("transfer-encoding"));
+}
+
+#[test]
+fn a_request_without_content_says_so_as_http_1_does_however_its_stream_ended() {
+    let (gateway, origin) = hello();
+    let addr = gateway.addr("public");
+    for method in ["GET", "HEAD", "OPTIONS", "DELETE", "POST", "PUT", "PATCH", "X-OTHER"] {
+        let is_streamed = matches!(method, "POST" | "PUT" | "PATCH" | "X-OTHER");
+        // What has content as a rule is passed on before it is known that it has none.
+        for by_data in [false, true].into_iter().take(if is_streamed { 1 } else { 2 }) {
+            let fields = [
+                (":method", method),
+                (":scheme", "http"),
+                (":authority", "localhost"),
+                (":path", "/x"),
+            ];
+            let mut client = H2Frames::connect(addr);
+            client.headers(1, &fields, !by_data);
+            if by_data {
+                client.data(1, b"", true);
+            }
+            assert_eq!(client.outcome(1).status(), Some(200), "{method}");
+        }
+        let response = http(addr, method, "/x", &[], b"");
+        assert_eq!(response.status, 200);
+    }
+    for request in origin.requests() {
+        let has_none = matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "DELETE");
+        let length = request
+            .headers
+            .get("content-length")
+            .map(|length| length.to_str().unwrap());
+        assert_eq!(length, (!has_none).then_some("0"), "{}", request.method);
+        assert!(!request.headers.contains_key("transfer-encoding"), "{}", request.method);
+        assert!(request.complete && request.body.is_empty());
+    }
+    assert_eq!(origin.hits(), 20);
 }
 
 #[test]

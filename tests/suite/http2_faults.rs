@@ -1,7 +1,7 @@
 //! C4, C18: HTTP/2 that no library would send is never rewritten into bytes of HTTP/1.
 
 use gatewright_tests::frames::StreamOutcome;
-use gatewright_tests::{H2Frames, Origin, TestGateway, eventually};
+use gatewright_tests::{H2Frames, Origin, TestGateway, eventually, http};
 
 use crate::setup::{hello, hello_with};
 
@@ -49,6 +49,12 @@ fn c18_fields_that_break_http_2_are_refused() {
         (":status", "200"),
         (":odd", "1"),
         ("x_y", "1"),
+        ("x", "\tpadded"),
+        ("x", "padded\t"),
+        ("x", " padded"),
+        ("x", "padded "),
+        ("cookie", "a=1 "),
+        ("content-length", " 0"),
     ] {
         assert_refused(&gateway, &origin, &[&GET[..], &[odd]].concat());
     }
@@ -115,7 +121,7 @@ fn c18_a_length_that_the_data_contradicts_is_refused() {
         };
         assert!(refused, "{body:?}: {outcome:?}");
     }
-    for length in ["+5", "5,5", "-1", "0x5", "5 5"] {
+    for length in ["+5", "5,5", "-1", "0x5", "5 5", "05", "5\t", ""] {
         let mut client = H2Frames::connect(gateway.addr("public"));
         let fields = [post[0], GET[1], GET[2], GET[3], ("content-length", length)];
         let outcome = client.headers(1, &fields, false).data(1, b"hello", true).outcome(1);
@@ -127,6 +133,38 @@ fn c18_a_length_that_the_data_contradicts_is_refused() {
     eventually("what reached the origin has broken off", || {
         origin.requests().iter().all(|request| !request.complete).then_some(())
     });
+}
+
+#[test]
+fn c18_a_length_that_is_said_twice_is_refused_however_often_it_is_the_same() {
+    let (gateway, origin) = hello();
+    let post = [(":method", "POST"), GET[1], GET[2], GET[3]];
+    for lengths in [["0", "0"], ["0", "00"]] {
+        let lengths = lengths.map(|length| ("content-length", length));
+        assert_refused(&gateway, &origin, &[&post[..], &lengths].concat());
+    }
+    let records = gateway.wait_for_records(2);
+    assert!(
+        records
+            .iter()
+            .all(|record| record["cause"] == "repeated Content-Length"),
+        "{records:?}"
+    );
+}
+
+#[test]
+fn c18_cookies_reach_the_origin_as_one_field_however_they_were_cut() {
+    let (gateway, origin) = hello();
+    let mut client = H2Frames::connect(gateway.addr("public"));
+    let crumbs = [("cookie", "a=1"), ("x", "1"), ("cookie", "b=2; c=3"), ("cookie", "d=4")];
+    let outcome = client.headers(1, &[&GET[..], &crumbs].concat(), true).outcome(1);
+    assert_eq!(outcome.status(), Some(200));
+    let http1 = [("Cookie", "a=1"), ("X", "1"), ("Cookie", "b=2; c=3"), ("cookie", "d=4")];
+    assert_eq!(http(gateway.addr("public"), "GET", "/x", &http1, b"").status, 200);
+    for request in origin.requests() {
+        let cookies: Vec<_> = request.headers.get_all("cookie").iter().collect();
+        assert_eq!(cookies, ["a=1; b=2; c=3; d=4"]);
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::body::CollectError;
 use crate::path::Encodings;
-use crate::{AccessRecord, Attributes, Body, Client, Counted, Parameters, Value};
+use crate::{AccessRecord, Attributes, Body, Client, Counted, Interim, Parameters, Value};
 
 /// What goes back to the client.
 pub type Response = http::Response<Body>;
@@ -112,6 +112,8 @@ pub struct Exchange {
     pub for_response: HeaderMap,
     /// The tightest limit that it met, for the response's `RateLimit-*` fields.
     pub rate_limit: Option<RateLimit>,
+    /// Takes interim responses, where the client may have some.
+    pub interim: Option<Arc<dyn Interim>>,
     /// What becomes of it; written when dropped.
     pub record: AccessRecord,
 }

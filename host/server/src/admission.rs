@@ -13,6 +13,7 @@ use http::uri::{PathAndQuery, Uri};
 use http::{Method, Version};
 
 use crate::listener::framing::Violation;
+use crate::listener::framing_line::plain_length;
 use crate::router::host::parse_authority;
 use crate::via;
 
@@ -35,10 +36,19 @@ pub struct Bounds {
 ///
 /// # Errors
 /// The problem that the client is told; the request must not be looked at any further.
-pub fn admit(request: &mut Request, uri: &Uri, violation: Option<Violation>, bounds: &Bounds) -> Result<(), Problem> {
+pub fn admit(
+    request: &mut Request,
+    uri: &Uri,
+    violation: Option<Violation>,
+    bounds: &Bounds,
+) -> Result<Asked, Problem> {
     let seen = Seen::in_names_of(&request.headers);
     check_framing(&request.headers, &seen, request.version, violation)?;
-    check_method(&request.method, uri)?;
+    if request.version == Version::HTTP_2 {
+        check_translated(&request.headers, &seen)?;
+    }
+    check_method(&request.method)?;
+    check_upgrade(&request.headers, &seen, request.version)?;
     check_length(uri, bounds.uri_bytes)?;
     check_count(&request.headers, bounds.header_count)?;
     check_names(&mut request.headers, &seen, bounds.underscores)?;
@@ -46,8 +56,30 @@ pub fn admit(request: &mut Request, uri: &Uri, violation: Option<Violation>, bou
     let authority = parse_authority(request.authority.as_bytes()).map_err(bad_request)?;
     request.host = authority.host.into_owned();
     check_loop(&request.headers, &seen, &bounds.via)?;
+    if seen.cookie {
+        join_cookies(&mut request.headers)?;
+    }
+    if is_asterisk(uri) {
+        return match request.method {
+            Method::OPTIONS => Ok(Asked::Server),
+            _ => Err(bad_request("only OPTIONS may be asked of `*`")),
+        };
+    }
     request.target = settle_target(uri, bounds.encodings)?;
-    Ok(())
+    Ok(Asked::Resource)
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// What its path names.
+    Resource,
+    /// The server as a whole, which only `OPTIONS *` asks (RFC 9110, section 9.3.7).
+    Server,
+}
+
+fn is_asterisk(uri: &Uri) -> bool {
+    uri.path_and_query().is_some_and(|target| target.as_str() == "*")
 }
 
 /// Fields that are looked at where they are there, which they hardly ever are: looking through the names once costs less
@@ -55,7 +87,10 @@ pub fn admit(request: &mut Request, uri: &Uri, violation: Option<Violation>, bou
 #[derive(Default)]
 struct Seen {
     transfer_encoding: bool,
+    content_length: bool,
+    cookie: bool,
     expect: bool,
+    upgrade: bool,
     via: bool,
     underscore: bool,
 }
@@ -65,7 +100,10 @@ impl Seen {
         let mut seen = Self::default();
         for name in headers.keys() {
             seen.transfer_encoding |= *name == header::TRANSFER_ENCODING;
+            seen.content_length |= *name == header::CONTENT_LENGTH;
+            seen.cookie |= *name == header::COOKIE;
             seen.expect |= *name == header::EXPECT;
+            seen.upgrade |= *name == header::UPGRADE;
             seen.via |= *name == header::VIA;
             seen.underscore |= name.as_str().contains('_');
         }
@@ -76,6 +114,7 @@ impl Seen {
 /// A request that breaks the rules, and why.
 pub fn bad_request(detail: impl std::fmt::Display) -> Problem {
     Problem::new(ProblemKind::BadRequest)
+        .with_cause(&detail)
         .with_detail(format!("Bad Request: {detail}"))
         .closing()
 }
@@ -109,39 +148,110 @@ fn check_framing(
     let expect = seen.expect.then(|| headers.get(header::EXPECT)).flatten();
     match expect {
         Some(value) if !value.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
-            Err(ProblemKind::ExpectationFailed.into())
+            let problem = Problem::new(ProblemKind::ExpectationFailed);
+            Err(problem.with_cause("an expectation other than 100-continue"))
         }
         _ => Ok(()),
     }
+}
+
+/// HTTP/2 carries fields as they are, and no scanner looks at their bytes. What would be refused or trimmed as text of
+/// HTTP/1 must not reach an upstream of HTTP/1 either (RFC 9113, section 8.2.1).
+fn check_translated(headers: &HeaderMap, seen: &Seen) -> Result<(), Problem> {
+    let is_padded = |value: &HeaderValue| matches!(value.as_bytes(), [b' ' | b'\t', ..] | [.., b' ' | b'\t']);
+    if headers.values().any(is_padded) {
+        return Err(bad_request("a field value begins or ends with white space"));
+    }
+    if !seen.content_length {
+        return Ok(());
+    }
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let is_plain = lengths
+        .next()
+        .is_some_and(|length| plain_length(length.as_bytes()).is_some());
+    let violation = match (is_plain, lengths.next()) {
+        (true, None) => return Ok(()),
+        (_, Some(_)) => Violation::RepeatedContentLength,
+        (false, None) => Violation::BadContentLength,
+    };
+    Err(bad_request(violation.as_str()))
+}
+
+/// One `Cookie` field, whatever the client cut it into: HTTP/2 may send each pair by itself (RFC 9113, section 8.2.3), and
+/// what several fields mean in HTTP/1 differs from server to server.
+fn join_cookies(headers: &mut HeaderMap) -> Result<(), Problem> {
+    let mut cookies = headers.get_all(header::COOKIE).iter();
+    let (Some(first), Some(second)) = (cookies.next(), cookies.next()) else {
+        return Ok(());
+    };
+    let mut joined = [first.as_bytes(), second.as_bytes()].join(&b"; "[..]);
+    for cookie in cookies {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(cookie.as_bytes());
+    }
+    let joined = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)).map_err(bad_request)?;
+    headers.insert(header::COOKIE, joined);
+    Ok(())
 }
 
 fn is_chunked(value: &HeaderValue) -> bool {
     value.as_bytes().eq_ignore_ascii_case(b"chunked")
 }
 
-fn check_method(method: &Method, uri: &Uri) -> Result<(), Problem> {
+fn check_method(method: &Method) -> Result<(), Problem> {
     // A tunnel would go around every stage, and a trace would show what stages added for the upstream only.
     if matches!(*method, Method::CONNECT | Method::TRACE) {
-        return Err(Problem::new(ProblemKind::NotImplemented).closing());
-    }
-    if uri.path() == "*" {
-        return Err(bad_request("the asterisk form of the request target is not served"));
+        let problem = Problem::new(ProblemKind::NotImplemented);
+        return Err(problem
+            .with_cause(format_args!("the method {method} is not served"))
+            .closing());
     }
     Ok(())
+}
+
+/// A request for another protocol that is answered as if it asked for none leaves the client with what it cannot use, and
+/// the upstream with half of a handshake. Other versions of HTTP are offers that a server may pass over (RFC 9110, section
+/// 7.8), as is any upgrade of HTTP/1.0.
+fn check_upgrade(headers: &HeaderMap, seen: &Seen, version: Version) -> Result<(), Problem> {
+    if !seen.upgrade || version != Version::HTTP_11 {
+        return Ok(());
+    }
+    let protocols = headers
+        .get_all(header::UPGRADE)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    if protocols.map(<[u8]>::trim_ascii).all(is_http) {
+        return Ok(());
+    }
+    let problem = Problem::new(ProblemKind::NotImplemented).with_detail("Upgrades to other protocols are not served");
+    Err(problem.with_cause("an upgrade to another protocol").closing())
+}
+
+/// Whether a protocol of `Upgrade` is HTTP itself, in another version or over TLS.
+fn is_http(protocol: &[u8]) -> bool {
+    let name = protocol.split(|byte| *byte == b'/').next().unwrap_or_default();
+    [&b""[..], b"http", b"h2c", b"h2", b"tls"]
+        .iter()
+        .any(|http| name.eq_ignore_ascii_case(http))
 }
 
 fn check_length(uri: &Uri, limit: u64) -> Result<(), Problem> {
     let length = uri.path_and_query().map_or(0, |target| target.as_str().len());
     if length as u64 > limit {
-        Err(ProblemKind::UriTooLong.into())
+        let problem = Problem::new(ProblemKind::UriTooLong);
+        Err(problem.with_cause(format_args!(
+            "a request target of {length} bytes; at most {limit} are taken"
+        )))
     } else {
         Ok(())
     }
 }
 
 fn check_count(headers: &HeaderMap, limit: usize) -> Result<(), Problem> {
-    if headers.len() > limit {
-        Err(ProblemKind::HeadersTooLarge.into())
+    let count = headers.len();
+    if count > limit {
+        let problem = Problem::new(ProblemKind::HeadersTooLarge);
+        Err(problem.with_cause(format_args!("{count} header fields; at most {limit} are taken")))
     } else {
         Ok(())
     }
@@ -196,7 +306,9 @@ fn check_loop(headers: &HeaderMap, seen: &Seen, via: &HeaderValue) -> Result<(),
         return Ok(());
     }
     match via::goes_in_a_circle(headers, via) {
-        true => Err(ProblemKind::LoopDetected.into()),
+        true => {
+            Err(Problem::new(ProblemKind::LoopDetected).with_cause("the request has come through this gateway before"))
+        }
         false => Ok(()),
     }
 }

@@ -59,6 +59,14 @@ pub fn unread(kind: ProblemKind, id: ExchangeId) -> Vec<u8> {
     message.into_bytes()
 }
 
+/// What `OPTIONS *` is told: that the gateway is there, and the methods that it passes on (RFC 9110, section 9.3.7).
+pub fn capabilities() -> Response {
+    const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    let mut response = Response::new(Body::empty());
+    response.headers_mut().insert(header::ALLOW, METHODS);
+    response
+}
+
 /// Seconds, rounded up: a client that waits this long has waited long enough.
 pub fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
@@ -117,6 +125,21 @@ impl AnswerBody {
             in_flight: Some(in_flight),
             broken: None,
         }
+    }
+}
+
+impl AnswerBody {
+    /// The client has left before all of it was sent, though all of it was there.
+    pub fn unsent(self: Pin<&mut Self>) {
+        self.project().record.outcome = Outcome::ClientGone;
+    }
+
+    /// The client takes nothing of it, and is not waited for any longer.
+    pub fn stalled(mut self: Pin<&mut Self>) {
+        self.as_mut().unsent();
+        let problem = Problem::new(ProblemKind::ClientClosed);
+        let problem = problem.with_cause("the client took nothing of the response for too long");
+        self.project().record.note(&problem);
     }
 }
 

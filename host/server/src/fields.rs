@@ -1,5 +1,6 @@
 //! Header fields that belong to a connection or to the gateway, and not to a message that is passed on.
 
+use crate::trailers;
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 
 /// The error's code, on every response that the gateway made because something went wrong.
@@ -34,38 +35,6 @@ const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-/// Fields that make no sense, or mischief, in a trailer section (RFC 9110, section 6.5.1).
-pub const NOT_IN_TRAILERS: [HeaderName; 27] = [
-    header::AUTHORIZATION,
-    header::CACHE_CONTROL,
-    header::CONNECTION,
-    header::CONTENT_ENCODING,
-    header::CONTENT_LENGTH,
-    header::CONTENT_RANGE,
-    header::CONTENT_TYPE,
-    header::COOKIE,
-    header::EXPECT,
-    // Where a request came from is told by its header section, which the gateway has settled.
-    header::FORWARDED,
-    header::HOST,
-    KEEP_ALIVE,
-    header::MAX_FORWARDS,
-    header::PRAGMA,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    PROXY_CONNECTION,
-    header::SET_COOKIE,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::VIA,
-    header::WWW_AUTHENTICATE,
-    X_FORWARDED_FOR,
-    X_FORWARDED_HOST,
-    X_FORWARDED_PROTO,
-];
-
 /// Removes what belongs to the client's connection and not to the request: the fields named by `Connection`, and those
 /// that always do.
 ///
@@ -77,14 +46,12 @@ pub fn clean_request(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes what belongs to the upstream's connection and not to the response, as with a request, and leaves in
-/// `Trailer` only the names of fields that may be in a trailer section.
+/// Removes what belongs to the upstream's connection and not to the response, as with a request, and leaves in `Trailer`
+/// only the names of fields that may be in a trailer section.
 pub fn clean_response(headers: &mut HeaderMap) {
     // What a request may say of trailers makes no sense in a response.
     remove_hop_by_hop(headers);
-    if headers.keys().any(|name| *name == header::TRAILER) {
-        clean_trailer(headers);
-    }
+    trailers::settle_announcement(headers, |_, _| true);
 }
 
 /// Makes sure that nobody but the client keeps a response, which has something in it that is for that client alone.
@@ -106,6 +73,16 @@ pub fn keep_private(headers: &mut HeaderMap) {
 /// Fields that end at this hop even where `Connection` does not name them (RFC 9110, section 7.6.1), beside `Connection`
 /// itself and `TE`.
 const HOP_BY_HOP: [HeaderName; 4] = [KEEP_ALIVE, PROXY_CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE];
+
+/// Fields that HTTP/2 has no place for (RFC 9113, section 8.2.2).
+pub const CONNECTION_SPECIFIC: [HeaderName; 6] = [
+    header::CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
 
 /// What `TE` said is all that is worth knowing of them.
 fn remove_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
@@ -179,26 +156,6 @@ fn is_connection_option(name: &[u8]) -> bool {
         || name.eq_ignore_ascii_case(b"close")
 }
 
-fn clean_trailer(headers: &mut HeaderMap) {
-    let allowed: Vec<String> = headers
-        .get_all(header::TRAILER)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
-        .filter(|name| !NOT_IN_TRAILERS.contains(name))
-        .map(|name| name.as_str().to_owned())
-        .collect();
-    match http::HeaderValue::try_from(allowed.join(", ")) {
-        Ok(value) if !allowed.is_empty() => {
-            headers.insert(header::TRAILER, value);
-        }
-        _ => {
-            headers.remove(header::TRAILER);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,15 +203,5 @@ mod tests {
         clean_request(&mut headers);
         assert_eq!(headers.len(), 1);
         assert_eq!(headers.get(header::TE).unwrap(), "trailers");
-    }
-
-    #[test]
-    fn trailer_names_only_what_may_come() {
-        let mut some = headers(&[("trailer", "x-sum, Content-Length, authorization")]);
-        clean_response(&mut some);
-        assert_eq!(some.get("trailer").unwrap(), "x-sum");
-        let mut none = headers(&[("trailer", "content-length")]);
-        clean_response(&mut none);
-        assert!(none.is_empty());
     }
 }

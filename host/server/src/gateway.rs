@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use gatewright_core::path::{Encoding, Encodings};
 use gatewright_core::{
-    AccessRecord, Attributes, Body, Counted, Exchange, ExchangeId, Parameters, Problem, ProblemKind, RateLimit,
-    Recorder, Request, Response, RouteName, Upload,
+    AccessRecord, Attributes, Body, Counted, Exchange, ExchangeId, Interim, Parameters, Problem, ProblemKind,
+    RateLimit, Recorder, Request, Response, RouteName, Upload,
 };
 use http::Method;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
-use hyper::body::{Body as _, Incoming};
+use http_body::Body as _;
 
-use crate::admission::{self, Bounds};
+use crate::admission::{self, Asked, Bounds};
 use crate::answer::{self, AnswerBody};
 use crate::chain::Chain;
 use crate::explain::Explainer;
@@ -23,9 +23,11 @@ use crate::forwarded::Trust;
 use crate::listener::connection::Connection;
 use crate::listener::framing::Violation;
 use crate::listener::guard::InFlight;
+use crate::received::Received;
 use crate::router::{PreflightMatch, RouteMatch, RouteRequest, Router};
 use crate::stages::cors::{Cors, asked_about};
 use crate::streams::{IncomingBody, Pace, Sender};
+use crate::upstream::anticipates_content;
 
 /// What goes back to hyper.
 pub type Answer = http::Response<AnswerBody>;
@@ -94,11 +96,24 @@ pub struct Route {
 impl Gateway {
     /// Serves one request. Cannot fail: whatever goes wrong becomes a response, and exactly one access record is
     /// written whichever way the exchange ends, even if this future is dropped.
-    pub async fn handle(&self, connection: &Connection, id: ExchangeId, request: http::Request<Incoming>) -> Answer {
+    pub async fn handle(
+        &self,
+        connection: &Connection,
+        id: ExchangeId,
+        request: http::Request<Received>,
+        interim: Option<Arc<dyn Interim>>,
+    ) -> Answer {
         let (in_flight, violation) = connection.watch.begin();
-        let (mut exchange, uri, body) = self.begin(connection, id, request);
+        let (mut exchange, uri, mut body) = self.begin(connection, id, request);
+        exchange.interim = interim;
+        if let Received::Http2(body) = &mut body
+            && !anticipates_content(&exchange.request.method)
+        {
+            body.look_ahead(connection.patience.write).await;
+        }
         let mut response = match self.admit(connection, &mut exchange, &uri, violation, body) {
-            Ok(route) => route.chain.serve(&mut exchange).await,
+            Ok(Some(route)) => route.chain.serve(&mut exchange).await,
+            Ok(None) => answer::capabilities(),
             Err(refusal) => refusal.answer(&mut exchange),
         };
         if let Some(explainer) = &self.explainer {
@@ -112,8 +127,8 @@ impl Gateway {
         &self,
         connection: &Connection,
         id: ExchangeId,
-        request: http::Request<Incoming>,
-    ) -> (Exchange, Uri, Incoming) {
+        request: http::Request<Received>,
+    ) -> (Exchange, Uri, Received) {
         let (parts, body) = request.into_parts();
         let client = &connection.peer.client;
         let mut record = AccessRecord::new(
@@ -147,24 +162,26 @@ impl Gateway {
             attributes: Attributes::default(),
             for_response: HeaderMap::new(),
             rate_limit: None,
+            interim: None,
             record,
         };
         (exchange, parts.uri, body)
     }
 
-    /// Checks the request and finds its route; from here on everything in the exchange can be relied on.
+    /// Checks the request and finds its route; from here on everything in the exchange can be relied on. There is none for
+    /// a request that asks about the gateway itself.
     fn admit(
         &self,
         connection: &Connection,
         exchange: &mut Exchange,
         uri: &Uri,
         violation: Option<Violation>,
-        body: Incoming,
-    ) -> Result<&Route, Refusal<'_>> {
-        let service = self
-            .service(&connection.listener)
-            .ok_or_else(|| Problem::new(ProblemKind::ServiceUnavailable))?;
-        admission::admit(&mut exchange.request, uri, violation, &service.bounds)?;
+        body: Received,
+    ) -> Result<Option<&Route>, Refusal<'_>> {
+        let service = self.service(&connection.listener).ok_or_else(|| {
+            Problem::new(ProblemKind::ServiceUnavailable).with_cause("the listener serves nothing any more")
+        })?;
+        let asked = admission::admit(&mut exchange.request, uri, violation, &service.bounds)?;
         exchange.record.authority = Some(exchange.request.authority.clone());
         fields::clean_request(&mut exchange.request.headers);
         let Exchange { client, request, .. } = &mut *exchange;
@@ -174,6 +191,9 @@ impl Gateway {
         exchange.record.authority = Some(exchange.request.authority.clone());
         if let Some(explainer) = &self.explainer {
             explainer.begin(&connection.listener, exchange);
+        }
+        if asked == Asked::Server {
+            return Ok(None);
         }
         let (index, parameters) = self.find_as_read(service, &mut exchange.request)?;
         let route = self
@@ -188,7 +208,7 @@ impl Gateway {
         let limit = route.body_bytes.unwrap_or(service.body_bytes);
         exchange.body = take_body(body, limit, service.pace, &mut exchange.record)
             .map_err(|problem| Refusal::of(problem, Some(route)))?;
-        Ok(route)
+        Ok(Some(route))
     }
 
     /// The route that serves a request, and its path as that route reads it.
@@ -325,12 +345,15 @@ fn not_allowed(allow: String) -> Problem {
 }
 
 /// The body as stages see it. One that says itself that it is too large is refused before a byte of it is asked for.
-fn take_body(body: Incoming, limit: u64, pace: Pace, record: &mut AccessRecord) -> Result<Body, Problem> {
+fn take_body(body: Received, limit: u64, pace: Pace, record: &mut AccessRecord) -> Result<Body, Problem> {
     if body.is_end_stream() {
         return Ok(Body::empty());
     }
-    if body.size_hint().lower() > limit {
-        return Err(Problem::new(ProblemKind::RequestTooLarge).closing());
+    let length = body.size_hint().lower();
+    if length > limit {
+        let problem = Problem::new(ProblemKind::RequestTooLarge);
+        let cause = format_args!("a body of {length} bytes; at most {limit} are taken");
+        return Err(problem.with_cause(cause).closing());
     }
     let upload = Arc::new(Upload::new(record.started));
     record.upload = Some(Arc::clone(&upload));

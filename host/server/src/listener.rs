@@ -10,12 +10,15 @@ pub mod certificate;
 pub mod connection;
 pub mod framing;
 pub mod guard;
+pub mod http2;
+pub mod interim;
 pub mod permits;
 pub mod shedding;
 pub mod socket;
 pub mod tls;
 
-mod framing_line;
+mod chunk_extension;
+pub(crate) mod framing_line;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,14 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gatewright_core::{BodyError, Problem, ProblemKind, Upload};
-use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::alarm::Alarm;
-use crate::fields;
-use crate::upstream::causes;
+use crate::received::{ReceiveError, Received};
+use crate::trailers;
 use crate::upstream::pool::Lease;
 
 /// Whose body it is: decides what its failures mean, and what its end is good for.
@@ -41,20 +39,20 @@ impl Sender {
         }
     }
 
-    fn broken(&self, error: &hyper::Error) -> BodyError {
+    fn broken(&self, error: &ReceiveError) -> BodyError {
         let kind = match self {
             Self::Upstream(_) => ProblemKind::IntegrationFailure,
-            Self::Client(_) if is_malformed(error) => ProblemKind::BadRequest,
+            Self::Client(_) if error.is_malformed() => ProblemKind::BadRequest,
             Self::Client(_) => ProblemKind::ClientClosed,
         };
-        BodyError::new(kind, causes(error))
+        BodyError::new(kind, error)
     }
 
     fn poll(
         &self,
-        body: Pin<&mut Incoming>,
+        body: Pin<&mut Received>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
         match self {
             Self::Upstream(Some((lease, _))) => lease.poll_body(body, context),
             Self::Upstream(None) | Self::Client(_) => body.poll_frame(context),
@@ -86,21 +84,6 @@ impl Sender {
             }
         }
     }
-}
-
-/// Whether a body broke off because its bytes make no sense, not because the connection did.
-fn is_malformed(error: &hyper::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            return matches!(
-                io.kind(),
-                std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData
-            );
-        }
-        source = cause.source();
-    }
-    error.is_parse()
 }
 
 /// How slowly a body may come.
@@ -152,7 +135,7 @@ pin_project_lite::pin_project! {
     /// A body that comes in over a connection.
     pub struct IncomingBody {
         #[pin]
-        inner: Incoming,
+        inner: Received,
         sender: Sender,
         limit: u64,
         pace: Pace,
@@ -176,9 +159,9 @@ pin_project_lite::pin_project! {
 
 impl IncomingBody {
     /// A body of at most `limit` bytes that comes at this pace.
-    pub fn new(inner: Incoming, sender: Sender, limit: u64, pace: Pace) -> Self {
+    pub fn new(inner: impl Into<Received>, sender: Sender, limit: u64, pace: Pace) -> Self {
         Self {
-            inner,
+            inner: inner.into(),
             sender,
             limit,
             pace,
@@ -229,7 +212,7 @@ impl Body for IncomingBody {
                     this.sender.complete(*this.waited);
                 }
                 Some(Ok(match frame.into_trailers() {
-                    Ok(trailers) => Frame::trailers(without_forbidden(trailers)),
+                    Ok(trailers) => Frame::trailers(trailers::allowed(trailers)),
                     Err(frame) => frame,
                 }))
             }
@@ -243,14 +226,6 @@ impl Body for IncomingBody {
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
-}
-
-/// Trailers without the fields that must not be among them (RFC 9110, section 6.5.1).
-fn without_forbidden(mut trailers: HeaderMap) -> HeaderMap {
-    for name in fields::NOT_IN_TRAILERS {
-        trailers.remove(name);
-    }
-    trailers
 }
 
 #[cfg(test)]

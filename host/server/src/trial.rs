@@ -216,6 +216,7 @@ pub(crate) fn exchange(case: &PluginCase) -> Exchange {
         attributes,
         for_response: HeaderMap::new(),
         rate_limit: None,
+        interim: None,
         record: AccessRecord::new(id, listener, client, method.clone(), version, recorder),
     }
 }

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use gatewright_config::UpstreamConfig;
 use gatewright_core::{Body, Problem, ProblemKind};
+use http::Method;
 use sha2::{Digest as _, Sha256};
 
 use self::balance::Balance;
@@ -160,6 +161,11 @@ fn files(config: &UpstreamConfig) -> [u8; 32] {
         digest.update(content.unwrap_or_default());
     }
     digest.finalize().into()
+}
+
+/// Whether requests with this method have content as a rule.
+pub fn anticipates_content(method: &Method) -> bool {
+    !method.is_safe() && !matches!(*method, Method::DELETE | Method::CONNECT)
 }
 
 fn authorities(config: &UpstreamConfig) -> Option<Vec<u8>> {

@@ -57,6 +57,7 @@ pub(crate) fn exchange() -> Exchange {
         attributes: Attributes::default(),
         for_response: HeaderMap::new(),
         rate_limit: None,
+        interim: None,
         record: AccessRecord::new(id, "listener".into(), client, Method::GET, Version::HTTP_11, recorder),
     }
 }

@@ -1,6 +1,8 @@
 //! X1–X3: signals.
 
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use gatewright_tests::{Certificates, H2Client, RawClient, Signal, TestProcess, eventually, http, runtime};
@@ -105,6 +107,98 @@ fn x1_before_it_closes_it_says_so_and_goes_on_serving() {
         "it waited for {:?} only",
         stopped.elapsed()
     );
+}
+
+/// What became of the requests of one client that goes on until it can connect no more.
+#[derive(Debug, Default)]
+struct Load {
+    answered: usize,
+    lost: Vec<String>,
+}
+
+/// Sends one request after the other, over one connection for as long as the gateway says nothing else, or over a new one
+/// each time.
+fn load(addr: SocketAddr, keeps: bool, answered: &AtomicUsize) -> Load {
+    let until = Instant::now() + Duration::from_secs(30);
+    let mut load = Load::default();
+    let mut kept: Option<RawClient> = None;
+    while Instant::now() < until {
+        let Some(mut client) = kept
+            .take()
+            .or_else(|| RawClient::try_connect(addr, Duration::from_secs(3)).ok())
+        else {
+            return load;
+        };
+        let connection = if keeps { "keep-alive" } else { "close" };
+        let sent = client.try_send(format!(
+            "GET /fast HTTP/1.1\r\nHost: a\r\nConnection: {connection}\r\n\r\n"
+        ));
+        match sent.and_then(|()| client.try_read_response().map_err(std::io::Error::other)) {
+            Ok(response) => {
+                load.answered += 1;
+                answered.fetch_add(1, Ordering::Relaxed);
+                if keeps && !response.closes() {
+                    kept = Some(client);
+                }
+            }
+            Err(error) => load.lost.push(error.to_string()),
+        }
+    }
+    load
+}
+
+#[test]
+fn x1_no_request_is_lost_when_the_process_is_told_to_stop_under_load() {
+    for drain_delay in ["0s", "300ms"] {
+        let (origin, _gate) = gated();
+        let mut process = TestProcess::start(&config(&origin.url(), &format!("drain_delay = \"{drain_delay}\"")));
+        let addr = process.addr("public");
+        let answered = Arc::<AtomicUsize>::default();
+        let loads: Vec<_> = (0..12)
+            .map(|number| {
+                let answered = Arc::clone(&answered);
+                std::thread::spawn(move || load(addr, number % 2 == 0, &answered))
+            })
+            .collect();
+        eventually("the load is on", || {
+            (answered.load(Ordering::Relaxed) > 500).then_some(())
+        });
+        process.signal(Signal::TERM);
+        assert_eq!(process.wait().code(), Some(0), "{}", process.stderr());
+        for load in loads {
+            let load = load.join().unwrap();
+            assert!(load.answered > 0 && load.lost.is_empty(), "{drain_delay}: {load:?}");
+        }
+    }
+}
+
+#[test]
+fn x1_the_last_response_of_a_connection_says_that_it_is_the_last() {
+    let (origin, gate) = gated();
+    let mut process = TestProcess::start(&config(&origin.url(), "drain_timeout = \"10s\""));
+    let addr = process.addr("public");
+    let mut idle = asking(addr, "/fast");
+    assert!(!idle.read_response().closes());
+    let mut silent = RawClient::connect(addr);
+    let mut waiting = asking(addr, "/slow");
+    eventually("the request is in flight", || (origin.hits() == 1).then_some(()));
+    process.signal(Signal::TERM);
+    eventually("it does not listen any more", || {
+        TcpStream::connect(addr).is_err().then_some(())
+    });
+    gate.open();
+    let response = waiting.read_response();
+    assert_eq!((response.status, response.closes()), (200, true));
+    // Whoever has a connection may be about to use it: this one, and the one that has asked for nothing yet.
+    for client in [&mut idle, &mut silent] {
+        if client.try_send("GET /fast HTTP/1.1\r\nHost: a\r\n\r\n").is_ok()
+            && let Ok(response) = client.try_read_response()
+        {
+            assert_eq!((response.status, response.closes()), (200, true));
+            assert!(client.is_closed());
+        }
+    }
+    assert_eq!(process.wait().code(), Some(0), "{}", process.stderr());
 }
 
 #[test]

@@ -78,6 +78,7 @@ impl Cache {
             attributes: exchange.attributes.clone(),
             for_response: HeaderMap::new(),
             rate_limit: None,
+            interim: None,
             record,
         }
     }

@@ -148,6 +148,7 @@ fn copy(exchange: &Exchange) -> Exchange {
         attributes,
         for_response: _,
         rate_limit,
+        interim: _,
         record,
     } = exchange;
     let mut copied = AccessRecord::new(
@@ -171,6 +172,7 @@ fn copy(exchange: &Exchange) -> Exchange {
         attributes: attributes.clone(),
         for_response: HeaderMap::new(),
         rate_limit: *rate_limit,
+        interim: None,
         record: copied,
     }
 }

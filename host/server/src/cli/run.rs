@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::compile_plugin;
 use super::config_file::ConfigArgument;
@@ -12,6 +14,7 @@ use super::output::{failure, mistake};
 use super::progress::{Lines, Progress};
 use super::serving::Serving;
 use crate::process::{Options, StartError};
+use crate::repeats::Repeats;
 
 /// Serves what a configuration file says.
 ///
@@ -52,8 +55,12 @@ impl Run {
         };
         let messages = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines);
         match self.log_format {
-            LogFormat::Text => messages.with_ansi(std::io::stderr().is_terminal()).init(),
-            LogFormat::Json => messages.json().init(),
+            LogFormat::Text => messages
+                .with_ansi(std::io::stderr().is_terminal())
+                .finish()
+                .with(Repeats)
+                .init(),
+            LogFormat::Json => messages.json().finish().with(Repeats).init(),
         }
         let options = Options {
             config: self.config.path().to_owned(),

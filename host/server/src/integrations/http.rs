@@ -17,6 +17,7 @@ use hyper::body::{Body as _, Incoming};
 use crate::fields;
 use crate::integrations::template::{render, render_path};
 use crate::streams::{IncomingBody, Pace, Sender};
+use crate::trailers;
 use crate::upstream::health::Outcome;
 use crate::upstream::pool::{Lease, Time};
 use crate::upstream::target::Target;
@@ -80,7 +81,7 @@ impl Http {
                 Some(upload) if !upload.has_ended() => Time::After(Arc::clone(upload), time),
                 _ => Time::Until(deadline),
             };
-            match lease.send(request, within).await {
+            match lease.send_for(request, within, exchange.interim.as_deref()).await {
                 Ok(response) => {
                     let (answered, _) = exchange.look_at_clock();
                     if let Some(upload) = &upload {
@@ -136,16 +137,10 @@ impl Http {
     }
 
     fn request(&self, exchange: &Exchange, target: &Target, body: Body) -> Result<http::Request<Body>, Problem> {
-        let is_chunked = !body.is_empty() && body.size_hint().exact().is_none();
         let mut request = http::Request::new(body);
         *request.method_mut() = exchange.request.method.clone();
         *request.uri_mut() = Uri::from(self.target(exchange, target)?);
         *request.headers_mut() = self.request_headers(exchange, target);
-        if is_chunked {
-            // Unless told so, hyper takes a body of unknown length that a GET or HEAD has for none.
-            let chunked = HeaderValue::from_static("chunked");
-            request.headers_mut().insert(header::TRANSFER_ENCODING, chunked);
-        }
         Ok(request)
     }
 
@@ -192,6 +187,8 @@ impl Http {
             };
         }
         headers.append(header::VIA, self.via.clone());
+        // What a header section says, a trailer must not say otherwise.
+        trailers::settle_announcement(&mut headers, |headers, name| !headers.contains_key(name));
         headers
     }
 

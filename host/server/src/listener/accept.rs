@@ -1,13 +1,15 @@
 //! The accept loop: never ends on an error, and never waits for a client.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use gatewright_core::ClientAddress;
+use socket2::{SockFilter, SockRef};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 use crate::descriptors;
 use crate::drain::Drain;
@@ -20,6 +22,8 @@ use crate::live::Live;
 
 /// How long to wait when the process has run out of something: file descriptors, memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// How long a client may take from its first packet to the one that makes its connection.
+const LAST_CALL: Duration = Duration::from_millis(200);
 /// How often that is said: the log may be on a disk, and has no use for more.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -41,34 +45,96 @@ pub enum ListeningSocket {
     Unix(UnixListener),
 }
 
-/// Accepts connections until told to close, each served by a task of its own.
+/// Accepts connections until told to close, each served by a task of its own, and at the end those that the kernel has
+/// accepted already: to their clients they are open.
 pub async fn run(acceptor: Acceptor, settings: Arc<ArcSwap<Settings>>, live: Live, mut drain: Drain) {
     let mut shortage = Shortage::default();
+    let serving = Serving {
+        settings,
+        live,
+        drain: drain.clone(),
+        open: Arc::clone(&acceptor.open),
+    };
+    let mut waiting = VecDeque::new();
     loop {
-        let connection_drain = drain.clone();
         let accepted = tokio::select! {
             biased;
-            () = drain.closing() => return,
-            accepted = acceptor.accept() => accepted,
+            () = drain.closing() => break,
+            accepted = acceptor.socket.accept() => accepted,
         };
         match accepted {
-            Ok((socket, address, permit)) => {
-                let (settings, live, open) = (settings.load_full(), live.clone(), Arc::clone(&acceptor.open));
-                tokio::spawn(async move {
-                    let watch = Watch::new();
-                    let place = open.enter(&watch).await;
-                    connection::serve(socket, address, settings, live, connection_drain, watch).await;
-                    drop((place, permit));
-                });
+            Ok(accepted) => {
+                // The permit comes second: the kernel gives each client to one worker, and a permit that another worker
+                // held while it waits for clients would be missing here. The others wait in the kernel's backlog.
+                tokio::select! {
+                    biased;
+                    permit = Arc::clone(&acceptor.connections).acquire_owned() => serving.serve(accepted, permit),
+                    () = drain.closing() => {
+                        waiting.push_back(accepted);
+                        break;
+                    }
+                }
             }
             Err(error) if is_connection_error(&error) => {}
             Err(error) => {
                 if descriptors::are_exhausted(&error) {
                     shortage.shed += acceptor.open.make_room();
                 }
-                shortage.complain(&settings.load().name, &error);
+                shortage.complain(&serving.settings.load().name, &error);
                 tokio::time::sleep(EXHAUSTED_PAUSE).await;
             }
+        }
+    }
+    let Acceptor {
+        socket, connections, ..
+    } = acceptor;
+    serving.last_call(socket, &connections, waiting).await;
+}
+
+/// A client, accepted.
+type Accepted = (Socket, ClientAddress);
+
+/// What connections are served with.
+struct Serving {
+    settings: Arc<ArcSwap<Settings>>,
+    live: Live,
+    drain: Drain,
+    open: Arc<OpenConnections>,
+}
+
+impl Serving {
+    fn serve(&self, (socket, address): Accepted, permit: Result<OwnedSemaphorePermit, AcquireError>) {
+        // The semaphore is never closed.
+        let Ok(permit) = permit else { return };
+        let (settings, live, drain) = (self.settings.load_full(), self.live.clone(), self.drain.clone());
+        let open = Arc::clone(&self.open);
+        tokio::spawn(async move {
+            let watch = Watch::new();
+            let place = open.enter(&watch).await;
+            connection::serve(socket, address, settings, live, drain, watch).await;
+            drop((place, permit));
+        });
+    }
+
+    /// Takes no new clients any more, waits for those whose handshake with the kernel is under way, closes the socket, and
+    /// serves everybody who was waiting. Closing it at once would reset the connections in its backlog.
+    async fn last_call(&self, socket: ListeningSocket, connections: &Arc<Semaphore>, mut waiting: VecDeque<Accepted>) {
+        socket.refuse_newcomers();
+        let until = tokio::time::Instant::now() + LAST_CALL;
+        while let Ok(accepted) = tokio::time::timeout_at(until, socket.accept()).await {
+            match accepted {
+                Ok(accepted) => match Arc::clone(connections).try_acquire_owned() {
+                    Ok(permit) => self.serve(accepted, Ok(permit)),
+                    Err(_) => waiting.push_back(accepted),
+                },
+                Err(error) if is_connection_error(&error) => {}
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+        drop(socket);
+        for accepted in waiting {
+            let permit = Arc::clone(connections).acquire_owned().await;
+            self.serve(accepted, permit);
         }
     }
 }
@@ -92,34 +158,51 @@ impl Shortage {
     }
 }
 
-impl Acceptor {
-    /// Accepts a client and waits until it may be served; the others wait in the kernel's backlog.
-    ///
-    /// The permit comes second: the kernel gives each client to one worker, and a permit that another worker held while
-    /// it waits for clients would be missing here.
-    async fn accept(&self) -> io::Result<(Socket, ClientAddress, OwnedSemaphorePermit)> {
-        let (socket, address) = self.accept_socket().await?;
-        let permit = Arc::clone(&self.connections)
-            .acquire_owned()
-            .await
-            .map_err(io::Error::other)?;
-        Ok((socket, address, permit))
-    }
-
-    async fn accept_socket(&self) -> io::Result<(Socket, ClientAddress)> {
-        Ok(match &self.socket {
-            ListeningSocket::Tcp(listener) => {
+impl ListeningSocket {
+    async fn accept(&self) -> io::Result<Accepted> {
+        Ok(match self {
+            Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 // Responses are written whole; waiting to put more into a packet only delays them.
                 stream.set_nodelay(true)?;
                 (Socket::Tcp(stream), ClientAddress::Tcp(address))
             }
-            ListeningSocket::Unix(listener) => {
+            Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
                 (Socket::Unix(stream), ClientAddress::Unix)
             }
         })
     }
+
+    /// Lets no new client into the backlog, and those that are on their way. A Unix socket's file is gone by now.
+    fn refuse_newcomers(&self) {
+        let Self::Tcp(listener) = self else { return };
+        // Where the system has no such filters, a client that comes just before the socket is closed is reset.
+        let attached = SockRef::from(listener).attach_filter(&newcomers_dropped());
+        if let Err(error) = attached {
+            tracing::debug!(%error, "cannot keep new clients from a socket that is about to be closed");
+        }
+    }
+}
+
+/// A filter of packets (BPF) that drops a client's first one, which it sends again a second later, when nobody listens any
+/// more: it is told so, and goes elsewhere.
+fn newcomers_dropped() -> [SockFilter; 5] {
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    /// Where a TCP header has its flags (RFC 9293, section 3.1), and two of them.
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    [
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS),
+        SockFilter::new(AND, 0, 0, SYN | ACK),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ]
 }
 
 /// Whether the error is one connection's, which the client gave up before it was accepted.

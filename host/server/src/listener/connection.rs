@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use gatewright_core::{AccessRecord, ClientAddress, ClientCertificate, ExchangeId, Outcome, Problem, ProblemKind};
+use gatewright_core::{
+    AccessRecord, ClientAddress, ClientCertificate, ExchangeId, Interim, Outcome, Problem, ProblemKind,
+};
 use http::{Method, Version};
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::time::Instant;
 
 use crate::answer::{self, AnswerBody};
 use crate::drain::Drain;
@@ -20,9 +23,11 @@ use crate::forwarded::Peer;
 use crate::gateway::{Answer, next_id};
 use crate::listener::Settings;
 use crate::listener::certificate;
-use crate::listener::guard::{Guard, Watch};
+use crate::listener::guard::{Guard, Patience, QUIET, Watch};
+use crate::listener::http2;
 use crate::listener::socket::{Socket, Transport};
 use crate::live::Live;
+use crate::received::Received;
 
 /// hyper's own default; with another number it allocates for every request.
 const DEFAULT_HEADER_COUNT: usize = 100;
@@ -37,6 +42,8 @@ pub struct Connection {
     pub peer: Peer,
     /// What is known of its bytes.
     pub watch: Arc<Watch>,
+    /// How long its client may take.
+    pub patience: Patience,
     live: Live,
     drain: Drain,
 }
@@ -47,24 +54,39 @@ impl Connection {
         self.drain.is_leaving()
     }
 
-    /// Serves one request with the current generation. A defect of ours costs this one request.
-    async fn handle(self: Arc<Self>, request: http::Request<Incoming>) -> Result<Answer, Infallible> {
+    /// Serves one request with the current generation. A defect of ours costs this one request. `interims` takes interim
+    /// responses, where the client may have some.
+    pub(super) async fn handle(
+        self: Arc<Self>,
+        request: http::Request<Received>,
+        interims: Option<Arc<dyn Interim>>,
+    ) -> Answer {
         let gateway = self.live.current();
         let id = next_id();
         let method = request.method().clone();
         let version = request.version();
-        Ok(
-            match AssertUnwindSafe(gateway.handle(&self, id, request))
-                .catch_unwind()
-                .await
-            {
-                Ok(answer) => answer,
-                Err(_panic) => {
-                    tracing::error!(listener = %self.listener, "a request handler panicked; this is a defect of the gateway");
-                    self.after_panic(id, &method, version)
-                }
-            },
-        )
+        let handling = gateway.handle(&self, id, request, interims);
+        match AssertUnwindSafe(handling).catch_unwind().await {
+            Ok(answer) => answer,
+            Err(_panic) => {
+                tracing::error!(listener = %self.listener, "a request handler panicked; this is a defect of the gateway");
+                self.after_panic(id, &method, version)
+            }
+        }
+    }
+
+    /// Serves one request of HTTP/1.
+    async fn handle_http1(self: Arc<Self>, request: http::Request<Incoming>) -> Result<Answer, Infallible> {
+        let interims = Arc::clone(self.watch.interims());
+        // Clients of HTTP/1.0 do not know interim responses (RFC 9110, section 15.2).
+        let takes_interims = request.version() == Version::HTTP_11;
+        let taker = takes_interims.then(|| Arc::clone(&interims) as Arc<dyn Interim>);
+        let answer = self.handle(request.map(Received::from), taker).await;
+        // Once hyper has the answer, nothing can be written before it any more.
+        if interims.any() {
+            interims.delivered().await;
+        }
+        Ok(answer)
     }
 
     /// What the client is told. The exchange's own record has been written when the panic dropped it.
@@ -112,14 +134,14 @@ pub async fn serve(
     address: ClientAddress,
     settings: Arc<Settings>,
     live: Live,
-    mut drain: Drain,
+    drain: Drain,
     watch: Arc<Watch>,
 ) {
     let opened = tokio::select! {
         biased;
         opened = open(socket, &settings) => opened,
-        // Who has asked for nothing yet has nothing to lose, and must not hold up the end.
-        () = drain.closing() => None,
+        // A client that has not asked for anything by now does not hold up the end.
+        () = last_call(drain.clone()) => None,
         () = watch.dismissed() => None,
     };
     let Some((transport, http2)) = opened else {
@@ -142,17 +164,39 @@ pub async fn serve(
         listener: Arc::clone(&settings.name),
         peer: Peer::new(address, tls, client_certificate, settings.ipv6_prefix),
         watch,
+        patience: settings.patience,
         live,
         drain: drain.clone(),
     });
-    let result = if http2 {
-        serve_http2(TokioIo::new(guard), &connection, &settings, drain).await
-    } else {
-        serve_http1(TokioIo::new(guard), &connection, &settings, drain).await
+    let ended = |error: &dyn std::error::Error| {
+        let (listener, client) = (&settings.name, &connection.peer.client);
+        tracing::debug!(%listener, %client, error = crate::upstream::causes(error), "connection ended");
     };
-    if let Err(error) = result {
-        tracing::debug!(listener = %settings.name, client = %connection.peer.client, error = crate::upstream::causes(&error), "connection ended");
+    if http2 {
+        let serving = http2::serve(guard, &connection, &settings, drain.clone());
+        tokio::select! {
+            biased;
+            result = serving => result.unwrap_or_else(|error| ended(&error)),
+            () = says_nothing(&connection.watch, drain) => {}
+        }
+    } else if let Err(error) = serve_http1(TokioIo::new(guard), &connection, &settings, drain).await {
+        ended(&error);
         connection.record_unparsed(&error);
+    }
+}
+
+/// Waits for the moment after which a client that has asked for nothing is not waited for any more.
+async fn last_call(mut drain: Drain) {
+    drain.closing().await;
+    tokio::time::sleep(QUIET).await;
+}
+
+/// Waits until the client of HTTP/2 has had its last call, and has not even said that it speaks it: the library would wait
+/// for that before it says goodbye.
+async fn says_nothing(watch: &Watch, drain: Drain) {
+    last_call(drain).await;
+    if watch.has_heard() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -179,8 +223,8 @@ async fn open(socket: Socket, settings: &Settings) -> Option<(Transport, bool)> 
         (false, _) => true,
         (true, false) => false,
         (true, true) => {
-            let patience = settings.patience.idle;
-            tokio::time::timeout(patience, has_http2_preface(&socket))
+            let Patience { idle, header, .. } = settings.patience;
+            tokio::time::timeout(idle, has_http2_preface(&socket, header))
                 .await
                 .ok()?
                 .ok()?
@@ -195,14 +239,19 @@ fn refused_handshake<T>(settings: &Settings, error: &io::Error) -> Option<T> {
     None
 }
 
-/// Whether the client begins with HTTP/2's preface, whose first four bytes are those of no HTTP/1 request.
-async fn has_http2_preface(socket: &Socket) -> io::Result<bool> {
+/// Whether the client begins with HTTP/2's preface, whose first four bytes are those of no HTTP/1 request. Once it has
+/// begun, they come within `patience`.
+async fn has_http2_preface(socket: &Socket, patience: Duration) -> io::Result<bool> {
     const PREFACE: &[u8] = b"PRI ";
     let mut buffer = [0; 4];
+    let mut begun = None;
     loop {
         let bytes = socket.peek(&mut buffer).await?;
         if bytes.len() == PREFACE.len() || bytes.is_empty() || !PREFACE.starts_with(bytes) {
             return Ok(bytes == PREFACE);
+        }
+        if begun.get_or_insert_with(Instant::now).elapsed() >= patience {
+            return Err(io::ErrorKind::TimedOut.into());
         }
         // A preface cut within its first word: the socket stays readable, so look again a little later.
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -215,7 +264,7 @@ async fn serve_http1(
     settings: &Settings,
     mut drain: Drain,
 ) -> hyper::Result<()> {
-    let service = service_fn(|request| Arc::clone(connection).handle(request));
+    let service = service_fn(|request| Arc::clone(connection).handle_http1(request));
     let mut builder = http1::Builder::new();
     // Whether a client that closes its side has left is for the guard to judge.
     builder
@@ -228,39 +277,19 @@ async fn serve_http1(
     if settings.header_count != DEFAULT_HEADER_COUNT {
         builder.max_headers(settings.header_count);
     }
+    let interims = connection.watch.interims();
     let mut serving = std::pin::pin!(builder.serve_connection(io, service));
+    let mut serving = std::future::poll_fn(|context| {
+        interims.register(context.waker());
+        serving.as_mut().poll(context)
+    });
     tokio::select! {
         biased;
-        result = serving.as_mut() => return result,
+        result = &mut serving => return result,
         () = drain.closing() => {}
     }
-    serving.as_mut().graceful_shutdown();
-    serving.await
-}
-
-async fn serve_http2(
-    io: TokioIo<Guard<Transport>>,
-    connection: &Arc<Connection>,
-    settings: &Settings,
-    mut drain: Drain,
-) -> hyper::Result<()> {
-    let service = service_fn(|request| Arc::clone(connection).handle(request));
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(settings.streams);
-    builder.max_header_list_size(u32::try_from(settings.header_bytes).unwrap_or(u32::MAX));
-    let mut serving = std::pin::pin!(builder.serve_connection(io, service));
-    tokio::select! {
-        biased;
-        result = serving.as_mut() => return result,
-        // What HTTP/1 says with `Connection: close`, HTTP/2 says with GOAWAY.
-        () = drain.parting() => {}
-    }
-    if !connection.watch.has_heard() {
-        // hyper would wait for the preface before it says goodbye.
-        return Ok(());
-    }
-    serving.as_mut().graceful_shutdown();
+    // hyper would close a connection that is idle at once, and one that is in use when its response is complete, though
+    // nothing has told the client not to send another request. Responses say `Connection: close` from now on.
+    connection.watch.part();
     serving.await
 }

@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::listener::chunk_extension::is_chunk_extension;
 use crate::listener::framing_line::{FieldLine, Line, LineReader};
 
 /// What is wrong with a message. The text is for the log.
@@ -23,7 +24,7 @@ pub enum Violation {
     FoldedLine,
     /// A header line without a name and a colon.
     MalformedField,
-    /// `Content-Length` is not a number of at most 19 digits.
+    /// `Content-Length` is not a number of at most 19 digits without leading zeros.
     BadContentLength,
     /// More than one `Content-Length`.
     RepeatedContentLength,
@@ -33,6 +34,8 @@ pub enum Violation {
     LengthAndTransferEncoding,
     /// A chunk's size is not hexadecimal or too large.
     BadChunkSize,
+    /// A chunk extension that is no list of names and values.
+    BadChunkExtension,
     /// A chunk extension of more than 4 KiB.
     LongChunkExtension,
     /// A chunk does not end in CRLF.
@@ -57,6 +60,7 @@ impl Violation {
             Self::BadTransferEncoding => "Transfer-Encoding other than chunked",
             Self::LengthAndTransferEncoding => "Content-Length with Transfer-Encoding",
             Self::BadChunkSize => "malformed chunk size",
+            Self::BadChunkExtension => "malformed chunk extension",
             Self::LongChunkExtension => "chunk extension too long",
             Self::BadChunkEnd => "chunk does not end in CRLF",
             Self::BadStatus => "invalid status",
@@ -88,6 +92,18 @@ pub struct Scanner {
     heads: u64,
     violated_in_body: bool,
     sound: usize,
+    // Interim responses that are complete, and the one that is being read.
+    interims: Vec<Early>,
+    interim: Option<Early>,
+}
+
+/// An interim response as it came (RFC 9110, section 15.2), other than 100.
+#[derive(Debug)]
+pub struct Early {
+    /// Its status.
+    pub status: u16,
+    /// Names and values of its fields.
+    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +152,8 @@ impl Scanner {
             heads: 0,
             violated_in_body: false,
             sound: 0,
+            interims: Vec::new(),
+            interim: None,
         }
     }
 
@@ -147,6 +165,11 @@ impl Scanner {
             bodiless: to_head,
             ..Head::default()
         };
+    }
+
+    /// Takes the interim responses that have come since they were taken.
+    pub fn take_interims(&mut self) -> Vec<Early> {
+        std::mem::take(&mut self.interims)
     }
 
     /// Complete header sections so far.
@@ -285,6 +308,11 @@ impl Scanner {
             Side::Responses => {
                 let status = status(line)?;
                 self.head.interim = status < 200;
+                // Whether the client goes on with its body is between it and the gateway.
+                self.interim = matches!(status, 102..200).then(|| Early {
+                    status,
+                    fields: Vec::new(),
+                });
                 self.head.bodiless |= matches!(status, 204 | 304);
             }
             // hyper cuts it off, and another server may take it for a part of the path.
@@ -296,11 +324,14 @@ impl Scanner {
 
     fn field(&mut self, line: &[u8]) -> Result<(), Violation> {
         let field = FieldLine::parse(line)?;
+        if let Some(interim) = &mut self.interim {
+            interim.fields.push((field.name().to_vec(), field.value().to_vec()));
+        }
         if field.is(b"content-length") {
             if self.head.content_length.is_some() {
                 return Err(Violation::RepeatedContentLength);
             }
-            self.head.content_length = Some(field.decimal().ok_or(Violation::BadContentLength)?);
+            self.head.content_length = Some(field.length().ok_or(Violation::BadContentLength)?);
         } else if field.is(b"transfer-encoding") {
             if self.head.chunked || !field.value().eq_ignore_ascii_case(b"chunked") {
                 return Err(Violation::BadTransferEncoding);
@@ -316,6 +347,7 @@ impl Scanner {
         }
         if self.head.interim {
             self.head.interim_responses += 1;
+            self.interims.extend(self.interim.take());
             self.state = State::StartLine;
             let flood = self.head.interim_responses > MAX_INTERIM_RESPONSES;
             return if flood { Err(Violation::InterimFlood) } else { Ok(()) };
@@ -336,23 +368,15 @@ impl Scanner {
 
     fn chunk_size(&mut self, line: &[u8]) -> Result<(), Violation> {
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        let (size, rest) = line.split_at(digits);
-        let extension = rest.trim_ascii_start();
-        if digits == 0 || digits > 16 || !(extension.is_empty() || extension.starts_with(b";")) {
-            return Err(Violation::BadChunkSize);
-        }
-        if extension.is_empty() && !rest.is_empty() {
-            return Err(Violation::BadChunkSize);
-        }
-        // An extension has a name (RFC 9112, section 7.1.1).
-        if extension
-            .strip_prefix(b";")
-            .is_some_and(|name| name.trim_ascii().is_empty())
-        {
+        let (size, extension) = line.split_at(digits);
+        if digits == 0 || digits > 16 {
             return Err(Violation::BadChunkSize);
         }
         if extension.len() > MAX_CHUNK_EXTENSION {
             return Err(Violation::LongChunkExtension);
+        }
+        if !is_chunk_extension(extension) {
+            return Err(Violation::BadChunkExtension);
         }
         let size = std::str::from_utf8(size)
             .ok()

@@ -102,6 +102,10 @@ impl<'l> FieldLine<'l> {
         })
     }
 
+    pub(super) fn name(&self) -> &'l [u8] {
+        self.name
+    }
+
     /// Whether it is the field of that (lower-case) name.
     pub(super) fn is(&self, name: &[u8]) -> bool {
         self.name.len() == name.len() && self.name.eq_ignore_ascii_case(name)
@@ -116,12 +120,18 @@ impl<'l> FieldLine<'l> {
         value
     }
 
-    /// The value as a number of at most 19 decimal digits, which a `u64` holds.
-    pub(super) fn decimal(&self) -> Option<u64> {
-        let value = self.value();
-        if value.is_empty() || value.len() > 19 || !value.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        std::str::from_utf8(value).ok()?.parse().ok()
+    /// The value as a length.
+    pub(super) fn length(&self) -> Option<u64> {
+        plain_length(self.value())
+    }
+}
+
+/// A length in bytes in its only form: at most 19 decimal digits, which a `u64` holds, without leading zeros, which some
+/// servers take for the sign of an octal number.
+pub(crate) fn plain_length(value: &[u8]) -> Option<u64> {
+    match value {
+        [] | [b'0', _, ..] => None,
+        _ if value.len() > 19 || !value.iter().all(u8::is_ascii_digit) => None,
+        _ => std::str::from_utf8(value).ok()?.parse().ok(),
     }
 }

@@ -6,8 +6,8 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
@@ -15,10 +15,15 @@ use gatewright_core::{ExchangeId, ProblemKind};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use bytes::Bytes;
+use h2::Reason;
+
 use crate::alarm::Alarm;
 use crate::answer;
 use crate::gateway::next_id;
 use crate::listener::framing::{Scanner, Side, Violation};
+use crate::listener::http2::frames::{self, Frames};
+use crate::listener::interim::Interims;
 use crate::pieces;
 
 /// What the connection's two sides know of each other: the bytes, and the requests made of them.
@@ -27,6 +32,8 @@ pub struct Watch {
     opened_at: Instant,
     /// When the last exchange ended, in milliseconds since the connection was opened.
     ended_ms: AtomicU64,
+    /// When it was asked to end with the gateway, in the same way; 0 if it was not.
+    parting_ms: AtomicU64,
     /// Number of the message with the first violation, plus one; 0 for none.
     violating: AtomicU64,
     violation: std::sync::OnceLock<Violation>,
@@ -39,6 +46,14 @@ pub struct Watch {
     refused: std::sync::OnceLock<Refused>,
     /// Something has broken off that the client can tell from its end only by how the connection ends.
     cut: AtomicBool,
+    /// What requests and responses have earned a connection of HTTP/2 since its guard has looked.
+    earned: AtomicU32,
+    /// What requests that came to nothing have cost it since then.
+    wasted: AtomicU32,
+    /// Why a connection of HTTP/2 says goodbye; 0 as long as it does not.
+    farewell: AtomicU8,
+    /// Interim responses of the request that is being served over HTTP/1.
+    interims: Arc<Interims>,
     /// Wakes a connection whose client has said all it wanted to say, when it has its answer.
     answered: AtomicWaker,
 }
@@ -73,6 +88,7 @@ impl Watch {
         Arc::new(Self {
             opened_at,
             ended_ms: AtomicU64::new(0),
+            parting_ms: AtomicU64::new(0),
             violating: AtomicU64::new(0),
             violation: std::sync::OnceLock::new(),
             served: AtomicU64::new(0),
@@ -80,6 +96,10 @@ impl Watch {
             heard: AtomicBool::new(false),
             refused: std::sync::OnceLock::new(),
             cut: AtomicBool::new(false),
+            earned: AtomicU32::new(0),
+            wasted: AtomicU32::new(0),
+            farewell: AtomicU8::new(0),
+            interims: Interims::new(),
             answered: AtomicWaker::new(),
         })
     }
@@ -89,10 +109,17 @@ impl Watch {
         self.opened_at + Duration::from_millis(self.ended_ms.load(Ordering::Relaxed))
     }
 
+    /// Milliseconds since the connection was opened.
+    fn elapsed_ms(&self, now: Instant) -> u64 {
+        let elapsed = now.saturating_duration_since(self.opened_at).as_millis();
+        u64::try_from(elapsed).unwrap_or(u64::MAX)
+    }
+
     /// Counts a request in, and says what was wrong with its bytes.
     pub fn begin(self: &Arc<Self>) -> (InFlight, Option<Violation>) {
         let number = self.served.fetch_add(1, Ordering::Relaxed) + 1;
         self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.earn(frames::REQUEST_EARNS);
         let violating = self.violating.load(Ordering::Relaxed);
         let violation = if violating != 0 && number >= violating {
             self.violation.get().copied()
@@ -136,6 +163,51 @@ impl Watch {
     /// Asks the connection to end once it is idle. Its task must be woken to notice.
     pub fn dismiss(&self) {
         self.in_flight.fetch_or(DISMISSED, Ordering::Relaxed);
+    }
+
+    /// Asks the connection to end with the gateway: not at once, for its client may be about to use it again, but once it
+    /// has been idle for a moment since then. Its task must be woken to notice.
+    pub fn part(&self) {
+        let now = self.elapsed_ms(Instant::now()).max(1);
+        self.parting_ms.store(now, Ordering::Relaxed);
+        self.dismiss();
+    }
+
+    /// Since when a connection that is asked to end has been idle.
+    fn quiet_since(&self) -> Instant {
+        let parting = Duration::from_millis(self.parting_ms.load(Ordering::Relaxed));
+        self.ended_at().max(self.opened_at + parting)
+    }
+
+    /// A response of HTTP/2 sends so many bytes.
+    pub fn sent(&self, bytes: usize) {
+        self.earn(frames::data_earns(bytes));
+    }
+
+    fn earn(&self, earned: u32) {
+        // A sum that wraps around after gigabytes without a frame of the client's is worth no lock.
+        self.earned.fetch_add(earned, Ordering::Relaxed);
+    }
+
+    /// A stream of HTTP/2 was reset by its client, or broke off with its connection.
+    pub fn was_reset(&self, prematurely: bool) {
+        if prematurely {
+            self.wasted.fetch_add(frames::PREMATURE_RESET_COSTS, Ordering::Relaxed);
+        }
+    }
+
+    /// Why a connection of HTTP/2 is to be given up.
+    pub fn farewell(&self) -> Option<Farewell> {
+        match self.farewell.load(Ordering::Relaxed) {
+            0 => None,
+            1 => Some(Farewell::Idle),
+            _ => Some(Farewell::Calm),
+        }
+    }
+
+    /// Interim responses of the request that is being served over HTTP/1.
+    pub fn interims(&self) -> &Arc<Interims> {
+        &self.interims
     }
 
     /// Whether it has been asked to end.
@@ -192,9 +264,9 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let ended = self.ended.map_or_else(Instant::now, Instant::from_std);
-        let elapsed = ended.saturating_duration_since(self.watch.opened_at).as_millis();
-        let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX);
-        self.watch.ended_ms.store(elapsed, Ordering::Relaxed);
+        self.watch
+            .ended_ms
+            .store(self.watch.elapsed_ms(ended), Ordering::Relaxed);
         self.watch.in_flight.fetch_sub(1, Ordering::Release);
         self.watch.answered.wake();
     }
@@ -211,17 +283,45 @@ pub struct Patience {
     pub write: Duration,
 }
 
+/// Why a connection of HTTP/2 is given up. The client is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// Nothing has been asked for a while.
+    Idle = 1,
+    /// The client costs too much, or takes too long with what it has begun.
+    Calm = 2,
+}
+
+impl Farewell {
+    /// As GOAWAY says it.
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Idle => Reason::NO_ERROR,
+            Self::Calm => Reason::ENHANCE_YOUR_CALM,
+        }
+    }
+}
+
+/// The second look at what a client sends.
+enum Look {
+    /// At the framing of HTTP/1.
+    Http1(Scanner),
+    /// At the frames of HTTP/2.
+    Http2(Frames),
+}
+
 /// A client's connection with a watch over it.
 pub struct Guard<S> {
     stream: S,
     alarm: Alarm,
     watch: Arc<Watch>,
-    // None where the bytes are not HTTP/1.
-    scanner: Option<Scanner>,
+    look: Look,
     patience: Patience,
     read_at: Instant,
     // When the header section that is being read began.
     head_at: Option<Instant>,
+    // Since when a connection of HTTP/2 has been saying goodbye.
+    farewell_at: Option<Instant>,
     // Since when a write has been waiting.
     stalled_at: Option<Instant>,
     // What was wrong with a body: hyper gets what came before it, and then an error.
@@ -233,6 +333,8 @@ pub struct Guard<S> {
     flushed: u64,
     // What the client is told instead, while it is written.
     refusal: Option<Refusal>,
+    // Interim responses on their way to the client, which go out before anything else.
+    interim: Bytes,
     // What makes its end look like a failure.
     reset: fn(&S),
 }
@@ -267,15 +369,20 @@ impl<S> Guard<S> {
             stream,
             alarm: Alarm::default(),
             watch,
-            scanner: http1.then(|| Scanner::new(Side::Requests, line_limit)),
+            look: match http1 {
+                true => Look::Http1(Scanner::new(Side::Requests, line_limit)),
+                false => Look::Http2(Frames::default()),
+            },
             patience,
             read_at: Instant::now(),
             head_at: None,
+            farewell_at: None,
             stalled_at: None,
             broken: None,
             half_closed: false,
             flushed: 0,
             refusal: None,
+            interim: Bytes::new(),
             reset,
         }
     }
@@ -287,37 +394,41 @@ impl<S> Guard<S> {
         let now = Instant::now();
         self.read_at = now;
         self.watch.heard.store(true, Ordering::Relaxed);
-        let mut sound = bytes.len();
-        let Some(scanner) = &mut self.scanner else {
-            return sound;
-        };
-        let was_in_head = scanner.in_head();
-        let heads = scanner.heads();
-        if let Err(violation) = scanner.scan(bytes) {
-            let in_body = scanner.violated_in_body();
-            if self.watch.violation.set(violation).is_ok() {
-                let number = scanner.heads() + u64::from(!in_body);
-                self.watch.violating.store(number, Ordering::Relaxed);
+        match &mut self.look {
+            Look::Http1(scanner) => {
+                let was_in_head = scanner.in_head().then(|| scanner.heads());
+                let sound = scan(scanner, bytes, &self.watch, &mut self.broken);
+                self.head_at = head_at(
+                    self.head_at,
+                    was_in_head,
+                    scanner.in_head().then(|| scanner.heads()),
+                    now,
+                );
+                sound
             }
-            if in_body {
-                self.broken = Some(violation);
-                sound = scanner.sound();
+            Look::Http2(frames) => {
+                let was_in_head = frames.in_head().then(|| frames.sections());
+                if charge(frames, bytes, &self.watch, now).is_err() {
+                    self.watch.farewell.store(Farewell::Calm as u8, Ordering::Relaxed);
+                    self.farewell_at = Some(now);
+                }
+                self.head_at = head_at(
+                    self.head_at,
+                    was_in_head,
+                    frames.in_head().then(|| frames.sections()),
+                    now,
+                );
+                bytes.len()
             }
         }
-        self.head_at = match scanner.in_head() {
-            true if was_in_head && scanner.heads() == heads => self.head_at.or(Some(now)),
-            true => Some(now),
-            false => None,
-        };
-        sound
     }
 
     /// The client has closed its side: the end of the connection, unless it only waits for its answer.
     fn end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(scanner) = self.scanner.as_ref().filter(|scanner| !scanner.in_body()) else {
-            return Poll::Ready(Ok(()));
+        let requests = match &self.look {
+            Look::Http1(scanner) if !scanner.in_body() => scanner.heads(),
+            _ => return Poll::Ready(Ok(())),
         };
-        let requests = scanner.heads();
         self.half_closed |= self.last_moved().elapsed() < HALF_CLOSE;
         self.watch.answered.register(context.waker());
         if !self.half_closed || self.watch.has_answered(requests) {
@@ -333,17 +444,24 @@ impl<S> Guard<S> {
     }
 
     /// When patience ends, as things stand; none while somebody else keeps the time.
+    ///
+    /// Only requests renew it: a client that sends something else from time to time has asked for nothing.
     fn deadline(&self) -> Option<Instant> {
-        let stalled = self.stalled_at.map(|since| since + self.patience.write);
-        let reading = match self.head_at {
-            Some(since) => Some(since + self.patience.header),
-            None => match self.watch.in_flight.load(Ordering::Relaxed) {
-                0 => Some(self.last_moved() + self.patience.idle),
-                DISMISSED if self.stalled_at.is_none() => Some(self.last_moved() + self.patience.idle.min(QUIET)),
-                _ => None,
-            },
-        };
-        [stalled, reading].into_iter().flatten().min()
+        if let Some(since) = self.farewell_at {
+            return Some(since + self.patience.write);
+        }
+        if let Some(since) = self.stalled_at {
+            let head = self.head_at.map(|since| since + self.patience.header);
+            return [Some(since + self.patience.write), head].into_iter().flatten().min();
+        }
+        if let Some(since) = self.head_at {
+            return Some(since + self.patience.header);
+        }
+        match self.watch.in_flight.load(Ordering::Relaxed) {
+            0 => Some(self.watch.ended_at() + self.patience.idle),
+            DISMISSED => Some(self.watch.quiet_since() + self.patience.idle.min(QUIET)),
+            _ => None,
+        }
     }
 
     /// Called whenever something has to wait: fails when patience has ended, and sees to a wake-up when it does.
@@ -357,7 +475,7 @@ impl<S> Guard<S> {
             }
             self.alarm = Alarm::default();
             if self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
-                return Err(io::ErrorKind::TimedOut.into());
+                return self.give_up(context);
             }
         }
     }
@@ -365,7 +483,7 @@ impl<S> Guard<S> {
     /// The status of an answer that hyper gives by itself, if these bytes begin one: its own are bare, and nobody could find
     /// their record. No request is being answered then.
     fn own_status(&self, bytes: &[u8]) -> Option<u16> {
-        if self.scanner.is_none() || self.watch.served() != self.flushed || self.watch.has_in_flight() {
+        if !matches!(self.look, Look::Http1(_)) || self.watch.served() != self.flushed || self.watch.has_in_flight() {
             return None;
         }
         let [_minor, b' ', status @ ..] = bytes.strip_prefix(b"HTTP/1.")? else {
@@ -389,6 +507,56 @@ impl<S> Guard<S> {
         });
     }
 
+    /// Patience has ended. A client of HTTP/2 that takes what is written is told so.
+    fn give_up(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        match &self.look {
+            Look::Http2(frames) if frames.has_begun() && self.stalled_at.is_none() && self.farewell_at.is_none() => {
+                let farewell = if self.head_at.is_some() {
+                    Farewell::Calm
+                } else {
+                    Farewell::Idle
+                };
+                self.watch.farewell.store(farewell as u8, Ordering::Relaxed);
+                self.farewell_at = Some(Instant::now());
+                context.waker().wake_by_ref();
+                Ok(())
+            }
+            _ => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+
+    /// Writes interim responses. Only where nothing of another message is on its way: hyper flushes when it has written
+    /// everything, and whoever has an interim response for its client does not answer before it has gone out.
+    fn write_interims(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>
+    where
+        S: AsyncWrite + Unpin,
+    {
+        loop {
+            if self.interim.is_empty() {
+                self.interim = interim_bytes(&self.watch.interims.take());
+                if self.interim.is_empty() {
+                    self.watch.interims.sent();
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            ready!(self.finish_interim(context))?;
+        }
+    }
+
+    fn finish_interim(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>
+    where
+        S: AsyncWrite + Unpin,
+    {
+        while !self.interim.is_empty() {
+            let result = Pin::new(&mut self.stream).poll_write(context, &self.interim);
+            match ready!(self.after_write(context, result))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => drop(self.interim.split_to(written)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     fn after_write<T>(&mut self, context: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if result.is_ready() {
             self.stalled_at = None;
@@ -400,6 +568,61 @@ impl<S> Guard<S> {
     }
 }
 
+/// Since when the header section that is being read has been so: `before` and `after` are the numbers of those that were
+/// being read, if any, before and after bytes that came `now`.
+fn head_at(since: Option<Instant>, before: Option<u64>, after: Option<u64>, now: Instant) -> Option<Instant> {
+    match after {
+        None => None,
+        Some(_) if before == after => since.or(Some(now)),
+        Some(_) => Some(now),
+    }
+}
+
+/// A strict look at bytes of HTTP/1; how many of them are sound.
+fn scan(scanner: &mut Scanner, bytes: &[u8], watch: &Watch, broken: &mut Option<Violation>) -> usize {
+    let Err(violation) = scanner.scan(bytes) else {
+        return bytes.len();
+    };
+    let in_body = scanner.violated_in_body();
+    if watch.violation.set(violation).is_ok() {
+        let number = scanner.heads() + u64::from(!in_body);
+        watch.violating.store(number, Ordering::Relaxed);
+    }
+    if !in_body {
+        return bytes.len();
+    }
+    *broken = Some(violation);
+    scanner.sound()
+}
+
+/// What bytes of HTTP/2 cost, and what has been earned and wasted meanwhile.
+fn charge(frames: &mut Frames, bytes: &[u8], watch: &Watch, now: Instant) -> Result<(), frames::Overdrawn> {
+    frames.earn(watch.earned.swap(0, Ordering::Relaxed));
+    match watch.wasted.swap(0, Ordering::Relaxed) {
+        0 => {}
+        wasted => frames.spend(wasted, now)?,
+    }
+    frames.scan(bytes, now)
+}
+
+/// Interim responses as HTTP/1.1 writes them.
+fn interim_bytes(interims: &[http::Response<()>]) -> Bytes {
+    let mut bytes = Vec::new();
+    for interim in interims {
+        let status = interim.status();
+        let reason = status.canonical_reason().unwrap_or_default();
+        bytes.extend_from_slice(format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).as_bytes());
+        for (name, value) in interim.headers() {
+            bytes.extend_from_slice(name.as_str().as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.into()
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -408,6 +631,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
     ) -> Poll<io::Result<()>> {
         if let Some(violation) = self.broken {
             return Poll::Ready(Err(malformed(violation)));
+        }
+        if self.farewell_at.is_some() {
+            // Nothing that still comes is of interest.
+            self.wait(context)?;
+            return Poll::Pending;
         }
         let before = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(context, buffer) {
@@ -472,6 +700,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         if self.refusal.is_some() {
             return self.poll_refusal(context).map_ok(|()| bytes.len());
         }
+        ready!(self.finish_interim(context))?;
         let result = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.after_write(context, result)
     }
@@ -485,6 +714,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
             return result;
         }
         // What hyper says by itself is short, and has come as one.
+        ready!(self.finish_interim(context))?;
         let result = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.after_write(context, result)
     }
@@ -494,6 +724,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.watch.interims.any() || !self.interim.is_empty() {
+            ready!(self.write_interims(context))?;
+        }
         let result = Pin::new(&mut self.stream).poll_flush(context);
         if result.is_ready() && !self.watch.has_in_flight() {
             self.flushed = self.watch.served();
@@ -520,8 +753,13 @@ mod tests {
         };
         let watch = Watch::new();
         let mut guard = Guard::new(tokio::io::empty(), patience, true, 8192, Arc::clone(&watch), |_| {});
-        let now = guard.read_at;
-        assert_eq!(guard.deadline(), Some(now + patience.idle));
+        let now = watch.opened_at;
+        guard.read_at = now + QUIET;
+        assert_eq!(
+            guard.deadline(),
+            Some(now + patience.idle),
+            "what is no request renews nothing"
+        );
         watch.dismiss();
         assert_eq!(guard.deadline(), Some(now + QUIET));
 
@@ -538,6 +776,9 @@ mod tests {
         guard.stalled_at = Some(now);
         assert_eq!(guard.deadline(), Some(now + patience.write), "a response is being sent");
         guard.stalled_at = None;
-        assert_eq!(guard.deadline(), Some(watch.ended_at().max(now) + QUIET));
+        assert_eq!(guard.deadline(), Some(watch.ended_at() + QUIET));
+        watch.parting_ms.store(5_000, Ordering::Relaxed);
+        let parting = now + Duration::from_secs(5);
+        assert_eq!(guard.deadline(), Some(parting + QUIET), "its client may not know yet");
     }
 }

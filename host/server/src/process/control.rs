@@ -19,6 +19,7 @@ use crate::drain::Phase;
 use crate::explain::Explaining;
 use crate::live::Live;
 use crate::reload;
+use crate::repeats;
 use crate::status::Status;
 use crate::telemetry::{Metrics, Telemetry};
 use crate::versions;
@@ -124,6 +125,7 @@ impl Control {
                 _ = tick.tick() => {
                     self.close_idle();
                     self.listeners.forget_ended();
+                    repeats::flush();
                     Event::FilesChanged
                 }
             };

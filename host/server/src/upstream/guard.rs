@@ -3,14 +3,17 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 
-use http::Method;
+use futures_util::task::AtomicWaker;
+use gatewright_core::Interim;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::listener::framing::{Scanner, Side};
+use crate::listener::framing::{Early, Scanner, Side};
 use crate::pieces;
 
 /// Counts the requests sent over a connection: whose response comes next.
@@ -22,6 +25,11 @@ struct Requests {
     count: AtomicU64,
     /// The last one was `HEAD`.
     head: AtomicBool,
+    /// Interim responses to the last one, and whether there are any.
+    interims: Mutex<Vec<Early>>,
+    has_interims: AtomicBool,
+    /// Waits for them.
+    waiter: AtomicWaker,
 }
 
 impl Sent {
@@ -30,7 +38,50 @@ impl Sent {
         self.0.head.store(*method == Method::HEAD, Ordering::Relaxed);
         self.0.count.fetch_add(1, Ordering::Release);
     }
+
+    /// Passes on the interim responses that have come to the last request, and wakes `waiter` when there are more. Stages
+    /// never see them, so only fields go along that tell of what a page needs.
+    pub fn pass_on_interims(&self, client: &dyn Interim, waiter: &Waker) {
+        self.0.waiter.register(waiter);
+        if !self.0.has_interims.swap(false, Ordering::Acquire) {
+            return;
+        }
+        let interims = std::mem::take(&mut *self.0.interims.lock().unwrap_or_else(PoisonError::into_inner));
+        for interim in interims {
+            let Ok(status) = StatusCode::from_u16(interim.status) else {
+                continue;
+            };
+            let fields = interim.fields.into_iter().filter_map(|(name, value)| {
+                let name = HeaderName::from_bytes(&name)
+                    .ok()
+                    .filter(|name| PASSED_ON.contains(name))?;
+                Some((name, HeaderValue::from_bytes(&value).ok()?))
+            });
+            let mut headers = HeaderMap::new();
+            fields.for_each(|(name, value)| {
+                headers.append(name, value);
+            });
+            client.send(status, headers);
+        }
+    }
+
+    fn came(&self, interims: Vec<Early>) {
+        self.0
+            .interims
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(interims);
+        self.0.has_interims.store(true, Ordering::Release);
+        self.0.waiter.wake();
+    }
 }
+
+/// Fields of interim responses that are passed on: what a browser may begin with early (RFC 8297), and under which rules.
+const PASSED_ON: [HeaderName; 3] = [
+    header::LINK,
+    header::CONTENT_SECURITY_POLICY,
+    header::CONTENT_SECURITY_POLICY_REPORT_ONLY,
+];
 
 /// An upstream's connection.
 pub struct ResponseGuard<S> {
@@ -87,7 +138,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for ResponseGuard<S> {
             this.scanner.expect_response(this.sent.0.head.load(Ordering::Relaxed));
         }
         let bytes = buffer.filled().get(before..).unwrap_or_default();
-        Poll::Ready(this.scanner.scan(bytes).map_err(|violation| {
+        let scanned = this.scanner.scan(bytes);
+        let interims = this.scanner.take_interims();
+        if !interims.is_empty() {
+            this.sent.came(interims);
+        }
+        Poll::Ready(scanned.map_err(|violation| {
             io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!("malformed response: {}", violation.as_str()),

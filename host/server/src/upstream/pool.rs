@@ -7,13 +7,15 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use gatewright_core::{Body, PerWorker, Upload};
+use gatewright_core::{Body, Interim, PerWorker, Upload};
+use http::header::{self, HeaderValue};
 use http_body::Frame;
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::TrySendError;
 
 use super::connect::Connected;
-use super::{Failure, keep_alive};
+use super::{Failure, anticipates_content, keep_alive};
+use crate::received::{ReceiveError, Received};
 
 /// Unused connections to one target.
 pub struct Pool {
@@ -131,6 +133,19 @@ impl Lease {
         request: http::Request<Body>,
         time: impl Into<Time>,
     ) -> impl Future<Output = Result<http::Response<Incoming>, Failure>> + Send {
+        self.send_for(request, time, None)
+    }
+
+    /// The same for a client that gets the interim responses, if it gets any.
+    ///
+    /// # Errors
+    /// As with [`Lease::send`].
+    pub fn send_for<'l>(
+        &'l mut self,
+        mut request: http::Request<Body>,
+        time: impl Into<Time>,
+        client: Option<&'l dyn Interim>,
+    ) -> impl Future<Output = Result<http::Response<Incoming>, Failure>> + Send + 'l {
         let Connected {
             sender,
             sent,
@@ -139,18 +154,24 @@ impl Lease {
             ..
         } = &mut *self.connection;
         let (reused, time) = (self.reused, time.into());
+        frame(&mut request);
         sent.count(request.method());
         // Not within the future, which would have to hold the request.
         let sending = sender.try_send_request(request);
         async move {
             let mut sending = pin!(sending);
-            poll_fn(|context| match sending.as_mut().poll(context) {
-                Poll::Ready(Ok(response)) => {
-                    *kept_for = keep_alive::kept_for(response.headers());
-                    Poll::Ready(Ok(response))
+            poll_fn(|context| {
+                if let Some(client) = client {
+                    sent.pass_on_interims(client, context.waker());
                 }
-                Poll::Ready(Err(error)) => Poll::Ready(Err(failure(error, reused))),
-                Poll::Pending => alarm.poll(time.ends().into(), context).map(|()| Err(Failure::Late)),
+                match sending.as_mut().poll(context) {
+                    Poll::Ready(Ok(response)) => {
+                        *kept_for = keep_alive::kept_for(response.headers());
+                        Poll::Ready(Ok(response))
+                    }
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(failure(error, reused))),
+                    Poll::Pending => alarm.poll(time.ends().into(), context).map(|()| Err(Failure::Late)),
+                }
             })
             .await
         }
@@ -160,9 +181,9 @@ impl Lease {
     /// connection's task.
     pub fn poll_body(
         &self,
-        mut body: Pin<&mut Incoming>,
+        mut body: Pin<&mut Received>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
         let hold = self.connection.calls.hold();
         let polled = body.as_mut().poll_frame(context);
         if body.is_end_stream() {
@@ -181,6 +202,19 @@ impl Lease {
         if idle.len() < pool.max_idle {
             idle.push(Idle { connection, since: now });
         }
+    }
+}
+
+/// Says how long the body is where hyper would not. It takes a body of unknown length that a `GET` or `HEAD` has for none,
+/// and says nothing of a body that a `POST` has not: some servers wait for one then (RFC 9110, section 8.6).
+fn frame(request: &mut http::Request<Body>) {
+    let exact = request.body().size_hint().exact();
+    if !request.body().is_empty() && exact.is_none() {
+        let chunked = HeaderValue::from_static("chunked");
+        request.headers_mut().insert(header::TRANSFER_ENCODING, chunked);
+    } else if exact == Some(0) && anticipates_content(request.method()) {
+        let none = HeaderValue::from_static("0");
+        request.headers_mut().insert(header::CONTENT_LENGTH, none);
     }
 }
 

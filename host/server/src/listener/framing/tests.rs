@@ -84,7 +84,7 @@ fn a_message_has_one_length() {
         head("Content-Length: 1\r\nContent-Length: 1"),
         Err(Violation::RepeatedContentLength)
     );
-    for value in ["+1", "-1", "1,1", "0x5", "", "1 1", "99999999999999999999"] {
+    for value in ["+1", "-1", "1,1", "0x5", "", "1 1", "01", "00", "99999999999999999999"] {
         assert_eq!(
             head(&format!("Content-Length: {value}")),
             Err(Violation::BadContentLength),
@@ -111,19 +111,22 @@ fn a_message_has_one_length() {
 #[test]
 fn chunks_are_read_as_written() {
     let body = |body: &str| request(&format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body}"));
+    for size in ["", " 5", "g", "11111111111111111"] {
+        assert_eq!(body(&format!("{size}\r\n")), Err(Violation::BadChunkSize), "{size:?}");
+    }
     for size in [
         "0x5",
         "5_0",
-        "",
-        " 5",
-        "g",
         "5 ",
-        "11111111111111111",
         "5 x",
         "5;",
         "5; ",
+        "5;a\0b",
+        "5;a=\"\u{1}\"",
+        "5;a\u{7f}",
     ] {
-        assert_eq!(body(&format!("{size}\r\n")), Err(Violation::BadChunkSize), "{size:?}");
+        let result = body(&format!("{size}\r\n"));
+        assert_eq!(result, Err(Violation::BadChunkExtension), "{size:?}");
     }
     assert_eq!(body("3\nabc\r\n"), Err(Violation::BareLf));
     assert_eq!(body("3;a\rb\r\nabc\r\n"), Err(Violation::BareCr));
@@ -139,7 +142,8 @@ fn chunks_of_responses_are_read_where_there_are_any() {
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let response = |text: &str| scan(Side::Responses, &format!("{head}{text}"));
     assert_eq!(response("3\r\nabc\r\n0\r\nA: b\r\n\r\n"), Ok(1));
-    assert_eq!(response("3  \r\nabc\r\n0\r\n\r\n"), Err(Violation::BadChunkSize));
+    assert_eq!(response("3  \r\nabc\r\n0\r\n\r\n"), Err(Violation::BadChunkExtension));
+    assert_eq!(response("3;a\0\r\nabc\r\n0\r\n\r\n"), Err(Violation::BadChunkExtension));
     let mut to_head = Scanner::new(Side::Responses, 16384);
     to_head.expect_response(true);
     assert_eq!(to_head.scan(format!("{head}what\never").as_bytes()), Ok(()));

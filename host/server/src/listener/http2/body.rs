@@ -1,0 +1,106 @@
+//! The body of a request that comes over a stream of HTTP/2.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::RecvStream;
+use http::HeaderMap;
+use http::header;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::listener::framing_line::plain_length;
+
+/// The body of a request that comes over a stream of HTTP/2.
+pub struct StreamBody {
+    stream: RecvStream,
+    /// Bytes that are still to come, where the client has said how many.
+    left: Option<u64>,
+    /// What came first, where somebody has looked.
+    first: Option<Bytes>,
+    /// All data has come.
+    data_ended: bool,
+}
+
+impl StreamBody {
+    /// The body of a request with these header fields.
+    pub(super) fn new(stream: RecvStream, headers: &HeaderMap) -> Self {
+        let length = headers.get(header::CONTENT_LENGTH);
+        Self {
+            stream,
+            left: length.and_then(|length| plain_length(length.as_bytes())),
+            first: None,
+            data_ended: false,
+        }
+    }
+
+    /// Waits for the first bytes, or for the end, where the client has said nothing of how many there are: an empty frame
+    /// may end a stream as well as its header section does. What breaks or takes longer than `patience` is found out by
+    /// whoever reads.
+    pub async fn look_ahead(&mut self, patience: Duration) {
+        if self.left.is_some() || self.is_end_stream() {
+            return;
+        }
+        let first = poll_fn(|context| {
+            loop {
+                match ready!(self.poll_data(context)) {
+                    Some(Ok(data)) if data.is_empty() => {}
+                    other => return Poll::Ready(other),
+                }
+            }
+        });
+        if let Ok(Some(Ok(data))) = tokio::time::timeout(patience, first).await {
+            self.first = Some(data);
+        }
+    }
+
+    fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        if self.data_ended {
+            return Poll::Ready(None);
+        }
+        let data = ready!(self.stream.poll_data(context));
+        match &data {
+            // Whoever reads slowly is not asked again, so the client may send as much as has been taken.
+            Some(Ok(data)) => {
+                let _ = self.stream.flow_control().release_capacity(data.len());
+                self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
+            }
+            Some(Err(_)) => {}
+            None => self.data_ended = true,
+        }
+        Poll::Ready(data)
+    }
+}
+
+impl Body for StreamBody {
+    type Data = Bytes;
+    type Error = h2::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        if let Some(data) = ready!(self.poll_data(context)) {
+            return Poll::Ready(Some(data.map(Frame::data)));
+        }
+        let trailers = ready!(self.stream.poll_trailers(context));
+        Poll::Ready(trailers.transpose().map(|trailers| trailers.map(Frame::trailers)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_none() && self.stream.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.left {
+            Some(left) => SizeHint::with_exact(left),
+            None if self.is_end_stream() => SizeHint::with_exact(0),
+            None => SizeHint::default(),
+        }
+    }
+}
