@@ -44,6 +44,7 @@ pub fn exchange(fields: usize) -> Exchange {
         address: ClientAddress::Tcp(address).into(),
         ipv6_prefix: 64,
         tls: false,
+        tls_version: None,
         trusted: false,
         certificate: None,
     };

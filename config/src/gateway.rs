@@ -3,6 +3,7 @@
 //! Everything here has been checked by `resolve`; whoever reads these types need not check again.
 //! Nothing here has been opened: a path is a path, an address is not bound, a secret is not read.
 
+mod access_log;
 mod body;
 mod cache;
 mod codings;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use self::access_log::{AccessLogConfig, LogField, LogValue};
 pub use self::body::{BodyConfig, BodyTemplate, StatusPattern, TemplateSource};
 pub use self::cache::{
     CacheBy, CacheConfig, CacheFreshness, CacheKeyPart, CacheRefresh, DiskCacheConfig, RefusedRefresh,
@@ -58,6 +60,7 @@ pub use crate::file::{
     Encoded, ForwardedToken, ForwardingField, GenerateIds, LockPolicy, LockUse, Period, PrincipalField, Priority,
     RecordOn, SessionsIn, Unauthenticated, Underscores, WafLarger, WafMode, WafRule,
 };
+use crate::names::Variable;
 use crate::place::{FileReference, Place};
 use crate::units::ByteSize;
 
@@ -212,13 +215,6 @@ pub enum SecretReference {
     Environment(String),
     /// `file:PATH`; one trailing newline is not part of the secret.
     File(PathBuf),
-}
-
-/// `[access_log]`
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct AccessLogConfig {
-    /// Where records go.
-    pub output: AccessLogOutput,
 }
 
 /// Where access records go, as JSON lines.
@@ -407,8 +403,22 @@ impl ValueTemplate {
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|part| match part {
             TemplatePart::Path(name) => Some(name.as_str()),
-            TemplatePart::Text(_) | TemplatePart::Attribute(_) => None,
+            TemplatePart::Text(_) | TemplatePart::Attribute(_) | TemplatePart::Variable(_) => None,
         })
+    }
+
+    /// Names of the attributes in it.
+    pub fn attributes(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|part| match part {
+            TemplatePart::Attribute(name) => Some(name.as_str()),
+            TemplatePart::Text(_) | TemplatePart::Path(_) | TemplatePart::Variable(_) => None,
+        })
+    }
+
+    /// Whether a header field of the request is in it.
+    pub fn reads_header(&self) -> bool {
+        let mut parts = self.0.iter();
+        parts.any(|part| matches!(part, TemplatePart::Variable(Variable::Header(_))))
     }
 }
 
@@ -421,6 +431,20 @@ pub enum TemplatePart {
     Path(String),
     /// An attribute of the exchange, such as `auth.principal`.
     Attribute(String),
+    /// What every exchange has, such as `client.address`.
+    Variable(Variable),
+}
+
+impl IntegrationConfig {
+    /// Values of header fields that it sets.
+    pub fn values(&self) -> impl Iterator<Item = &ValueTemplate> {
+        let fields = match self {
+            Self::Http(http) => http.headers.as_slice(),
+            Self::Respond(respond) => respond.headers.as_slice(),
+            Self::Plugin(_) => &[],
+        };
+        fields.iter().map(|(_, value)| value)
+    }
 }
 
 /// `{ respond = STATUS, … }`
@@ -429,7 +453,7 @@ pub struct RespondConfig {
     /// Status, 200–599.
     pub status: u16,
     /// Header fields, names in lower case.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, ValueTemplate)>,
     /// Body.
     pub body: String,
 }

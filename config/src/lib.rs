@@ -16,6 +16,7 @@ pub mod gateway;
 mod include;
 mod keys;
 pub mod lock;
+pub mod names;
 mod place;
 mod public_key;
 mod report;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use gatewright_core::problem::{Fault, ProblemKind};
+use gatewright_tests::guests::root;
 use gatewright_tests::{Origin, TestFiles, TestGateway, http};
 use serde_json::Value;
 
@@ -333,6 +334,29 @@ fn labels_of(page: &str, name: &str) -> Option<Vec<String>> {
         .filter_map(|label| label.split_once('='))
         .map(|(name, _)| name.to_owned());
     Some(names.filter(|name| name != "le").collect())
+}
+
+#[test]
+fn every_field_that_the_access_log_can_have_is_in_its_table() {
+    let page = Page::read("docs/METRICS.md");
+    let documented = |header| -> Vec<_> {
+        let rows = &page.table_under(header).rows;
+        rows.iter().map(|row| markdown::code(&row[0])).collect()
+    };
+    assert_eq!(documented("field"), gatewright_config::LogField::STANDARD);
+    assert_eq!(documented("further field"), gatewright_config::LogField::MORE);
+}
+
+#[test]
+fn every_name_of_templates_is_in_the_table() {
+    let page = std::fs::read_to_string(root().join("docs/CONFIG.md")).unwrap();
+    let (_, table) = page.split_once("<!-- names -->").unwrap();
+    for (object, member) in gatewright_config::names::variables() {
+        assert!(
+            table.contains(&format!("\n| `{object}.{member}` |")),
+            "{object}.{member}"
+        );
+    }
 }
 
 #[test]

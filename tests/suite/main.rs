@@ -45,6 +45,7 @@ mod listeners;
 mod memory;
 mod messages;
 mod mtls;
+mod names;
 mod oauth2_introspection;
 mod oidc_login;
 mod paths;

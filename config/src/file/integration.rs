@@ -55,8 +55,8 @@ pub struct HttpIntegration {
     pub path: Option<Located<String>>,
     /// `Host` sent: the client's (`true`) or the target's (`false`, default).
     pub preserve_host: bool,
-    /// Header fields set from text, `{path.NAME}` and attributes such as `{auth.principal}`; a field whose value is
-    /// absent is removed. Default `{}`.
+    /// Header fields set from text and what is known of the exchange, such as `{path.id}`, `{client.address}` or
+    /// `{auth.principal}`; a field whose value is absent is removed. Default `{}`.
     pub headers: BTreeMap<String, Located<String>>,
 }
 
@@ -72,7 +72,8 @@ pub struct RespondIntegration {
     /// Status, 200 to 599. Required.
     #[schemars(required, range(min = 200, max = 599))]
     pub respond: Option<Located<u16>>,
-    /// Header fields. Default `{}`.
+    /// Header fields set from text and what is known of the exchange, such as `{request.id}`; one whose value is absent is left
+    /// out. Default `{}`.
     pub headers: BTreeMap<String, Located<String>>,
     /// Body. Default `""`.
     pub body: String,

@@ -132,9 +132,14 @@ pub struct HeadersConfig {
 impl HeadersConfig {
     /// Names of the path's parameters that its values have in them.
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.values().flat_map(ValueTemplate::parameters)
+    }
+
+    /// Its values.
+    pub fn values(&self) -> impl Iterator<Item = &ValueTemplate> {
         let edits = [&self.request, &self.response].into_iter();
         let values = edits.flat_map(|edits| edits.set.iter().chain(&edits.append));
-        values.flat_map(|(_, value)| value.parameters())
+        values.map(|(_, value)| value)
     }
 }
 

@@ -35,9 +35,14 @@ impl RewriteConfig {
             PathEdit::Template(template) => Some(template),
             PathEdit::Prefix { .. } => None,
         };
-        let values = self.query.set.iter().chain(&self.query.append);
-        let templates = path.into_iter().chain(values.map(|(_, value)| value));
-        templates.flat_map(ValueTemplate::parameters)
+        path.into_iter()
+            .chain(self.values())
+            .flat_map(ValueTemplate::parameters)
+    }
+
+    /// Its values of query parameters.
+    pub fn values(&self) -> impl Iterator<Item = &ValueTemplate> {
+        self.query.set.iter().chain(&self.query.append).map(|(_, value)| value)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::Resolver;
 use crate::file::Located;
-use crate::gateway::{AccessLogConfig, AccessLogOutput};
+use crate::gateway::{AccessLogConfig, AccessLogOutput, LogField, LogValue};
+use crate::names::{self, Named, Variable};
+use crate::report::nearest;
 
 impl Resolver<'_> {
     pub(super) fn access_log(&mut self) -> Option<AccessLogConfig> {
@@ -25,6 +27,90 @@ impl Resolver<'_> {
                 }
             },
         };
-        Some(AccessLogConfig { output })
+        let fields = self.log_fields();
+        let redact = self.file.access_log.value.redact.iter();
+        Some(AccessLogConfig {
+            output,
+            fields: fields?,
+            redact: redact.map(|name| name.to_ascii_lowercase()).collect(),
+        })
+    }
+
+    fn log_fields(&mut self) -> Option<Vec<LogField>> {
+        let file = self.file;
+        let mut fields: Vec<LogField> = Vec::new();
+        let mut good = true;
+        for field in &file.access_log.value.fields {
+            let name = field.value.as_str();
+            if name == "standard" {
+                fields.extend(LogField::standard());
+                continue;
+            }
+            match value(name) {
+                Ok(value) => fields.push(LogField {
+                    name: name.to_owned(),
+                    value,
+                }),
+                Err(hint) => {
+                    self.error(&field.span, format!("`{name}` is not a field of access records"), hint);
+                    good = false;
+                }
+            }
+        }
+        for (index, field) in fields.iter().enumerate() {
+            let twice = fields.iter().take(index).any(|other| other.name == field.name);
+            let entry = file
+                .access_log
+                .value
+                .fields
+                .iter()
+                .rfind(|entry| entry.value == field.name || entry.value == "standard");
+            if let (true, Some(entry)) = (twice, entry) {
+                self.error(
+                    &entry.span,
+                    format!("the field `{}` is there twice", field.name),
+                    "name it once",
+                );
+                good = false;
+            }
+        }
+        if fields.is_empty() && good {
+            let hint = "write `output = \"off\"` to log nothing, or leave `fields` out";
+            self.error(&file.access_log.span, "access records have no fields", hint);
+            good = false;
+        }
+        good.then_some(fields)
+    }
+}
+
+/// What the field of that name says.
+fn value(name: &str) -> Result<LogValue, String> {
+    match name {
+        "query" => return Ok(LogValue::Query),
+        "referer" => return Ok(LogValue::Header("referer".to_owned())),
+        "user_agent" => return Ok(LogValue::Header("user-agent".to_owned())),
+        _ if LogField::STANDARD.contains(&name) || LogField::MORE.contains(&name) => return Ok(LogValue::Record),
+        _ => {}
+    }
+    match Named::read(name) {
+        Ok(Named::Variable(Variable::Header(field))) => Ok(LogValue::Header(field)),
+        Ok(Named::Variable(Variable::RequestQuery)) => Ok(LogValue::Query),
+        Ok(named) => Ok(LogValue::Named(named)),
+        Err(_) => {
+            let known = || LogField::STANDARD.into_iter().chain(LogField::MORE);
+            let right = nearest(name, known())
+                .map(str::to_owned)
+                .or_else(|| names::right_name(name));
+            Err(match right {
+                Some(right) => format!("write \"{right}\""),
+                None => {
+                    let known: Vec<_> = known().map(|name| format!("\"{name}\"")).collect();
+                    format!(
+                        "there are \"standard\", {}, and the names that templates have",
+                        known.join(", ")
+                    )
+                }
+            })
+        }
     }
 }

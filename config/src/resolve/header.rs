@@ -82,11 +82,6 @@ impl Resolver<'_> {
         good.then_some(resolved)
     }
 
-    /// A value of a header field as it stands.
-    pub(super) fn header_value(&mut self, value: &Located<String>) -> Option<String> {
-        self.sendable(&value.value, &value.span).then(|| value.value.clone())
-    }
-
     /// Checks that text can stand in the value of a header field.
     pub(super) fn sendable(&mut self, text: &str, span: &Span) -> bool {
         let sendable = HeaderValue::from_str(text).is_ok();

@@ -1,6 +1,7 @@
 //! `integration` of a route.
 
 use super::Resolver;
+use super::template::Place;
 use crate::file::{HttpIntegration, Integration, Located, PluginIntegration, RespondIntegration};
 use crate::gateway::{HttpIntegrationConfig, IntegrationConfig, PathTemplate, PluginIntegrationConfig, RespondConfig};
 use crate::report::Span;
@@ -16,7 +17,7 @@ impl Resolver<'_> {
         let span = &integration.span;
         Some(match &integration.value {
             Integration::Http(http) => IntegrationConfig::Http(self.http(http, span, path)?),
-            Integration::Respond(respond) => IntegrationConfig::Respond(self.respond(respond, span)?),
+            Integration::Respond(respond) => IntegrationConfig::Respond(self.respond(respond, span, path)?),
             Integration::Plugin(plugin) => IntegrationConfig::Plugin(self.plugin_integration(plugin, span, route)?),
         })
     }
@@ -37,7 +38,9 @@ impl Resolver<'_> {
         let upstream = self.required(http.as_ref(), span, "http", "\"upstream\"");
         let upstream = upstream.filter(|name| self.known("upstream", name, &file.upstream));
         let path = path.as_ref().map(|path| self.upstream_path(path, route));
-        let headers = self.header_fields(headers, |resolver, value| resolver.header_template(value, route));
+        let headers = self.header_fields(headers, |resolver, value| {
+            resolver.value_template(value, route, Place::Request)
+        });
         Some(HttpIntegrationConfig {
             upstream: upstream?.value.clone(),
             path: match path {
@@ -49,7 +52,12 @@ impl Resolver<'_> {
         })
     }
 
-    fn respond(&mut self, integration: &RespondIntegration, span: &Span) -> Option<RespondConfig> {
+    fn respond(
+        &mut self,
+        integration: &RespondIntegration,
+        span: &Span,
+        route: Option<&PathTemplate>,
+    ) -> Option<RespondConfig> {
         let RespondIntegration { respond, headers, body } = integration;
         let status = self.required(respond.as_ref(), span, "respond", "200");
         let status = status.filter(|status| {
@@ -63,7 +71,9 @@ impl Resolver<'_> {
             }
             valid
         });
-        let headers = self.header_fields(headers, Self::header_value);
+        let headers = self.header_fields(headers, |resolver, value| {
+            resolver.value_template(value, route, Place::Response)
+        });
         Some(RespondConfig {
             status: status?.value,
             headers: headers?,

@@ -10,6 +10,7 @@ use crate::gateway::{
     CacheKeyPart, ConcurrencyConfig, IdentitySource, LimitKey, OidcLoginConfig, PathTemplate, PolicyConfig,
     QuotaConfig, RouteConfig, StageConfig, StageKind, ThrottleConfig, ValuePredicate, ValueTemplate,
 };
+use crate::names::misspelt;
 use crate::report::Span;
 
 type Predicates = Vec<(String, ValuePredicate)>;
@@ -123,7 +124,12 @@ impl<'f> Resolver<'f> {
             "integration",
             "{ http = \"upstream\" }",
         );
-        let integration = integration.and_then(|integration| self.integration(integration, &key, path.as_ref()));
+        let integration = integration.and_then(|integration| {
+            let resolved = self.integration(integration, &key, path.as_ref())?;
+            let stages = chain.iter().flatten().map(|stage| &stage.kind);
+            self.spelling(&integration.span, stages, resolved.values());
+            Some(resolved)
+        });
         Some(RouteConfig {
             name: name?,
             place: self.report.place(span, key),
@@ -245,6 +251,7 @@ impl<'f> Resolver<'f> {
                         let what = format!("stage `headers` has a value with `{{path.{name}}}`");
                         self.need_parameter(span, path, name, &what);
                     }
+                    self.spelling(span, before, headers.values());
                 }
                 StageKind::Redirect(redirect) => {
                     for name in redirect.path.iter().flat_map(ValueTemplate::parameters) {
@@ -257,6 +264,7 @@ impl<'f> Resolver<'f> {
                         let what = format!("stage `rewrite` has a value with `{{{name}}}`");
                         self.need_parameter(span, path, name, &what);
                     }
+                    self.spelling(span, before, rewrite.values());
                 }
                 StageKind::Validate(validate) => {
                     for (name, _) in &validate.path {
@@ -345,6 +353,21 @@ impl<'f> Resolver<'f> {
                     Some(("path", name)) => self.need_parameter(span, path, name, &what),
                     _ => {}
                 }
+            }
+        }
+    }
+
+    /// Checks that attributes in values are not nearly those that built-in stages set, where no stage before sets them. Others may
+    /// be absent: a chain is for routes with and without them.
+    fn spelling<'s, 't>(
+        &mut self,
+        span: &Span,
+        before: impl Iterator<Item = &'s StageKind> + Clone,
+        values: impl Iterator<Item = &'t ValueTemplate>,
+    ) {
+        for name in values.flat_map(ValueTemplate::attributes) {
+            if let Some(right) = misspelt(name).filter(|_| !before.clone().any(|stage| stage.may_set(name))) {
+                self.error(span, format!("no stage sets `{name}`"), format!("write `{{{right}}}`"));
             }
         }
     }

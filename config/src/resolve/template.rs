@@ -4,6 +4,7 @@ use super::Resolver;
 use super::path::{is_parameter_name, normal_text, parameters};
 use crate::file::Located;
 use crate::gateway::{PathTemplate, TemplatePart, ValueTemplate};
+use crate::names::{self, Named, Variable};
 use crate::report::{Mistake, suggestion};
 
 impl Resolver<'_> {
@@ -17,13 +18,14 @@ impl Resolver<'_> {
         self.template(path, result)
     }
 
-    /// A template of a header field.
-    pub(super) fn header_template(
+    /// A template of a value: of a header field, or of a query parameter.
+    pub(super) fn value_template(
         &mut self,
         value: &Located<String>,
         route: Option<&PathTemplate>,
+        place: Place,
     ) -> Option<ValueTemplate> {
-        let result = header_parts(&value.value).and_then(|parts| known(parts, route));
+        let result = value_parts(&value.value, place, route).and_then(|parts| known(parts, route));
         let template = self.template(value, result)?;
         let sendable = template.0.iter().all(|part| match part {
             TemplatePart::Text(text) => self.sendable(text, &value.span),
@@ -91,38 +93,59 @@ fn path_parts(text: &str) -> Result<Vec<TemplatePart>, Fault> {
             let message = format!("`{{{name}}}` cannot be in a path");
             Err(Fault {
                 message,
-                hint: Some("only parameters of the route's path can, such as `{id}`".to_owned()),
+                hint: Some(
+                    "only parameters of the route's path can, such as `{id}`: anything else could make it another path"
+                        .to_owned(),
+                ),
             })
         }
     });
     pieces.collect()
 }
 
-/// In a header field, `{path.id}` is the route's parameter and any other dotted name is an attribute.
-fn header_parts(text: &str) -> Result<Vec<TemplatePart>, Fault> {
+/// In a header field, everything can be that has a name.
+fn value_parts(text: &str, place: Place, route: Option<&PathTemplate>) -> Result<Vec<TemplatePart>, Fault> {
     let pieces = pieces(text)?.into_iter().map(|piece| match piece {
-        Piece::Text(text) => Ok(TemplatePart::Text(text)),
-        Piece::Reference(name) => match name.split_once('.') {
-            Some(("path", parameter)) if is_parameter_name(parameter) => Ok(TemplatePart::Path(parameter.to_owned())),
-            Some(_) if name.split('.').all(is_parameter_name) || is_claim(&name) => Ok(TemplatePart::Attribute(name)),
-            _ => {
-                let message = format!("`{{{name}}}` is neither a parameter nor an attribute");
-                let hint =
-                    "write `{path.NAME}` for a parameter of the path, or an attribute such as `{auth.principal}`";
-                Err(Fault {
-                    message,
-                    hint: Some(hint.to_owned()),
-                })
-            }
+        Piece::Text(text) => match names::dollar_name(&text) {
+            Some(name) => Err(Fault {
+                message: format!("`${name}` is no name here, but would be sent as it stands"),
+                hint: Some(names::instead_of(name)),
+            }),
+            None => Ok(TemplatePart::Text(text)),
+        },
+        Piece::Reference(name) => match Named::read(&name) {
+            Ok(Named::Path(name)) => Ok(TemplatePart::Path(name)),
+            Ok(Named::Attribute(name)) => Ok(TemplatePart::Attribute(name)),
+            Ok(Named::Variable(Variable::ResponseStatus)) if place == Place::Request => Err(Fault {
+                message: "`{response.status}` is not known before there is a response".to_owned(),
+                hint: Some("use it in `response` of the stage `headers`".to_owned()),
+            }),
+            Ok(Named::Variable(variable)) => Ok(TemplatePart::Variable(variable)),
+            Err(hint) => Err(Fault {
+                message: format!("`{{{name}}}` is nothing that a value can have in it"),
+                hint: Some(match route {
+                    Some(route) if parameters(route).any(|parameter| parameter == name) => {
+                        format!("write `{{path.{name}}}`")
+                    }
+                    // Which parameters there are depends on the route that uses the chain.
+                    None if is_parameter_name(&name) => {
+                        format!("{hint}, or `{{path.{name}}}` if it is a parameter of the route's path")
+                    }
+                    _ => hint,
+                }),
+            }),
         },
     });
     pieces.collect()
 }
 
-/// Claims have whatever names their issuer gives them: `cognito:groups`, `https://example.com/roles`.
-fn is_claim(name: &str) -> bool {
-    let claim = name.strip_prefix("auth.claims.");
-    claim.is_some_and(|claim| !claim.is_empty() && !claim.contains(char::is_control))
+/// What a value is of, and so when it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A request.
+    Request,
+    /// A response.
+    Response,
 }
 
 enum Piece {
@@ -204,6 +227,33 @@ mod tests {
         ] {
             assert!(path_parts(wrong).is_err(), "{wrong}");
         }
+    }
+
+    fn header_parts(text: &str) -> Result<Vec<TemplatePart>, Fault> {
+        value_parts(text, Place::Request, None)
+    }
+
+    #[test]
+    fn a_value_names_what_every_exchange_has_by_the_same_names() {
+        let variable = |name: &str| match header_parts(&format!("{{{name}}}")).unwrap().remove(0) {
+            TemplatePart::Variable(variable) => variable,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(variable("client.address"), Variable::ClientAddress);
+        assert_eq!(variable("header.X-Tenant"), Variable::Header("x-tenant".to_owned()));
+        assert_eq!(variable("query.page"), Variable::Query("page".to_owned()));
+        for (wrong, right) in [
+            ("{client}", "{client.address}"),
+            ("$remote_addr", "{client.address}"),
+            ("id=$request_id", "{request.id}"),
+            ("${host}", "{request.host}"),
+            ("{http.request.scheme}", "{request.scheme}"),
+        ] {
+            let fault = header_parts(wrong).unwrap_err();
+            assert!(fault.hint.unwrap().contains(right), "{wrong}");
+        }
+        assert!(header_parts("{response.status}").is_err());
+        assert!(value_parts("{response.status}", Place::Response, None).is_ok());
     }
 
     #[test]

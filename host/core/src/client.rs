@@ -68,6 +68,8 @@ pub struct Client {
     pub ipv6_prefix: u8,
     /// The request came over TLS to this gateway.
     pub tls: bool,
+    /// Its version of TLS, as `TLSv1.3`.
+    pub tls_version: Option<&'static str>,
     /// The other end is a trusted proxy.
     pub trusted: bool,
     /// The certificate by which the connection's other end has proved who it is.
@@ -106,6 +108,7 @@ mod tests {
             address,
             ipv6_prefix,
             tls: false,
+            tls_version: None,
             trusted: false,
             certificate: None,
         };

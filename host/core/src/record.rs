@@ -134,12 +134,18 @@ pub struct Fields {
     pub limit_remaining: Option<u64>,
     /// The upstream's target that was asked last.
     pub upstream: Option<Arc<str>>,
+    /// How often the request has been sent to it.
+    pub upstream_tries: u32,
+    /// The status that it has answered with, whatever the client was answered.
+    pub upstream_status: Option<u16>,
     /// From asking the upstream to its header section.
     pub upstream_time: Option<Duration>,
     /// The request's body as it comes from the client; none without a body.
     pub upload: Option<Arc<Upload>>,
     /// Body bytes to the client.
     pub response_bytes: u64,
+    /// What the access log asks for beside all this, in its order; empty where it asks for nothing.
+    pub noted: Vec<Option<String>>,
     /// Places of limits that it holds until it is over.
     pub leases: Vec<Lease>,
     /// What its steps did; only for exchanges that somebody wants explained.
@@ -180,9 +186,12 @@ impl AccessRecord {
             api_key: None,
             limit_remaining: None,
             upstream: None,
+            upstream_tries: 0,
+            upstream_status: None,
             upstream_time: None,
             upload: None,
             response_bytes: 0,
+            noted: Vec::new(),
             leases: Vec::new(),
             explanation: None,
             recorder: Some(recorder),

@@ -11,10 +11,11 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use gatewright_config::AccessLogOutput;
+use gatewright_config::{AccessLogConfig, AccessLogOutput, LogField, LogValue};
 use gatewright_core::{AccessRecord, CacheUse};
 use prometheus_client::metrics::counter::Counter;
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use crate::telemetry::shown_status;
 
@@ -28,6 +29,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub struct AccessLog {
     // Always there until dropped.
     lines: Option<SyncSender<Vec<u8>>>,
+    fields: Vec<LogField>,
     written: Mutex<Receiver<Infallible>>,
     dropped: Counter,
     /// The file shall be opened anew.
@@ -42,33 +44,9 @@ struct Output {
 }
 
 /// One line. The names are a promise to whoever reads the log by machine.
-#[derive(Serialize)]
-struct LogLine<'r> {
-    time: String,
-    request_id: String,
-    correlation_id: Option<&'r str>,
-    listener: &'r str,
-    client: String,
-    method: &'r str,
-    host: Option<&'r str>,
-    path: Option<&'r str>,
-    protocol: &'static str,
-    route: Option<&'r str>,
-    status: u16,
-    outcome: &'static str,
-    answered_by: Option<&'r str>,
-    error: Option<&'static str>,
-    cause: Option<&'r str>,
-    cache: Option<&'static str>,
-    principal: Option<&'r str>,
-    api_key: Option<&'r str>,
-    limit_remaining: Option<u64>,
-    waf: Option<&'r str>,
-    upstream: Option<&'r str>,
-    upstream_ms: Option<f64>,
-    duration_ms: f64,
-    request_bytes: u64,
-    response_bytes: u64,
+struct Line<'r> {
+    fields: &'r [LogField],
+    record: &'r AccessRecord,
 }
 
 impl AccessLog {
@@ -76,8 +54,8 @@ impl AccessLog {
     ///
     /// # Errors
     /// When the file cannot be appended to.
-    pub fn open(output: &AccessLogOutput, dropped: Counter) -> io::Result<Option<Self>> {
-        let mut output = match output {
+    pub fn open(config: &AccessLogConfig, dropped: Counter) -> io::Result<Option<Self>> {
+        let mut output = match &config.output {
             AccessLogOutput::Off => return Ok(None),
             AccessLogOutput::Stdout => Output::new(io::stdout(), None),
             AccessLogOutput::File(path) => Output::open(path)?,
@@ -95,10 +73,16 @@ impl AccessLog {
             })?;
         Ok(Some(Self {
             lines: Some(lines),
+            fields: config.fields.clone(),
             written: Mutex::new(written),
             dropped,
             reopen,
         }))
+    }
+
+    /// The fields of a record.
+    pub fn fields(&self) -> &[LogField] {
+        &self.fields
     }
 
     /// Opens the file anew, before the next line is written: the one that is open may have been moved or removed.
@@ -111,7 +95,13 @@ impl AccessLog {
     /// Writes a record, or drops it when too many wait.
     pub fn write(&self, record: &AccessRecord) {
         let mut line = Vec::with_capacity(512);
-        let written = serde_json::to_writer(&mut line, &LogLine::from(record));
+        let written = serde_json::to_writer(
+            &mut line,
+            &Line {
+                fields: &self.fields,
+                record,
+            },
+        );
         line.push(b'\n');
         let send = |lines: &SyncSender<_>| written.is_ok() && lines.try_send(line).is_ok();
         if !self.lines.as_ref().is_some_and(send) {
@@ -175,34 +165,60 @@ impl Output {
     }
 }
 
-impl<'r> From<&'r AccessRecord> for LogLine<'r> {
-    fn from(record: &'r AccessRecord) -> Self {
-        Self {
-            time: rfc3339(record.received()),
-            request_id: record.id.to_string(),
-            correlation_id: record.correlation_id.as_deref(),
-            listener: &record.listener,
-            client: record.client.to_string(),
-            method: record.method.as_str(),
-            host: record.authority.as_ref().and_then(|host| host.to_str().ok()),
-            path: record.target.as_ref().map(|target| target.path()),
-            protocol: protocol(record.version),
-            route: record.route.as_deref(),
-            status: shown_status(record),
-            outcome: record.outcome.as_str(),
-            answered_by: record.answered_by.as_deref(),
-            error: record.problem.map(|kind| kind.code()),
-            cause: record.cause.as_deref(),
-            cache: record.cache.map(CacheUse::as_str),
-            principal: record.principal.as_deref(),
-            api_key: record.api_key.as_deref(),
-            limit_remaining: record.limit_remaining,
-            waf: record.waf.as_deref(),
-            upstream: record.upstream.as_deref(),
-            upstream_ms: record.upstream_time.map(milliseconds),
-            duration_ms: milliseconds(record.elapsed()),
-            request_bytes: record.upload.as_ref().map_or(0, |upload| upload.bytes()),
-            response_bytes: record.response_bytes,
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut line = serializer.serialize_map(Some(self.fields.len()))?;
+        let mut noted = self.record.noted.iter();
+        for field in self.fields {
+            match field.value {
+                LogValue::Record => self.entry(&mut line, &field.name)?,
+                LogValue::Query | LogValue::Header(_) | LogValue::Named(_) => {
+                    line.serialize_entry(&field.name, &noted.next().and_then(Option::as_deref))?;
+                }
+            }
+        }
+        line.end()
+    }
+}
+
+impl Line<'_> {
+    /// What the record knows under a name.
+    fn entry<M: SerializeMap>(&self, line: &mut M, name: &str) -> Result<(), M::Error> {
+        let record = self.record;
+        match name {
+            "time" => line.serialize_entry(name, &rfc3339(record.received())),
+            "request_id" => line.serialize_entry(name, &record.id.to_string()),
+            "correlation_id" => line.serialize_entry(name, &record.correlation_id.as_deref()),
+            "listener" => line.serialize_entry(name, &*record.listener),
+            "client" => line.serialize_entry(name, &record.client.to_string()),
+            "tls" => line.serialize_entry(name, &record.client.tls_version),
+            "method" => line.serialize_entry(name, record.method.as_str()),
+            "host" => {
+                let host = record.authority.as_ref().and_then(|host| host.to_str().ok());
+                line.serialize_entry(name, &host)
+            }
+            "path" => line.serialize_entry(name, &record.target.as_ref().map(|target| target.path())),
+            "protocol" => line.serialize_entry(name, protocol(record.version)),
+            "route" => line.serialize_entry(name, &record.route.as_deref()),
+            "status" => line.serialize_entry(name, &shown_status(record)),
+            "outcome" => line.serialize_entry(name, record.outcome.as_str()),
+            "answered_by" => line.serialize_entry(name, &record.answered_by.as_deref()),
+            "error" => line.serialize_entry(name, &record.problem.map(|kind| kind.code())),
+            "cause" => line.serialize_entry(name, &record.cause.as_deref()),
+            "cache" => line.serialize_entry(name, &record.cache.map(CacheUse::as_str)),
+            "principal" => line.serialize_entry(name, &record.principal.as_deref()),
+            "api_key" => line.serialize_entry(name, &record.api_key.as_deref()),
+            "limit_remaining" => line.serialize_entry(name, &record.limit_remaining),
+            "waf" => line.serialize_entry(name, &record.waf.as_deref()),
+            "upstream" => line.serialize_entry(name, &record.upstream.as_deref()),
+            "upstream_status" => line.serialize_entry(name, &record.upstream_status),
+            "upstream_tries" => line.serialize_entry(name, &record.upstream_tries),
+            "upstream_ms" => line.serialize_entry(name, &record.upstream_time.map(milliseconds)),
+            "duration_ms" => line.serialize_entry(name, &milliseconds(record.elapsed())),
+            "request_bytes" => line.serialize_entry(name, &(record.upload.as_ref().map_or(0, |upload| upload.bytes()))),
+            "response_bytes" => line.serialize_entry(name, &record.response_bytes),
+            // The configuration has no others.
+            _ => Ok(()),
         }
     }
 }

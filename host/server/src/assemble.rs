@@ -28,6 +28,7 @@ use crate::candidate::{Candidate, Probations};
 use crate::explain::Explaining;
 use crate::forwarded::Trust;
 use crate::gateway::{Gateway, Service};
+use crate::noting::Noting;
 use crate::passwords::Passwords;
 use crate::plan::{BodyPlan, plan};
 use crate::router::{Router, RouterError};
@@ -161,6 +162,7 @@ pub async fn assemble(
     });
     let services = services.collect();
     let recorder: Arc<dyn Recorder> = Arc::<Telemetry>::clone(&foundation.telemetry);
+    let noting = Noting::new(foundation.telemetry.log_fields(), &generation.config);
     let explainer = explainers::explainer(&generation.config, foundation, redaction);
     let explainer = mistakes.keep(explainer.map_err(AssembleError::from)).flatten();
     mistakes.none()?;
@@ -170,6 +172,7 @@ pub async fn assemble(
             no_route: "".into(),
             routes,
             recorder,
+            noting,
             explainer,
             generation: number,
         },

@@ -76,10 +76,10 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The other end of a connection.
+    /// The other end of a connection, which speaks this version of TLS, if any.
     pub fn new(
         address: ClientAddress,
-        tls: bool,
+        tls: Option<&'static str>,
         certificate: Option<Arc<ClientCertificate>>,
         ipv6_prefix: u8,
     ) -> Self {
@@ -89,7 +89,8 @@ impl Peer {
                 peer: address,
                 address: ip,
                 ipv6_prefix,
-                tls,
+                tls: tls.is_some(),
+                tls_version: tls,
                 trusted: false,
                 certificate,
             },

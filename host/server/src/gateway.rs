@@ -23,6 +23,7 @@ use crate::forwarded::Trust;
 use crate::listener::connection::Connection;
 use crate::listener::framing::Violation;
 use crate::listener::guard::InFlight;
+use crate::noting::Noting;
 use crate::received::Received;
 use crate::router::{PreflightMatch, RouteMatch, RouteRequest, Router};
 use crate::stages::cors::{Cors, asked_about};
@@ -54,6 +55,8 @@ pub struct Gateway {
     pub no_route: RouteName,
     /// Takes the access records of requests that find no route.
     pub recorder: Arc<dyn Recorder>,
+    /// Notes what the access log asks for, where it asks for more than records know.
+    pub noting: Option<Noting>,
     /// Explains requests, where that is switched on.
     pub explainer: Option<Explainer>,
     /// Counts generations, from 1.
@@ -116,6 +119,9 @@ impl Gateway {
             Ok(None) => answer::capabilities(),
             Err(refusal) => refusal.answer(&mut exchange),
         };
+        if let Some(noting) = &self.noting {
+            noting.end(&mut exchange, response.status());
+        }
         if let Some(explainer) = &self.explainer {
             explainer.end(&mut exchange, &mut response);
         }
@@ -141,6 +147,9 @@ impl Gateway {
         );
         record.authority = parts.headers.get(header::HOST).cloned();
         record.target = parts.uri.path_and_query().cloned();
+        if let Some(noting) = &self.noting {
+            noting.begin(&mut record, &parts.headers);
+        }
         let exchange = Exchange {
             id,
             now: record.started,

@@ -36,6 +36,7 @@ pub mod limit;
 pub mod listener;
 pub mod live;
 pub mod login;
+pub mod noting;
 pub mod passwords;
 pub mod pieces;
 pub mod plan;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use gatewright_config::LogField;
 use gatewright_core::{AccessRecord, Flow, Outcome, Problem, Recorder, RouteName};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
@@ -524,6 +525,11 @@ impl Telemetry {
         if let Some(log) = &self.access_log {
             log.reopen();
         }
+    }
+
+    /// The fields of the access log; none where there is no log.
+    pub fn log_fields(&self) -> &[LogField] {
+        self.access_log.as_ref().map_or(&[], AccessLog::fields)
     }
 
     fn log(&self, record: &AccessRecord) {

@@ -185,6 +185,7 @@ pub(crate) fn exchange(case: &PluginCase) -> Exchange {
         address: ClientIp::Known(*client),
         ipv6_prefix: 64,
         tls: *tls,
+        tls_version: None,
         trusted: false,
         certificate: None,
     };

@@ -32,6 +32,7 @@ pub(crate) fn exchange() -> Exchange {
         address: ClientAddress::Tcp(peer).into(),
         ipv6_prefix: 64,
         tls: false,
+        tls_version: None,
         trusted: false,
         certificate: None,
     };

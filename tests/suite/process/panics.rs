@@ -81,6 +81,7 @@ fn serve() -> (SocketAddr, Arc<Records>) {
         no_route: "".into(),
         routes: vec![route],
         recorder: Arc::clone(&records) as Arc<dyn Recorder>,
+        noting: None,
         explainer: None,
         generation: 1,
     });

@@ -4,6 +4,7 @@ use crate::file::{self, HeadersStage, Located};
 use crate::gateway::{HeaderEdits, HeadersConfig};
 use crate::report::Span;
 use crate::resolve::Resolver;
+use crate::resolve::template::Place;
 
 impl Resolver<'_> {
     pub(super) fn headers(&mut self, stage: &HeadersStage, span: &Span) -> Option<HeadersConfig> {
@@ -12,8 +13,8 @@ impl Resolver<'_> {
             request,
             response,
         } = stage;
-        let request = self.header_edits(request);
-        let response = self.header_edits(response);
+        let request = self.header_edits(request, Place::Request);
+        let response = self.header_edits(response, Place::Response);
         let (request, response) = (request?, response?);
         if request.is_empty() && response.is_empty() && !self.report.is_damaged(span) {
             let hint = "add `request` or `response`, such as `response = { remove = [\"server\"] }`";
@@ -22,12 +23,12 @@ impl Resolver<'_> {
         Some(HeadersConfig { request, response })
     }
 
-    fn header_edits(&mut self, edits: &file::HeaderEdits) -> Option<HeaderEdits> {
+    fn header_edits(&mut self, edits: &file::HeaderEdits, place: Place) -> Option<HeaderEdits> {
         let file::HeaderEdits { remove, set, append } = edits;
         let names: Vec<_> = remove.iter().map(|name| self.removable(name)).collect();
         // Chains belong to several routes, so which parameters there are is not known here.
-        let set = self.header_fields(set, |resolver, value| resolver.header_template(value, None));
-        let append = self.header_fields(append, |resolver, value| resolver.header_template(value, None));
+        let set = self.header_fields(set, |resolver, value| resolver.value_template(value, None, place));
+        let append = self.header_fields(append, |resolver, value| resolver.value_template(value, None, place));
         Some(HeaderEdits {
             remove: names.into_iter().collect::<Option<_>>()?,
             set: set?,

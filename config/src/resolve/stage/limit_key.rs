@@ -2,6 +2,7 @@
 
 use crate::file::Located;
 use crate::gateway::LimitKey;
+use crate::names;
 use crate::resolve::Resolver;
 
 impl Resolver<'_> {
@@ -18,8 +19,21 @@ impl Resolver<'_> {
                 if let Some(name) = other.strip_prefix("attribute:").filter(|name| !name.is_empty()) {
                     return Some(LimitKey::Attribute(name.to_owned()));
                 }
-                let hint =
-                    "write \"route\", \"client\", \"api-key\", \"principal\", \"attribute:NAME\" or \"header:NAME\"";
+                let hint = match names::right_name(other)
+                    .as_deref()
+                    .map(|right| (right, right.split_once('.')))
+                {
+                    Some(("client.address", _)) => "write \"client\"".to_owned(),
+                    Some(("auth.principal", _)) => "write \"principal\"".to_owned(),
+                    Some(("auth.api_key", _)) => "write \"api-key\"".to_owned(),
+                    Some(("route.name", _)) => "write \"route\"".to_owned(),
+                    Some((_, Some(("header", name)))) => format!("write \"header:{name}\""),
+                    Some((name, Some(("auth" | "plugin", _)))) => format!("write \"attribute:{name}\""),
+                    _ => {
+                        "write \"route\", \"client\", \"api-key\", \"principal\", \"attribute:NAME\" or \"header:NAME\""
+                            .to_owned()
+                    }
+                };
                 self.error(&by.span, format!("`{other}` is not what can be counted by"), hint);
                 None
             }

@@ -7,6 +7,7 @@ use crate::gateway::{PathEdit, QueryEdits, RewriteConfig, ValueTemplate};
 use crate::report::Span;
 use crate::resolve::Resolver;
 use crate::resolve::path::normal_text;
+use crate::resolve::template::Place;
 
 impl Resolver<'_> {
     pub(super) fn rewrite(&mut self, stage: &RewriteStage, span: &Span) -> Option<RewriteConfig> {
@@ -97,7 +98,7 @@ impl Resolver<'_> {
             .iter()
             .map(|(name, value)| {
                 let name = self.query_name(name, &value.span);
-                let value = self.header_template(value, None);
+                let value = self.value_template(value, None, Place::Request);
                 Some((name?, value?))
             })
             .collect();

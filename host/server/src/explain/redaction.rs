@@ -109,7 +109,8 @@ impl Redaction {
         }
     }
 
-    fn hides(&self, name: &str) -> bool {
+    /// Whether the value of that name is not to be shown.
+    pub fn hides(&self, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
         self.names.contains(&name) || SECRET.iter().any(|part| name.contains(part))
     }

@@ -44,7 +44,7 @@ fn settle_with(trust: &Trust, peer: &str, fields: &[(&'static str, &'static str)
         "unix" => ClientAddress::Unix,
         address => ClientAddress::Tcp(format!("{address}:5000").parse().unwrap()),
     };
-    let peer = Peer::new(address, false, None, 64);
+    let peer = Peer::new(address, None, None, 64);
     let mut client = peer.client.clone();
     peer.settle(&mut client, &mut request, trust)?;
     let parsed = parse_authority(request.authority.as_bytes()).unwrap();

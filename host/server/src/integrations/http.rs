@@ -76,6 +76,7 @@ impl Http {
             let (mut lease, target) = connect_any(&self.upstream, fresh_only, exchange.now, deadline).await?;
             exchange.record.upstream = Some(Arc::clone(&target.name));
             let request = self.request(exchange, target, body)?;
+            exchange.record.upstream_tries += 1;
             let sent = target.time_of_sending(asked);
             let within = match &upload {
                 Some(upload) if !upload.has_ended() => Time::After(Arc::clone(upload), time),
@@ -92,6 +93,7 @@ impl Http {
                     let took = answered.saturating_duration_since(asked);
                     exchange.record.upstream_time = Some(took);
                     let status = response.status();
+                    exchange.record.upstream_status = Some(status.as_u16());
                     // How long a request with a body takes is the client's business.
                     let own = if is_whole {
                         answered.saturating_duration_since(sent)
@@ -180,7 +182,7 @@ impl Http {
         };
         headers.insert(header::HOST, host.clone());
         for (name, template) in &self.headers {
-            match render(template, exchange).and_then(|value| HeaderValue::try_from(value).ok()) {
+            match render(template, exchange, None).and_then(|value| HeaderValue::try_from(value).ok()) {
                 Some(value) => headers.insert(name.clone(), value),
                 // What the gateway vouches for is never the client's to say.
                 None => headers.remove(name),

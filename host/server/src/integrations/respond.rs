@@ -1,15 +1,17 @@
-//! `respond`: the same answer to everybody.
+//! `respond`: the same answer to everybody, but for header fields that say something of the exchange.
 
 use bytes::Bytes;
-use gatewright_config::RespondConfig;
+use gatewright_config::{RespondConfig, ValueTemplate};
 use gatewright_core::{Body, Exchange, Integration, Problem, Response, Step};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, StatusCode};
+
+use crate::stages::headers::Text;
 
 /// Answers from the configuration.
 #[derive(Debug)]
 pub struct Respond {
     status: StatusCode,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, Text)>,
     body: Bytes,
 }
 
@@ -18,10 +20,14 @@ impl Integration for Respond {
         "respond"
     }
 
-    fn call<'a>(&'a self, _exchange: &'a mut Exchange) -> Step<'a, Result<Response, Problem>> {
+    fn call<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Response, Problem>> {
         let mut response = Response::new(Body::full(self.body.clone()));
         *response.status_mut() = self.status;
-        response.headers_mut().clone_from(&self.headers);
+        for (name, value) in &self.headers {
+            if let Some(value) = value.of(exchange, Some(self.status)) {
+                response.headers_mut().insert(name, value);
+            }
+        }
         Step::ready(Ok(response))
     }
 }
@@ -29,11 +35,8 @@ impl Integration for Respond {
 impl Respond {
     /// What the configuration says, which has checked status and fields.
     pub fn new(config: &RespondConfig) -> Self {
-        let field = |(name, value): &(String, String)| {
-            Some((
-                HeaderName::from_bytes(name.as_bytes()).ok()?,
-                HeaderValue::from_str(value).ok()?,
-            ))
+        let field = |(name, value): &(String, ValueTemplate)| {
+            Some((HeaderName::from_bytes(name.as_bytes()).ok()?, Text::new(value)))
         };
         Self {
             status: StatusCode::from_u16(config.status).unwrap_or_default(),

@@ -147,7 +147,7 @@ pub async fn serve(
     let Some((transport, http2)) = opened else {
         return;
     };
-    let tls = matches!(transport, Transport::Tls(_));
+    let tls = tls_version(&transport);
     let client_certificate = client_certificate(&transport);
     // A line longer than the header limit is refused by hyper, so the guard need not keep more of it.
     let line_limit = settings.header_bytes.max(8192);
@@ -198,6 +198,17 @@ async fn says_nothing(watch: &Watch, drain: Drain) {
     if watch.has_heard() {
         std::future::pending::<()>().await;
     }
+}
+
+/// The version of TLS that has been agreed on.
+fn tls_version(transport: &Transport) -> Option<&'static str> {
+    let Transport::Tls(stream) = transport else { return None };
+    Some(match stream.get_ref().1.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        // No other one is offered.
+        _ => "TLS",
+    })
 }
 
 /// What the client's certificate says, which has been verified.

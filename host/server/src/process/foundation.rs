@@ -49,9 +49,7 @@ pub(super) enum Purpose {
 /// What a command may know of a configuration that it only looks at: access log, recordings and the folder for responses
 /// belong to a gateway that serves.
 pub(super) fn without_traces(mut config: GatewayConfig) -> GatewayConfig {
-    config.access_log = AccessLogConfig {
-        output: AccessLogOutput::Off,
-    };
+    config.access_log = AccessLogConfig::off();
     config.response_cache.disk = None;
     config.plugin.values_mut().for_each(|plugin| plugin.record = None);
     config
@@ -68,13 +66,14 @@ pub(super) fn foundation(
     mistakes: &mut Vec<ConfigError>,
 ) -> Result<Foundation, StartError> {
     let output = &config.access_log.output;
-    let access_log = AccessLog::open(output, metrics.dropped_records()).map_err(|source| StartError::AccessLog {
-        output: match output {
-            AccessLogOutput::File(path) => path.display().to_string(),
-            AccessLogOutput::Stdout | AccessLogOutput::Off => "standard output".to_owned(),
-        },
-        source,
-    })?;
+    let access_log =
+        AccessLog::open(&config.access_log, metrics.dropped_records()).map_err(|source| StartError::AccessLog {
+            output: match output {
+                AccessLogOutput::File(path) => path.display().to_string(),
+                AccessLogOutput::Stdout | AccessLogOutput::Off => "standard output".to_owned(),
+            },
+            source,
+        })?;
     let redis = config.redis.as_ref();
     let redis = redis.map(|redis| opening::open(redis, workers, &metrics.state()));
     let redis = redis.and_then(|redis| redis.map_err(|error| mistakes.push(error.place().mistake(&error))).ok());

@@ -23,6 +23,7 @@ use super::entity_tags::{self, UpstreamTags};
 use crate::aside::aside;
 use crate::body_start::{self, Start};
 use crate::codings::{Coded, coded};
+use crate::integrations::template::port;
 use crate::json::{self, Inexact};
 
 /// Longer bodies are worked on off the worker.
@@ -203,10 +204,15 @@ impl NewBody {
             "path": request.path(),
             "query": formats::from_form(request.query().unwrap_or_default().as_bytes()),
             "headers": fields(&request.headers),
+            "port": port(exchange),
             "client": exchange.client.to_string(),
         });
         let mut values = Map::new();
         values.insert("request".to_owned(), request);
+        values.insert("client".to_owned(), json!({ "address": exchange.client.to_string() }));
+        values.insert("listener".to_owned(), json!({ "name": &*exchange.record.listener }));
+        values.insert("route".to_owned(), json!({ "name": &*exchange.route }));
+        values.insert("tls".to_owned(), json!({ "version": exchange.client.tls_version }));
         values.insert("path".to_owned(), Value::Object(path));
         values.insert("attributes".to_owned(), Value::Object(attributes));
         values.insert("variables".to_owned(), self.config.variables.clone());

@@ -2,6 +2,7 @@
 
 use gatewright_config::{HeaderEdits, HeadersConfig, TemplatePart, ValueTemplate};
 use gatewright_core::{Exchange, Flow, Problem, Response, Stage, Step};
+use http::StatusCode;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::integrations::template::render;
@@ -18,11 +19,16 @@ struct Edits {
     remove: Vec<HeaderName>,
     set: Vec<(HeaderName, Text)>,
     append: Vec<(HeaderName, Text)>,
+    /// A value is made of a field of the request.
+    reads_header: bool,
 }
 
-/// A value: the same for all exchanges, or of each its own.
-enum Text {
+/// A value of a field: the same for all exchanges, or of each its own.
+#[derive(Debug)]
+pub enum Text {
+    /// The same for all.
     Fixed(HeaderValue),
+    /// Made for each.
     Made(ValueTemplate),
 }
 
@@ -32,9 +38,12 @@ impl Stage for Headers {
     }
 
     fn on_request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Problem>> {
-        // Out of the exchange, from which values are made, and back into it.
-        let mut fields = std::mem::take(&mut exchange.request.headers);
-        self.request.apply(&mut fields, exchange);
+        // Out of the exchange, from which values are made, and back into it. Values see the fields as they were.
+        let mut fields = match self.request.reads_header {
+            true => exchange.request.headers.clone(),
+            false => std::mem::take(&mut exchange.request.headers),
+        };
+        self.request.apply(&mut fields, exchange, None);
         exchange.request.headers = fields;
         Step::ready(Ok(Flow::Proceed))
     }
@@ -44,7 +53,8 @@ impl Stage for Headers {
         exchange: &'a mut Exchange,
         response: &'a mut Response,
     ) -> Step<'a, Result<(), Problem>> {
-        self.response.apply(response.headers_mut(), exchange);
+        let status = response.status();
+        self.response.apply(response.headers_mut(), exchange, Some(status));
         Step::ready(Ok(()))
     }
 
@@ -74,7 +84,9 @@ impl Edits {
                 .filter_map(|(field, value)| Some((name(field)?, Text::new(value))))
                 .collect()
         };
+        let mut templates = config.set.iter().chain(&config.append);
         Self {
+            reads_header: templates.any(|(_, template)| template.reads_header()),
             remove: config.remove.iter().filter_map(name).collect(),
             set: values(&config.set),
             append: values(&config.append),
@@ -85,19 +97,19 @@ impl Edits {
         self.remove.is_empty() && self.set.is_empty() && self.append.is_empty()
     }
 
-    fn apply(&self, fields: &mut HeaderMap, exchange: &Exchange) {
+    fn apply(&self, fields: &mut HeaderMap, exchange: &Exchange, status: Option<StatusCode>) {
         for name in &self.remove {
             fields.remove(name);
         }
         for (name, value) in &self.set {
-            match value.of(exchange) {
+            match value.of(exchange, status) {
                 Some(value) => fields.insert(name, value),
                 // What a client sent under this name must not look as if the gateway had said it.
                 None => fields.remove(name),
             };
         }
         for (name, value) in &self.append {
-            if let Some(value) = value.of(exchange) {
+            if let Some(value) = value.of(exchange, status) {
                 fields.append(name, value);
             }
         }
@@ -105,7 +117,8 @@ impl Edits {
 }
 
 impl Text {
-    fn new(template: &ValueTemplate) -> Self {
+    /// A value made by this template.
+    pub fn new(template: &ValueTemplate) -> Self {
         let fixed = match template.0.as_slice() {
             [] => Some(HeaderValue::from_static("")),
             [TemplatePart::Text(text)] => HeaderValue::from_str(text).ok(),
@@ -114,11 +127,12 @@ impl Text {
         fixed.map_or_else(|| Self::Made(template.clone()), Self::Fixed)
     }
 
-    /// The value for an exchange; none where something of it is absent, or cannot be in a header field.
-    fn of(&self, exchange: &Exchange) -> Option<HeaderValue> {
+    /// The value for an exchange; none where something of it is absent, or cannot be in a header field. `status` is the
+    /// response's, where there is one.
+    pub fn of(&self, exchange: &Exchange, status: Option<StatusCode>) -> Option<HeaderValue> {
         match self {
             Self::Fixed(value) => Some(value.clone()),
-            Self::Made(template) => HeaderValue::from_str(&render(template, exchange)?).ok(),
+            Self::Made(template) => HeaderValue::from_str(&render(template, exchange, status)?).ok(),
         }
     }
 }

@@ -93,6 +93,7 @@ mod tests {
             },
             ipv6_prefix: 64,
             tls: false,
+            tls_version: None,
             trusted: false,
             certificate: None,
         };

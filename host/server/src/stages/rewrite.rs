@@ -10,7 +10,7 @@ use gatewright_core::{Exchange, Flow, Problem, ProblemKind, Stage, Step};
 use http::uri::PathAndQuery;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::integrations::template::render_path;
+use crate::integrations::template::{render_path, variable_of};
 
 /// What stands for itself in a name or value (RFC 3986, section 2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -129,6 +129,7 @@ fn meant(template: &ValueTemplate, exchange: &Exchange) -> Option<String> {
             TemplatePart::Text(literal) => text.push_str(literal),
             TemplatePart::Path(name) => text.push_str(&exchange.parameters.decoded(name)?),
             TemplatePart::Attribute(name) => text.push_str(&exchange.attributes.get(name)?.to_string()),
+            TemplatePart::Variable(variable) => text.push_str(&variable_of(variable, exchange, None)?),
         }
     }
     Some(text)

@@ -3,6 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
+use gatewright_config::names::{right_name, variables};
 use gatewright_config::{BodyTemplate, TemplateSource};
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
@@ -50,6 +51,14 @@ impl Template {
             .map_err(|error| said(&name, &error))?;
         let template = environment.get_template(&name).map_err(|error| said(&name, &error))?;
         let needs = template.undeclared_variables(true);
+        let is_function = |name: &str| environment.globals().any(|(known, _)| known == name);
+        if let Some((wrong, hint)) = needs
+            .iter()
+            .filter(|need| !is_function(need))
+            .find_map(|need| unknown(need))
+        {
+            return Err(format!("`{name}`: nothing is called `{wrong}`: {hint}"));
+        }
         let reads_body = needs.iter().any(|need| {
             let rest = need.strip_prefix(part);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(".body") || rest == ".text")
@@ -87,6 +96,45 @@ impl Template {
         }
         Ok(output.bytes.into())
     }
+}
+
+/// What a template may name beside the names that all templates have.
+const OF_BODIES: [(&str, &str); 10] = [
+    ("request", "body"),
+    ("request", "client"),
+    ("request", "headers"),
+    ("request", "text"),
+    ("response", "body"),
+    ("response", "headers"),
+    ("response", "text"),
+    ("attributes", ""),
+    ("path", ""),
+    ("variables", ""),
+];
+
+/// A name that stands for nothing in any exchange, and what to write instead. Which parameters and attributes there are, and
+/// what is in a body, depends on the exchange.
+fn unknown(name: &str) -> Option<(String, String)> {
+    let known = || OF_BODIES.into_iter().chain(variables());
+    let mut words = name.split('.');
+    let (first, second) = (words.next().unwrap_or_default(), words.next());
+    let is_known = known()
+        .any(|(object, member)| object == first && (member.is_empty() || second.is_none_or(|second| second == member)));
+    if is_known {
+        return None;
+    }
+    let wrong = second.map_or_else(|| first.to_owned(), |second| format!("{first}.{second}"));
+    let hint = match right_name(&wrong).or_else(|| right_name(first)) {
+        Some(right) if right.starts_with("auth.") => format!("write `{{{{ attributes.{right} }}}}`"),
+        Some(right) if right.starts_with("header.") => "write `{{ request.headers[\"NAME\"] }}`".to_owned(),
+        Some(right) if right.starts_with("query.") => "write `{{ request.query.NAME }}`".to_owned(),
+        Some(right) => format!("write `{{{{ {right} }}}}`"),
+        None => {
+            let objects: std::collections::BTreeSet<_> = known().map(|(object, _)| object).collect();
+            format!("there are {}", objects.into_iter().collect::<Vec<_>>().join(", "))
+        }
+    };
+    Some((wrong, hint))
 }
 
 /// How values are written, so that none can become anything else than a value.

@@ -25,7 +25,7 @@ pub(super) fn integration(integration: &IntegrationConfig, kinds: &impl Fn(&str)
             (format!("http:{}", http.upstream), settings)
         }
         IntegrationConfig::Respond(respond) => {
-            let header = |(name, value): &(String, String)| format!("{name}: {value}");
+            let header = |(name, value): &(String, ValueTemplate)| format!("{name}: {}", template(value));
             let settings = vec![
                 ("headers", list(respond.headers.iter().map(header))),
                 ("body", format!("{} bytes", respond.body.len())),
@@ -60,6 +60,7 @@ fn template(template: &ValueTemplate) -> String {
     let part = |part: &TemplatePart| match part {
         TemplatePart::Text(text) => text.clone(),
         TemplatePart::Path(name) | TemplatePart::Attribute(name) => format!("{{{name}}}"),
+        TemplatePart::Variable(variable) => format!("{{{variable}}}"),
     };
     template.0.iter().map(part).collect()
 }
