@@ -127,7 +127,7 @@ impl<'f> Resolver<'f> {
         let integration = integration.and_then(|integration| {
             let resolved = self.integration(integration, &key, path.as_ref())?;
             let stages = chain.iter().flatten().map(|stage| &stage.kind);
-            self.spelling(&integration.span, stages, resolved.values());
+            self.spelling(&integration.span, &stages, resolved.values());
             Some(resolved)
         });
         Some(RouteConfig {
@@ -251,7 +251,7 @@ impl<'f> Resolver<'f> {
                         let what = format!("stage `headers` has a value with `{{path.{name}}}`");
                         self.need_parameter(span, path, name, &what);
                     }
-                    self.spelling(span, before, headers.values());
+                    self.spelling(span, &before, headers.values());
                 }
                 StageKind::Redirect(redirect) => {
                     for name in redirect.path.iter().flat_map(ValueTemplate::parameters) {
@@ -264,7 +264,7 @@ impl<'f> Resolver<'f> {
                         let what = format!("stage `rewrite` has a value with `{{{name}}}`");
                         self.need_parameter(span, path, name, &what);
                     }
-                    self.spelling(span, before, rewrite.values());
+                    self.spelling(span, &before, rewrite.values());
                 }
                 StageKind::Validate(validate) => {
                     for (name, _) in &validate.path {
@@ -362,7 +362,7 @@ impl<'f> Resolver<'f> {
     fn spelling<'s, 't>(
         &mut self,
         span: &Span,
-        before: impl Iterator<Item = &'s StageKind> + Clone,
+        before: &(impl Iterator<Item = &'s StageKind> + Clone),
         values: impl Iterator<Item = &'t ValueTemplate>,
     ) {
         for name in values.flat_map(ValueTemplate::attributes) {
