@@ -26,6 +26,7 @@ use gatewright_config::{
     Algorithm, ApiKeyConfig, ApiKeyEntry, ApiKeySource, BasicConfig, ByteSize, CertificateRule, CredentialEntry,
     GatewayConfig, IntegrationConfig, LimitKey, MtlsConfig, PasswordHash, PolicyConfig, PrincipalField, Rate, Scope,
     SecretReference, SigV4Config, StageKind, StatementConfig, ThrottleConfig, UserEntry, WafConfig, WafLarger, WafMode,
+    WafRules,
 };
 use gatewright_core::{Body, ClientCertificate, Flow, Integration, Response, Stage, Step};
 use http::header::{self, HeaderValue};
@@ -245,7 +246,38 @@ fn sigv4(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn waf(bencher: Bencher<'_, '_>) {
-    let config = WafConfig {
+    let config = waf_config(Vec::new());
+    run(bencher, &Waf::new(&config, None, WafMetrics::default()));
+}
+
+#[divan::bench]
+fn waf_builtin(bencher: Bencher<'_, '_>) {
+    waf_with(bencher, vec![WafRules::Builtin]);
+}
+
+/// The OWASP Core Rule Set, as Debian's package has it.
+#[divan::bench]
+fn waf_core_rule_set(bencher: Bencher<'_, '_>) {
+    let files = [
+        "/etc/modsecurity/crs/crs-setup.conf",
+        "/usr/share/modsecurity-crs/rules",
+    ];
+    if files.iter().all(|file| std::path::Path::new(file).exists()) {
+        waf_with(bencher, files.map(|file| WafRules::Path(file.into())).to_vec());
+    }
+}
+
+fn waf_with(bencher: Bencher<'_, '_>, rules: Vec<WafRules>) {
+    let config = waf_config(rules);
+    let rules = gatewright::stages::waf::rules::load(&config).unwrap_or_else(|error| panic!("{error}"));
+    run(
+        bencher,
+        &Waf::new(&config, Some(Arc::new(rules)), WafMetrics::default()),
+    );
+}
+
+fn waf_config(rules: Vec<WafRules>) -> WafConfig {
+    WafConfig {
         mode: WafMode::Block,
         headers: vec!["referer".to_owned(), "user-agent".to_owned()],
         body_bytes: ByteSize(64 << 10),
@@ -253,9 +285,11 @@ fn waf(bencher: Bencher<'_, '_>) {
         parameters: 256,
         value_bytes: ByteSize(64 << 10),
         depth: 64,
+        rules,
+        paranoia: None,
+        threshold: None,
         exclude: Vec::new(),
-    };
-    run(bencher, &Waf::new(&config, WafMetrics::default()));
+    }
 }
 
 fn keys() -> Arc<KeySet> {

@@ -54,7 +54,7 @@ pub use self::tokens::{
 };
 pub use self::usage_plans::{PlanThrottle, UsagePlanConfig};
 pub use self::validate::{ParameterRule, SchemaSource, ValidateConfig};
-pub use self::waf::{WafConfig, WafExclusion, WafPart, WafPlace};
+pub use self::waf::{WafConfig, WafExclusion, WafPart, WafPlace, WafRules};
 pub use crate::file::{
     AcceptIds, AuthorizerEvent, CandidateMode, CandidateShare, ClientAuthentication, CompressCoding, CompressLevel,
     Encoded, ForwardedToken, ForwardingField, GenerateIds, LockPolicy, LockUse, Period, PrincipalField, Priority,

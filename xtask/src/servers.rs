@@ -1,4 +1,6 @@
-//! Servers and clients that the tests talk to, installed where they are missing. The tests start and end them.
+//! Servers and clients that the tests talk to, and rules that they run, installed where they are missing. The tests start and end them.
+
+use std::path::Path;
 
 use anyhow::bail;
 
@@ -12,12 +14,21 @@ const PROGRAMS: [(&str, &str); 4] = [
     ("promtool", "prometheus"),
 ];
 
+/// Files that tests read, and Debian's package of each: the OWASP Core Rule Set.
+const FILES: [(&str, &str); 1] = [("/usr/share/modsecurity-crs/rules", "modsecurity-crs")];
+
 /// Installs those that are missing.
 pub(crate) fn install() -> anyhow::Result<()> {
     let missing: Vec<_> = PROGRAMS
         .iter()
         .filter(|(program, _)| !succeeds(&mut command(program, &["--version"])))
         .map(|(_, package)| *package)
+        .chain(
+            FILES
+                .iter()
+                .filter(|(file, _)| !Path::new(file).exists())
+                .map(|(_, package)| *package),
+        )
         .collect();
     if missing.is_empty() {
         return Ok(());
@@ -33,7 +44,7 @@ pub(crate) fn install() -> anyhow::Result<()> {
         return Ok(());
     }
     bail!(
-        "the tests need a Redis server, curl and promtool, and one is not here; `apt-get {}` did not work",
+        "the tests need a Redis server, curl, promtool and the OWASP Core Rule Set, and one is not here; `apt-get {}` did not work",
         install.join(" ")
     );
 }

@@ -1,5 +1,7 @@
 //! What `{ use = "waf" }` means.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use crate::file::{WafLarger, WafMode, WafRule};
@@ -22,8 +24,23 @@ pub struct WafConfig {
     pub value_bytes: ByteSize,
     /// How deep JSON and XML may be nested.
     pub depth: usize,
+    /// Rules in SecLang.
+    pub rules: Vec<WafRules>,
+    /// Their paranoia level; none is what they say.
+    pub paranoia: Option<u8>,
+    /// The anomaly score from which they refuse; none is what they say.
+    pub threshold: Option<u32>,
     /// Where rules do not apply.
     pub exclude: Vec<WafExclusion>,
+}
+
+/// Where rules in SecLang come from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum WafRules {
+    /// The gateway's own.
+    Builtin,
+    /// A file, or the files of a folder.
+    Path(PathBuf),
 }
 
 /// A rule that does not apply somewhere.
@@ -31,6 +48,8 @@ pub struct WafConfig {
 pub struct WafExclusion {
     /// The rule.
     pub rule: WafRule,
+    /// The number of a rule in SecLang; none is all of them.
+    pub id: Option<u32>,
     /// Where it does not apply; empty is everywhere.
     pub at: Vec<WafPlace>,
     /// This path and those below it; none is all.

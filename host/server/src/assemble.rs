@@ -33,6 +33,7 @@ use crate::passwords::Passwords;
 use crate::plan::{BodyPlan, plan};
 use crate::router::{Router, RouterError};
 use crate::shedding::Shedders;
+use crate::stages::waf::rules::RuleSets;
 use crate::state::redis::Standing;
 use crate::state::snapshot::Snapshots;
 use crate::streams::Pace;
@@ -143,12 +144,14 @@ pub async fn assemble(
         is_locked: lock.is_some(),
     };
     let mut routes = Vec::with_capacity(generation.config.routes.len());
+    let rule_sets = RuleSets::default();
     for route in &generation.config.routes {
         let assembly = RouteAssembly {
             route,
             name: route.name.as_str().into(),
             generation: &generation,
             foundation,
+            rule_sets: &rule_sets,
             redaction: redaction.as_ref(),
         };
         routes.extend(assembly.assemble(may_lack, &mut mistakes).await);

@@ -15,6 +15,7 @@ use gatewright_wasm::signature::signature_file;
 
 use crate::assemble::{plugin_file, used_plugins};
 use crate::candidate::candidate_file;
+use crate::stages::waf;
 use crate::trial::proof::tests_file;
 
 /// What is known of a file without reading it; none for one that is not there.
@@ -129,6 +130,7 @@ pub fn files(config: &GatewayConfig) -> BTreeSet<PathBuf> {
                 files.extend(secrets_of(&config.credentials));
                 files.insert(config.credentials.clone());
             }
+            StageKind::Waf(config) => files.extend(waf::rules::files(config)),
             StageKind::Jwt(config) => files.extend(config.keys.files().cloned()),
             StageKind::Oauth2Introspection(config) => {
                 files.extend(config.introspector.ca.as_ref().map(|file| file.path.clone()));

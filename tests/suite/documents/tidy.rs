@@ -129,6 +129,7 @@ fn the_core_knows_nothing_of_ours_and_the_configuration_only_the_core() {
     assert_eq!(ours("host/core"), BTreeSet::new());
     // The one normal form of paths is the core's (docs/decisions/0008).
     assert_eq!(ours("config"), BTreeSet::from(["gatewright-core".to_owned()]));
+    assert_eq!(ours("host/seclang"), BTreeSet::new());
     let wasm: BTreeSet<_> = dependencies("host/wasm")
         .into_iter()
         .filter(|name| name.starts_with("gatewright"))

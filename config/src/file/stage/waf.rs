@@ -33,6 +33,14 @@ pub struct WafStage {
     pub value: ByteSize,
     /// How deep JSON and XML may be nested. Default 64.
     pub depth: Count,
+    /// Rules in SecLang, in this order: `"builtin"`, the gateway's own against file inclusion, commands, PHP and Java, scanners and
+    /// attacks on protocols, and files and folders (all of a folder that end in `.conf`), such as those of the OWASP Core
+    /// Rule Set. Default `["builtin"]`; `[]` is none.
+    pub rules: Vec<Located<String>>,
+    /// The paranoia level of these rules, 1 to 4. Default: what they say themselves, which is 1.
+    pub paranoia: Option<Located<Count>>,
+    /// The anomaly score from which these rules refuse a request. Default: what they say themselves, which is 5.
+    pub threshold: Option<Count>,
     /// Where rules do not apply. Default `[]`.
     pub exclude: Vec<Located<WafExclusion>>,
 }
@@ -48,6 +56,9 @@ impl Default for WafStage {
             parameters: Count(256),
             value: ByteSize(64 << 10),
             depth: Count(64),
+            rules: vec!["builtin".to_owned().into()],
+            paranoia: None,
+            threshold: None,
             exclude: Vec::new(),
         }
     }
@@ -65,6 +76,8 @@ pub struct WafExclusion {
     /// The rule. Required.
     #[schemars(required)]
     pub rule: Option<WafRule>,
+    /// The number of a rule in SecLang: only this one of the family, or of `"rules"`. Default: all.
+    pub id: Option<Count>,
     /// Where it does not apply: `"path"`, `"query"`, `"cookie"`, `"header"` and `"body"`, each alone or with a name
     /// (`"query:q"`). Default `[]`: nowhere at all does it apply.
     pub at: Vec<Located<String>>,
@@ -118,11 +131,27 @@ pub enum WafRule {
     BodyEncoding,
     /// A body that is not what its content type says, or is nested too deep; a document type in XML.
     BodySyntax,
+    /// Files of the server, by way up or by name.
+    Lfi,
+    /// Files and addresses elsewhere, for the server to fetch.
+    Rfi,
+    /// Commands of shells, and code.
+    Command,
+    /// PHP.
+    Php,
+    /// Java, its expression languages, look-ups and serialized objects.
+    Java,
+    /// Programs that look for weaknesses.
+    Scanner,
+    /// Header fields, requests and queries of other protocols in values.
+    Protocol,
+    /// Rules of files that the configuration names.
+    Rules,
 }
 
 impl WafRule {
     /// All rules.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 18] = [
         Self::Sqli,
         Self::Xss,
         Self::PercentEncoding,
@@ -133,6 +162,14 @@ impl WafRule {
         Self::BodySize,
         Self::BodyEncoding,
         Self::BodySyntax,
+        Self::Lfi,
+        Self::Rfi,
+        Self::Command,
+        Self::Php,
+        Self::Java,
+        Self::Scanner,
+        Self::Protocol,
+        Self::Rules,
     ];
 
     /// Its id, in the configuration, the access log and the metrics.
@@ -149,6 +186,14 @@ impl WafRule {
             Self::BodySize => "body-size",
             Self::BodyEncoding => "body-encoding",
             Self::BodySyntax => "body-syntax",
+            Self::Lfi => "lfi",
+            Self::Rfi => "rfi",
+            Self::Command => "command",
+            Self::Php => "php",
+            Self::Java => "java",
+            Self::Scanner => "scanner",
+            Self::Protocol => "protocol",
+            Self::Rules => "rules",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `{ use = "waf", … }`
 
-use crate::file::{self, Located, WafStage};
-use crate::gateway::{WafConfig, WafExclusion, WafPart, WafPlace};
+use crate::file::{self, Count, Located, WafStage};
+use crate::gateway::{WafConfig, WafExclusion, WafPart, WafPlace, WafRules};
 use crate::resolve::Resolver;
 use crate::resolve::path::normal_text;
 
@@ -16,6 +16,9 @@ impl Resolver<'_> {
             parameters,
             value,
             depth,
+            rules,
+            paranoia,
+            threshold,
             exclude,
         } = stage;
         let names: Vec<_> = headers
@@ -23,6 +26,8 @@ impl Resolver<'_> {
             .map(|name| self.header_name(&name.value, &name.span))
             .collect();
         let exclusions: Vec<_> = exclude.iter().map(|exclusion| self.waf_exclusion(exclusion)).collect();
+        let rules: Vec<_> = rules.iter().map(|rules| self.waf_rules(rules)).collect();
+        let paranoia = paranoia.as_ref().map(|level| self.waf_paranoia(level));
         Some(WafConfig {
             mode: *mode,
             headers: names.into_iter().collect::<Option<_>>()?,
@@ -31,12 +36,36 @@ impl Resolver<'_> {
             parameters: parameters.as_usize(),
             value_bytes: *value,
             depth: depth.as_usize(),
+            rules: rules.into_iter().collect::<Option<_>>()?,
+            paranoia: match paranoia {
+                Some(level) => Some(level?),
+                None => None,
+            },
+            threshold: threshold.map(|threshold| threshold.0),
             exclude: exclusions.into_iter().collect::<Option<_>>()?,
         })
     }
 
+    fn waf_rules(&mut self, rules: &Located<String>) -> Option<WafRules> {
+        match rules.value.as_str() {
+            "builtin" => Some(WafRules::Builtin),
+            _ => self.path(rules).map(WafRules::Path),
+        }
+    }
+
+    fn waf_paranoia(&mut self, level: &Located<Count>) -> Option<u8> {
+        match level.value.0 {
+            1..=4 => u8::try_from(level.value.0).ok(),
+            other => {
+                let message = format!("there is no paranoia level {other}");
+                self.error(&level.span, message, "write 1, 2, 3 or 4");
+                None
+            }
+        }
+    }
+
     fn waf_exclusion(&mut self, exclusion: &Located<file::WafExclusion>) -> Option<WafExclusion> {
-        let file::WafExclusion { rule, at, path } = &exclusion.value;
+        let file::WafExclusion { rule, id, at, path } = &exclusion.value;
         let rule = self
             .required(rule.as_ref(), &exclusion.span, "rule", "\"sqli\"")
             .copied();
@@ -44,6 +73,7 @@ impl Resolver<'_> {
         let path = path.as_ref().map(|path| self.waf_path(path));
         Some(WafExclusion {
             rule: rule?,
+            id: id.map(|id| id.0),
             at: places.into_iter().collect::<Option<_>>()?,
             path: match path {
                 Some(path) => Some(path?),

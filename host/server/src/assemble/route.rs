@@ -48,6 +48,7 @@ use crate::stages::unavailable::Unavailable as UnavailableStage;
 use crate::stages::usage_plan::UsagePlan;
 use crate::stages::validate::Validate;
 use crate::stages::waf::Waf;
+use crate::stages::waf::rules::RuleSets;
 use crate::token::issuers::KeysError;
 use crate::upstream::Upstream;
 
@@ -70,6 +71,8 @@ pub(super) struct RouteAssembly<'a> {
     pub(super) name: RouteName,
     pub(super) generation: &'a Generation,
     pub(super) foundation: &'a Foundation,
+    /// Rules of the stages `waf`.
+    pub(super) rule_sets: &'a RuleSets,
     /// What explanations do not show; none when there are none.
     pub(super) redaction: Option<&'a Arc<Redaction>>,
 }
@@ -218,7 +221,11 @@ impl RouteAssembly<'_> {
             }
             StageKind::Waf(config) => {
                 let metrics = self.foundation.metrics.waf.of(&self.name, config.mode);
-                Arc::new(Waf::new(config, metrics))
+                let rules = self
+                    .rule_sets
+                    .of(config)
+                    .map_err(|error| self.unusable(place, format!("rules of stage `waf`: {error}")))?;
+                Arc::new(Waf::new(config, rules, metrics))
             }
             StageKind::UsagePlan(config) => Arc::new(UsagePlan::new(config, &self.name, &self.generation.usage)),
             StageKind::Plugin(config) => match self.plugin(&config.plugin, may_lack)? {

@@ -11,6 +11,7 @@ mod json;
 mod markup;
 mod multipart;
 mod readings;
+pub mod rules;
 mod sql;
 mod urlencoded;
 mod xml;
@@ -20,10 +21,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gatewright_config::{WafConfig, WafLarger, WafMode, WafRule};
 use gatewright_core::{Exchange, Flow, Problem, ProblemKind, Stage, Step, Value};
+use gatewright_seclang::RuleSet;
 use http::header::{self, HeaderName};
 
 use self::body::Kind;
-use self::inspection::{Counts, Finding, Inspection};
+use self::inspection::{Carried, Finding, Inspection};
+use self::rules::Seen;
 use super::decompress::ACCEPTED;
 use crate::aside::aside;
 use crate::body_start::{self, Start};
@@ -37,6 +40,7 @@ const AT_ONCE_BYTES: usize = 4 << 10;
 pub struct Waf {
     config: Arc<WafConfig>,
     headers: Vec<HeaderName>,
+    rules: Option<Arc<RuleSet>>,
     metrics: WafMetrics,
 }
 
@@ -46,29 +50,45 @@ impl Stage for Waf {
     }
 
     fn on_request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Problem>> {
-        let mut inspection = Inspection::new(&self.config, exchange.request.path());
+        let carried = Carried::new(self.rules.as_ref().map(|_| rules::request(exchange)));
+        let mut inspection = Inspection::new(&self.config, exchange.request.path(), carried);
         self.inspect_head(&mut inspection, exchange);
-        let (findings, counts) = inspection.end();
+        let (findings, carried) = inspection.end();
         let is_over = self.config.mode == WafMode::Block && !findings.is_empty();
-        if is_over || exchange.body.is_empty() || self.config.body_bytes.0 == 0 {
-            return Step::ready(self.judge(exchange, &findings));
+        if is_over {
+            return Step::ready(self.judge(exchange, &findings, &[]));
         }
-        match Kind::of(&exchange.request.headers) {
-            Some(kind) => Step::waiting(self.inspect_body(exchange, kind, findings, counts)),
-            None => Step::ready(self.judge(exchange, &findings)),
+        let has_body = !exchange.body.is_empty() && self.config.body_bytes.0 > 0;
+        match Kind::of(&exchange.request.headers).filter(|_| has_body) {
+            Some(kind) => Step::waiting(self.inspect_body(exchange, kind, findings, carried)),
+            None => {
+                let mut seen = Seen {
+                    findings,
+                    notes: Vec::new(),
+                };
+                rules::run(
+                    self.rules.as_deref(),
+                    &self.config,
+                    exchange.request.path(),
+                    &carried,
+                    &mut seen,
+                );
+                Step::ready(self.judge(exchange, &seen.findings, &seen.notes))
+            }
         }
     }
 }
 
 impl Waf {
-    /// A stage with these settings.
+    /// A stage with these settings, and rules in SecLang.
     #[must_use]
-    pub fn new(config: &WafConfig, metrics: WafMetrics) -> Self {
+    pub fn new(config: &WafConfig, rules: Option<Arc<RuleSet>>, metrics: WafMetrics) -> Self {
         // The configuration has checked the names.
         let name = |name: &String| HeaderName::from_bytes(name.as_bytes()).ok();
         Self {
             headers: config.headers.iter().filter_map(name).collect(),
             config: Arc::new(config.clone()),
+            rules,
             metrics,
         }
     }
@@ -93,15 +113,15 @@ impl Waf {
         &self,
         exchange: &mut Exchange,
         kind: Kind,
-        mut findings: Vec<Finding>,
-        counts: Counts,
+        findings: Vec<Finding>,
+        carried: Carried,
     ) -> Result<Flow, Problem> {
         let limit = self.config.body_bytes.0;
         let refuses = self.config.mode == WafMode::Block && self.config.larger == WafLarger::Refuse;
         if refuses && http_body::Body::size_hint(&exchange.body).lower() > limit {
             let finding = Finding::of_body(WafRule::BodySize);
             if !self.is_excluded(exchange, &finding) {
-                return self.judge(exchange, &[finding]);
+                return self.judge(exchange, &[finding], &[]);
             }
         }
         let Start { bytes, complete } = body_start::of_request(exchange, limit).await?;
@@ -111,8 +131,9 @@ impl Waf {
             coded: coded(&exchange.request.headers),
         };
         let path = exchange.request.path().to_owned();
-        findings.extend(self.inspect_piece(path, kind, piece, counts).await?);
-        self.judge(exchange, &findings)
+        let mut seen = self.inspect_piece(path, kind, piece, carried).await?;
+        seen.findings.splice(0..0, findings);
+        self.judge(exchange, &seen.findings, &seen.notes)
     }
 
     async fn inspect_piece(
@@ -120,15 +141,24 @@ impl Waf {
         path: String,
         kind: Kind,
         piece: body::Piece,
-        counts: Counts,
-    ) -> Result<Vec<Finding>, Problem> {
+        carried: Carried,
+    ) -> Result<Seen, Problem> {
         let config = Arc::clone(&self.config);
+        let rules = self.rules.clone();
         let is_short = piece.coded == Coded::Plain && piece.bytes.len() <= AT_ONCE_BYTES;
         let inspect = move || {
-            let mut inspection = Inspection::new(&config, &path);
-            inspection.counts = counts;
+            let mut inspection = Inspection::new(&config, &path, carried);
             body::inspect(&mut inspection, &kind, piece);
-            inspection.end().0
+            let is_over = inspection.is_over();
+            let (findings, carried) = inspection.end();
+            let mut seen = Seen {
+                findings,
+                notes: Vec::new(),
+            };
+            if !is_over {
+                rules::run(rules.as_deref(), &config, &path, &carried, &mut seen);
+            }
+            seen
         };
         if is_short {
             return Ok(inspect());
@@ -141,8 +171,9 @@ impl Waf {
     }
 
     /// What becomes of a request in which this was found.
-    fn judge(&self, exchange: &mut Exchange, findings: &[Finding]) -> Result<Flow, Problem> {
+    fn judge(&self, exchange: &mut Exchange, findings: &[Finding], notes: &[Finding]) -> Result<Flow, Problem> {
         let Some(first) = findings.first() else {
+            self.note(exchange, notes);
             return Ok(Flow::Proceed);
         };
         for finding in findings {
@@ -163,6 +194,21 @@ impl Waf {
                 Ok(Flow::Proceed)
             }
         }
+    }
+}
+
+impl Waf {
+    /// Rules that matched, and not enough of them to refuse the request.
+    fn note(&self, exchange: &mut Exchange, notes: &[Finding]) {
+        if notes.is_empty() {
+            return;
+        }
+        let said: Vec<_> = notes.iter().map(ToString::to_string).collect();
+        let said = format!("passed: {}", said.join("; "));
+        if let Some(explanation) = &exchange.record.explanation {
+            explanation.note("waf", [("passed", Value::Text(said.clone()))]);
+        }
+        exchange.record.waf = Some(said);
     }
 }
 

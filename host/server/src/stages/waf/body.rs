@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use gatewright_config::{WafLarger, WafPart, WafRule};
+use gatewright_seclang::List;
 use http::header::{self, HeaderMap};
 
 use super::charset::{self, Charset};
@@ -89,6 +90,18 @@ pub(super) fn inspect(inspection: &mut Inspection<'_>, kind: &Kind, piece: Piece
     }
     if inspection.is_over() {
         return;
+    }
+    let processor = match kind {
+        Kind::Form => "URLENCODED",
+        Kind::Json | Kind::JsonLines => "JSON",
+        Kind::Xml => "XML",
+        Kind::Multipart(_) => "MULTIPART",
+        Kind::Text | Kind::Unsaid | Kind::Unreadable => "",
+    };
+    inspection.tell(List::BodyProcessor, b"", processor.as_bytes());
+    // Rules look at files of forms by name only.
+    if !matches!(kind, Kind::Multipart(_)) {
+        inspection.tell(List::Body, b"", &bytes);
     }
     match kind {
         Kind::Form => inspection.urlencoded(WafPart::Body, &bytes),

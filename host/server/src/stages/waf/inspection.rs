@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use gatewright_config::{WafConfig, WafMode, WafPart, WafRule};
+use gatewright_seclang::{List, Request};
 use percent_encoding::percent_decode;
 
 use super::charset::Charset;
@@ -17,18 +18,30 @@ const NAME_BYTES: usize = 64;
 pub(super) struct Inspection<'c> {
     config: &'c WafConfig,
     path: &'c str,
-    /// What has been counted so far.
-    pub(super) counts: Counts,
+    /// What has been counted and collected so far.
+    carried: Carried,
     findings: Vec<Finding>,
 }
 
-/// What head and body of a request count together.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
+/// What head and body of a request have together.
+#[derive(Debug, Default)]
+pub(super) struct Carried {
     /// Parameters.
     parameters: usize,
     /// Values that look like SQL, and not enough to say so of each alone.
     suspicious: u8,
+    /// What the request says, for rules in SecLang; none where there are no such rules.
+    pub(super) request: Option<Request<'static>>,
+}
+
+impl Carried {
+    /// At the beginning.
+    pub(super) fn new(request: Option<Request<'static>>) -> Self {
+        Self {
+            request,
+            ..Self::default()
+        }
+    }
 }
 
 /// A rule, and where it has found something.
@@ -37,8 +50,8 @@ pub(super) struct Finding {
     pub(super) rule: WafRule,
     pub(super) part: WafPart,
     name: String,
-    /// What libinjection says of it.
-    fingerprint: Option<String>,
+    /// What libinjection says of it, or the number of a rule in SecLang with its points.
+    detail: Option<String>,
 }
 
 impl Finding {
@@ -47,9 +60,24 @@ impl Finding {
             rule,
             part: WafPart::Body,
             name: String::new(),
-            fingerprint: None,
+            detail: None,
         }
     }
+
+    /// Of a rule in SecLang.
+    pub(super) fn of_rule(rule: WafRule, part: WafPart, name: &[u8], detail: String) -> Self {
+        Self {
+            rule,
+            part,
+            name: shown(name),
+            detail: Some(detail),
+        }
+    }
+}
+
+/// As much of a name as is kept.
+fn shown(name: &[u8]) -> String {
+    String::from_utf8_lossy(name.get(..NAME_BYTES).unwrap_or(name)).into_owned()
 }
 
 impl fmt::Display for Finding {
@@ -59,33 +87,52 @@ impl fmt::Display for Finding {
         if !self.name.is_empty() {
             write!(f, ":{}", self.name.escape_debug())?;
         }
-        let fingerprint = self.fingerprint.as_deref();
-        fingerprint.map_or(Ok(()), |fingerprint| write!(f, " ({})", fingerprint.escape_debug()))
+        let detail = self.detail.as_deref();
+        detail.map_or(Ok(()), |detail| write!(f, " ({})", detail.escape_debug()))
     }
 }
 
 /// Whether a rule does not apply where it has found something.
 pub(super) fn is_excluded(config: &WafConfig, path: &str, finding: &Finding) -> bool {
+    is_out(
+        config,
+        path,
+        (finding.rule, None),
+        (finding.part, finding.name.as_bytes()),
+    )
+}
+
+/// Whether a rule, perhaps with a number in SecLang, does not apply to a value.
+pub(super) fn is_out(config: &WafConfig, path: &str, rule: (WafRule, Option<u32>), place: (WafPart, &[u8])) -> bool {
     config.exclude.iter().any(|exclusion| {
         let within = exclusion.path.as_deref().is_none_or(|above| {
             path.strip_prefix(above)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         });
         let at = exclusion.at.is_empty()
-            || exclusion.at.iter().any(|place| {
-                place.part == finding.part && place.name.as_ref().is_none_or(|name| *name == finding.name)
+            || exclusion.at.iter().any(|known| {
+                known.part == place.0 && known.name.as_ref().is_none_or(|name| name.as_bytes() == place.1)
             });
-        exclusion.rule == finding.rule && within && at
+        let is_rule = exclusion.rule == rule.0 && exclusion.id.is_none_or(|id| rule.1 == Some(id));
+        is_rule && within && at
     })
 }
 
 impl<'c> Inspection<'c> {
-    pub(super) fn new(config: &'c WafConfig, path: &'c str) -> Self {
+    /// What goes on with what was carried over from another part of the request.
+    pub(super) fn new(config: &'c WafConfig, path: &'c str, carried: Carried) -> Self {
         Self {
             config,
             path,
-            counts: Counts::default(),
+            carried,
             findings: Vec::new(),
+        }
+    }
+
+    /// Tells rules in SecLang of a value.
+    pub(super) fn tell(&mut self, list: List, name: &[u8], value: &[u8]) {
+        if let Some(request) = &mut self.carried.request {
+            request.add(list, name.to_vec(), value.to_vec());
         }
     }
 
@@ -101,21 +148,20 @@ impl<'c> Inspection<'c> {
         }
     }
 
-    pub(super) fn end(self) -> (Vec<Finding>, Counts) {
-        (self.findings, self.counts)
+    pub(super) fn end(self) -> (Vec<Finding>, Carried) {
+        (self.findings, self.carried)
     }
 
     pub(super) fn found(&mut self, rule: WafRule, part: WafPart, name: &[u8]) {
         self.add(rule, part, name, None);
     }
 
-    fn add(&mut self, rule: WafRule, part: WafPart, name: &[u8], fingerprint: Option<String>) {
-        let name = name.get(..NAME_BYTES).unwrap_or(name);
+    fn add(&mut self, rule: WafRule, part: WafPart, name: &[u8], detail: Option<String>) {
         let finding = Finding {
             rule,
             part,
-            name: String::from_utf8_lossy(name).into_owned(),
-            fingerprint,
+            name: shown(name),
+            detail,
         };
         let known = |known: &Finding| (known.rule, known.part, &known.name) == (rule, part, &finding.name);
         if !self.is_over() && !self.findings.iter().any(known) && !is_excluded(self.config, self.path, &finding) {
@@ -138,6 +184,7 @@ impl<'c> Inspection<'c> {
             let (name, value) = split_at(cookie, b'=');
             let quoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
             let value: Cow<'_, [u8]> = percent_decode(quoted.unwrap_or(value)).into();
+            self.tell(List::Cookies, name, &value);
             self.value(WafPart::Cookie, name, &value);
         }
     }
@@ -149,14 +196,20 @@ impl<'c> Inspection<'c> {
 
     /// A parameter of the query or of a form: its name can be used for an attack too.
     pub(super) fn parameter(&mut self, part: WafPart, name: &[u8], value: &[u8]) {
-        self.counts.parameters += 1;
-        if self.counts.parameters > self.config.parameters {
+        self.carried.parameters += 1;
+        if self.carried.parameters > self.config.parameters {
             self.found(WafRule::ParameterCount, part, b"");
         }
         // The field of forms that names their charset (WHATWG HTML, section 4.10.18.5).
         if name.eq_ignore_ascii_case(b"_charset_") && !value.is_empty() && !Charset::named(value).is_readable() {
             self.found(WafRule::BodyEncoding, part, name);
         }
+        let list = if part == WafPart::Query {
+            List::ArgsGet
+        } else {
+            List::ArgsPost
+        };
+        self.tell(list, name, value);
         self.value(part, name, name);
         self.value(part, name, value);
     }
@@ -201,11 +254,11 @@ impl<'c> Inspection<'c> {
 
     /// A value with the shape of SQL: it is an injection by what speaks for it, and by how many of them there are.
     fn sqli(&mut self, part: WafPart, name: &[u8], points: u8, fingerprint: String) {
-        if points + self.counts.suspicious >= sql::VERDICT && points >= sql::SUSPICIOUS {
+        if points + self.carried.suspicious >= sql::VERDICT && points >= sql::SUSPICIOUS {
             self.add(WafRule::Sqli, part, name, Some(fingerprint));
         }
         if points >= sql::SUSPICIOUS {
-            self.counts.suspicious = self.counts.suspicious.saturating_add(1).min(sql::MOST_SUSPICIOUS);
+            self.carried.suspicious = self.carried.suspicious.saturating_add(1).min(sql::MOST_SUSPICIOUS);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! costs more than the bytes do, and the start of a longer document can be inspected too.
 
 use gatewright_config::{WafPart, WafRule};
+use gatewright_seclang::List;
 use serde::de::IgnoredAny;
 
 use super::inspection::Inspection;
@@ -67,6 +68,10 @@ impl Scan<'_, '_> {
             .map(Vec::as_slice)
             .collect();
         let name = keys.join(&b'.');
+        if !is_key {
+            self.inspection
+                .tell(List::ArgsPost, &[b"json.".as_slice(), &name].concat(), &text);
+        }
         self.inspection.value(WafPart::Body, &name, &text);
     }
 

@@ -4,6 +4,7 @@
 //! Of fields the value is inspected, of files only the names.
 
 use gatewright_config::{WafPart, WafRule};
+use gatewright_seclang::List;
 use memchr::memmem;
 
 use super::charset;
@@ -97,9 +98,13 @@ fn part(inspection: &mut Inspection<'_>, part: &[u8]) -> Option<()> {
         return None;
     }
     let name = of(b"name").unwrap_or_default();
+    for line in headers.split(|byte| *byte == b'\n') {
+        inspection.tell(List::PartHeaders, name, line.strip_suffix(b"\r").unwrap_or(line));
+    }
     let mut is_file = false;
     for file in [of(b"filename"), of(b"filename*")].into_iter().flatten() {
         is_file = true;
+        inspection.tell(List::Files, name, file);
         inspection.value(WafPart::Body, name, file);
     }
     inspection.parameter(WafPart::Body, name, if is_file { b"" } else { content });

@@ -14,6 +14,9 @@ fn config() -> WafConfig {
         parameters: 16,
         value_bytes: ByteSize(1 << 10),
         depth: 8,
+        rules: Vec::new(),
+        paranoia: None,
+        threshold: None,
         exclude: Vec::new(),
     }
 }
@@ -25,14 +28,14 @@ fn said(inspection: Inspection<'_>) -> String {
 
 fn query(text: &str) -> String {
     let config = config();
-    let mut inspection = Inspection::new(&config, "/");
+    let mut inspection = Inspection::new(&config, "/", Carried::default());
     inspection.query(text.as_bytes());
     said(inspection)
 }
 
 fn cookies(text: &str) -> String {
     let config = config();
-    let mut inspection = Inspection::new(&config, "/");
+    let mut inspection = Inspection::new(&config, "/", Carried::default());
     inspection.cookies(text.as_bytes());
     said(inspection)
 }
@@ -41,7 +44,7 @@ fn body_with(config: &WafConfig, content_type: &str, bytes: impl Into<Bytes>, co
     let mut headers = http::HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
     let kind = Kind::of(&headers).unwrap();
-    let mut inspection = Inspection::new(config, "/");
+    let mut inspection = Inspection::new(config, "/", Carried::default());
     let piece = body::Piece {
         bytes: bytes.into(),
         complete,
@@ -119,7 +122,7 @@ fn random_ids_are_no_attacks_wherever_they_are() {
     let mut refused = |alphabet: &str, length: usize, count: usize| {
         let refused = (0..count).filter(|_| {
             let id = numbers.text(alphabet, length);
-            let mut inspection = Inspection::new(&config, "/");
+            let mut inspection = Inspection::new(&config, "/", Carried::default());
             inspection.cookies(format!("sid={}", id.replace([';', '%'], "")).as_bytes());
             inspection.value(WafPart::Body, b"id", id.as_bytes());
             let found = said(inspection);
@@ -395,11 +398,12 @@ fn an_exclusion_is_for_its_rule_its_place_and_its_path() {
     let mut config = config();
     config.exclude = vec![WafExclusion {
         rule: WafRule::Xss,
+        id: None,
         at: vec![place],
         path: Some("/search".to_owned()),
     }];
     let found = |path: &str, text: &str| {
-        let mut inspection = Inspection::new(&config, path);
+        let mut inspection = Inspection::new(&config, path, Carried::default());
         inspection.query(text.as_bytes());
         said(inspection)
     };

@@ -2,6 +2,7 @@
 //! expanded here, and whoever would expand it behind the gateway should not get the chance.
 
 use gatewright_config::{WafPart, WafRule};
+use gatewright_seclang::List;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
@@ -51,6 +52,7 @@ fn read(inspection: &mut Inspection<'_>, text: &str, complete: bool) -> Option<(
             Event::Comment(_) | Event::PI(_) | Event::Decl(_) => {}
             Event::Start(_) | Event::Empty(_) | Event::End(_) | Event::Eof => {
                 let name = names.last().map(String::as_bytes).unwrap_or_default();
+                inspection.tell(List::XmlText, name, content.as_bytes());
                 inspection.value(WafPart::Body, name, content.as_bytes());
                 content.clear();
             }
@@ -80,6 +82,7 @@ fn attributes(inspection: &mut Inspection<'_>, element: &BytesStart<'_>) -> Opti
     for attribute in element.attributes().with_checks(false) {
         let attribute = attribute.ok()?;
         let value = attribute.normalized_value(XmlVersion::Implicit1_0).ok()?;
+        inspection.tell(List::XmlAttributes, attribute.key.0.as_bytes(), value.as_bytes());
         inspection.value(WafPart::Body, attribute.key.0.as_bytes(), value.as_bytes());
     }
     Some(())

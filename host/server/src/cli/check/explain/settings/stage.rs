@@ -4,7 +4,7 @@ use gatewright_config::{
     ApiKeySource, BodyRule, BodyTemplate, CacheBy, CacheConfig, CacheFreshness, CacheKeyPart, HeaderEdits,
     IdentitySource, IntrospectionOrigin, IpList, KeyOrigin, KeySourceConfig, OnFault, OriginPattern, ParameterRule,
     PathEdit, QueryEdits, SchemaSource, StageKind, TemplateSource, TokenCarriers, TokenRules, TokenSource,
-    WafExclusion,
+    WafExclusion, WafRules,
 };
 
 use super::{Settings, keys, list, template, word};
@@ -325,10 +325,15 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
         }
         StageKind::Waf(stage) => {
             let exclusion = |exclusion: &WafExclusion| exclusion.rule.id().to_owned();
+            let rules = |rules: &WafRules| match rules {
+                WafRules::Builtin => "builtin".to_owned(),
+                WafRules::Path(path) => path.display().to_string(),
+            };
             let settings = vec![
                 ("mode", word(&stage.mode)),
                 ("headers", list(stage.headers.iter().cloned())),
                 ("body", stage.body_bytes.to_string()),
+                ("rules", list(stage.rules.iter().map(rules))),
                 ("exclude", list(stage.exclude.iter().map(exclusion))),
             ];
             settings
