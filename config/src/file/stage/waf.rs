@@ -35,7 +35,7 @@ pub struct WafStage {
     pub depth: Count,
     /// Rules in SecLang, in this order: `"builtin"`, the gateway's own against file inclusion, commands, PHP and Java, scanners and
     /// attacks on protocols, and files and folders (all of a folder that end in `.conf`), such as those of the OWASP Core
-    /// Rule Set. Default `["builtin"]`; `[]` is none.
+    /// Rule Set. Default `[]`.
     pub rules: Vec<Located<String>>,
     /// The paranoia level of these rules, 1 to 4. Default: what they say themselves, which is 1.
     pub paranoia: Option<Located<Count>>,
@@ -56,7 +56,7 @@ impl Default for WafStage {
             parameters: Count(256),
             value: ByteSize(64 << 10),
             depth: Count(64),
-            rules: vec!["builtin".to_owned().into()],
+            rules: Vec::new(),
             paranoia: None,
             threshold: None,
             exclude: Vec::new(),

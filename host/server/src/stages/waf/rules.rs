@@ -132,7 +132,7 @@ pub(super) fn request(exchange: &Exchange) -> Request<'static> {
     if let Some(query) = asked.query() {
         request.set(List::QueryString, query.as_bytes().to_vec());
     }
-    if let Some(client) = exchange.client_address() {
+    if let Some(client) = exchange.client.address.known() {
         request.set(List::RemoteAddr, client.to_string().into_bytes());
     }
     for (name, value) in &asked.headers {
