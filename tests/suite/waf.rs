@@ -241,7 +241,7 @@ fn the_gateway_has_rules_of_its_own_and_says_which_one_matched_with_its_points()
     let origin = Origin::saying("ok");
     let gateway = gateway(
         &origin,
-        ", exclude = [{ rule = \"lfi\", id = 1101, at = [\"query:up\"] }]",
+        ", rules = [\"builtin\"], exclude = [{ rule = \"lfi\", id = 1101, at = [\"query:up\"] }]",
     );
     for (target, fields) in [
         ("/a?f=../../x", vec![]),
