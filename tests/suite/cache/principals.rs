@@ -31,7 +31,8 @@ fn greeting(cache_control: &'static str) -> Origin {
 
 fn gateway(origin: &Origin, keys: &str) -> TestGateway {
     let comma = if keys.is_empty() { "" } else { ", " };
-    let chain = format!("{{ use = \"api-key\", keys = \"keys.toml\", forward = true }}, {{ use = \"cache\"{comma}{keys} }}");
+    let chain =
+        format!("{{ use = \"api-key\", keys = \"keys.toml\", forward = true }}, {{ use = \"cache\"{comma}{keys} }}");
     TestFiles::default()
         .with("keys.toml", self::keys())
         .start(&with_chain(origin, &chain))
