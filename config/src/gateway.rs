@@ -50,7 +50,7 @@ pub use self::stages::{
 pub use self::targets::{CorrelationIdConfig, PathEdit, QueryEdits, RedirectConfig, RequestSizeConfig, RewriteConfig};
 pub use self::tokens::{
     Algorithm, FetchedKeysConfig, IntrospectionOrigin, IntrospectorConfig, JwtConfig, KeyOrigin, KeySourceConfig,
-    Oauth2IntrospectionConfig, OauthClient, OauthSecret, TokenCarriers, TokenRules, TokenSource,
+    MetadataOrigin, Oauth2IntrospectionConfig, OauthClient, OauthSecret, TokenCarriers, TokenRules, TokenSource,
 };
 pub use self::usage_plans::{PlanThrottle, UsagePlanConfig};
 pub use self::validate::{ParameterRule, SchemaSource, ValidateConfig};

@@ -31,6 +31,8 @@ pub struct OidcLoginConfig {
 /// Where people log in, and the session that they get. Stages that say the same share sessions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LoginConfig {
+    /// The provider's name: what its tokens must say (`iss`).
+    pub issuer: String,
     /// The provider's keys, found by its metadata.
     pub keys: FetchedKeysConfig,
     /// What the gateway is to it.

@@ -45,18 +45,37 @@ pub struct FetchedKeysConfig {
     pub refresh: Duration,
     /// How long the last good ones are used.
     pub max_stale: Duration,
-    /// How long after a fetch an unknown key is no reason for another.
+    /// How long after a fetch for an unknown key another one is no reason for a fetch.
     pub cooldown: Duration,
     /// Where the file says so, for messages.
     #[serde(skip)]
     pub place: Place,
 }
 
+/// Where the metadata of an issuer are (OpenID Connect Discovery 1.0; RFC 8414).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum MetadataOrigin {
+    /// Below the URL of this issuer, whose they must say that they are.
+    Issuer(WebUrl),
+    /// At this URL, which the configuration vouches for, whoever they say that they are of.
+    Discovery(WebUrl),
+}
+
+impl MetadataOrigin {
+    /// Whom to ask.
+    #[must_use]
+    pub fn url(&self) -> &WebUrl {
+        match self {
+            Self::Issuer(url) | Self::Discovery(url) => url,
+        }
+    }
+}
+
 /// Where keys are fetched from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum KeyOrigin {
-    /// Where the metadata of this issuer say (OpenID Connect Discovery 1.0).
-    Issuer(WebUrl),
+    /// Where these metadata say.
+    Metadata(MetadataOrigin),
     /// Here.
     Jwks(WebUrl),
 }
@@ -66,7 +85,8 @@ impl KeyOrigin {
     #[must_use]
     pub fn url(&self) -> &WebUrl {
         match self {
-            Self::Issuer(url) | Self::Jwks(url) => url,
+            Self::Metadata(origin) => origin.url(),
+            Self::Jwks(url) => url,
         }
     }
 }
@@ -223,8 +243,8 @@ pub struct IntrospectorConfig {
 /// Where tokens are asked about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum IntrospectionOrigin {
-    /// Where the metadata of this issuer say (RFC 8414).
-    Issuer(WebUrl),
+    /// Where these metadata say.
+    Metadata(MetadataOrigin),
     /// Here.
     Endpoint(WebUrl),
 }
@@ -234,7 +254,8 @@ impl IntrospectionOrigin {
     #[must_use]
     pub fn url(&self) -> &WebUrl {
         match self {
-            Self::Issuer(url) | Self::Endpoint(url) => url,
+            Self::Metadata(origin) => origin.url(),
+            Self::Endpoint(url) => url,
         }
     }
 }

@@ -120,7 +120,7 @@ impl Login {
         Self {
             cookies: Cookies::new(&config.cookie),
             // What is sealed for one client is nothing for another with the same secret.
-            seal: Seal::new(cookie_secrets, &[config.keys.origin.url().as_str(), &config.client.id]),
+            seal: Seal::new(cookie_secrets, &[&config.issuer, &config.client.id]),
             sessions: (config.sessions == SessionsIn::State)
                 .then(|| Sessions::new(Arc::clone(state), scope, config.session_bytes.0)),
             flights: (scope != Scope::Instance).then(|| Flights::new(Arc::clone(state), scope)),

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gatewright_tests::tokens::jwks;
 use gatewright_tests::{Certificates, OidcProvider, Origin, Signer, TestFiles, eventually, full};
 use http::{Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::issuer::{Issuer, Says};
@@ -233,4 +235,119 @@ fn an_issuer_is_believed_when_its_certificate_is_one_of_the_authorities() {
         .err()
         .unwrap();
     assert!(error.contains("none.pem"), "{error}");
+}
+
+#[test]
+fn s9_a_new_key_just_after_a_fetch_is_known_at_once() {
+    let (old, new) = (Signer::new("ES256", "a"), Signer::new("ES256", "b"));
+    let issuer = Issuer::with_keys(jwks([&old]));
+    let setup = Setup::new(&issuer.settings(", cooldown = \"1h\""));
+    let token = old.token(&issuer.claims(&json!({})));
+    eventually("the keys are there", || (setup.get(&token).status == 200).then_some(()));
+    issuer.now_says(|says| says.keys = jwks([&old, &new]).into());
+    assert_eq!(setup.get(&new.token(&issuer.claims(&json!({})))).status, 200);
+    assert_eq!(issuer.hits(), 2);
+}
+
+#[test]
+fn keys_that_are_written_carelessly_are_the_keys_that_they_are() {
+    let (rsa, elliptic) = (Signer::new("RS256", "a"), Signer::new("ES256", "a"));
+    type Change = fn(&mut Value);
+    let with_zero = |text: &Value| {
+        let bytes = URL_SAFE_NO_PAD.decode(text.as_str().unwrap()).unwrap();
+        URL_SAFE_NO_PAD.encode([&[0][..], &bytes].concat())
+    };
+    let (zero_n, zero_x) = (with_zero(&rsa.jwk()["n"]), with_zero(&elliptic.jwk()["x"]));
+    let careless: [(&str, Change); 5] = [
+        ("padding", |key| {
+            for name in ["n", "e", "x", "y"] {
+                if let Some(text) = key[name].as_str() {
+                    let padding = "=".repeat((4 - text.len() % 4) % 4);
+                    key[name] = format!("{text}{padding}").into();
+                }
+            }
+        }),
+        ("use is empty", |key| key["use"] = "".into()),
+        ("use is null", |key| key["use"] = Value::Null),
+        ("no algorithm", |key| key["alg"] = Value::Null),
+        ("no operations", |key| key["key_ops"] = Value::Null),
+    ];
+    let passes = |signer: &Signer, key: &Value, fields: &Value| {
+        let files = TestFiles::default().with("keys.json", json!({ "keys": [key] }).to_string());
+        let setup = Setup::with(files, FROM_FILE, "");
+        setup.get(&signer.token_with(fields, &good())).status == 200
+    };
+    for signer in [&rsa, &elliptic] {
+        for (what, change) in careless {
+            let mut key = signer.jwk();
+            change(&mut key);
+            assert!(passes(signer, &key, &json!({})), "{what}: {key}");
+        }
+    }
+    let mut key = rsa.jwk();
+    key["n"] = zero_n.into();
+    assert!(passes(&rsa, &key, &json!({})), "a modulus with a sign");
+    let mut key = elliptic.jwk();
+    key["x"] = zero_x.into();
+    assert!(passes(&elliptic, &key, &json!({})), "a coordinate with a sign");
+    for name in [Value::Null, "".into()] {
+        let mut key = elliptic.jwk();
+        key["kid"] = name;
+        let unnamed = Signer::new("ES256", "other");
+        assert!(
+            !passes(&unnamed, &key, &json!({})),
+            "a token that names a key is not of one without a name"
+        );
+        assert!(passes(&elliptic, &key, &json!({ "kid": null })), "{key}");
+    }
+    // Careless is not wrong: what is for something else is not for this.
+    let mut key = elliptic.jwk();
+    key["use"] = "enc".into();
+    let files = TestFiles::default().with("keys.json", json!({ "keys": [key] }).to_string());
+    let config = config(&Origin::saying(""), FROM_FILE, "");
+    let refused = files.try_start(&config).map(|_| ()).unwrap_err();
+    assert!(
+        refused.contains("key 1 \"a\"") && refused.contains("not for signatures"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn metadata_may_be_elsewhere_and_name_somebody_else_when_the_configuration_says_where() {
+    let signer = Signer::new("ES256", "a");
+    // As Keycloak does within a cluster: its own name is the public one.
+    let issuer = Issuer::with_keys(jwks([&signer]));
+    let inside = issuer.name();
+    let metadata = json!({ "issuer": "https://login.example.com/realms/a", "jwks_uri": format!("{inside}/keys") });
+    issuer.now_says(|says| says.metadata = Some(metadata.to_string()));
+    let discovery = format!("{inside}/.well-known/openid-configuration");
+    let settings = |name: &str| format!("issuer = \"{name}\", discovery = \"{discovery}\", audiences = [\"api\"]");
+    let token = |claims: Value| signer.token(&issuer.claims(&claims));
+    let public = Setup::new(&settings("https://login.example.com/realms/a"));
+    let good = token(json!({ "iss": "https://login.example.com/realms/a" }));
+    eventually("the keys are there", || (public.get(&good).status == 200).then_some(()));
+    assert_eq!(public.get(&token(json!({ "iss": inside }))).status, 401);
+    // As Azure AD B2C does: tokens say another name than the metadata.
+    let other = Setup::new(&settings("https://login.example.com/8c1f/v2.0/"));
+    let good = token(json!({ "iss": "https://login.example.com/8c1f/v2.0/" }));
+    eventually("the keys are there", || (other.get(&good).status == 200).then_some(()));
+    // As Microsoft Entra does for all organizations: each tenant is an issuer of its own.
+    let tenants = Setup::new(&settings("https://login.example.com/{tenantid}/v2.0"));
+    let of = |tenant: &str, said: Value| {
+        let name = format!("https://login.example.com/{tenant}/v2.0");
+        tenants.get(&token(json!({ "iss": name, "tid": said }))).status
+    };
+    eventually("the keys are there", || {
+        (of("8c1f-2", json!("8c1f-2")) == 200).then_some(())
+    });
+    assert_eq!(of("8c1f-2", json!("other")), 401, "a tenant that speaks for another");
+    assert_eq!(of("8c1f-2", json!(null)), 401);
+    assert_eq!(of("a/../8c1f-2", json!("a/../8c1f-2")), 401);
+    assert_eq!(of("", json!("")), 401);
+    assert_eq!(
+        tenants
+            .get(&token(json!({ "iss": "https://login.example.com/{tenantid}/v2.0" })))
+            .status,
+        401
+    );
 }

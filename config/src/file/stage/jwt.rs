@@ -22,6 +22,9 @@ pub struct JwtStage {
     /// Who must have issued the token (`iss`), exactly as written. Without `jwks` its keys are found by OpenID Connect
     /// discovery.
     pub issuer: Option<Located<String>>,
+    /// URL of the issuer's metadata, where they are not below `issuer` or name another issuer. Default:
+    /// `/.well-known/openid-configuration` below `issuer`.
+    pub discovery: Option<Located<String>>,
     /// Where the issuer's keys are: `"https://…"` or `"file:PATH"`. Default: where the issuer says.
     pub jwks: Option<Located<String>>,
     /// PEM file of certificate authorities instead of the system's, for fetching keys.
@@ -58,7 +61,7 @@ pub struct JwtStage {
     pub refresh: Located<Timeout>,
     /// How long the last good keys are used while no others can be fetched. Default `"1d"`.
     pub max_stale: Located<Timeout>,
-    /// How long after a fetch an unknown key is no reason for another. Default `"30s"`.
+    /// How long after a fetch for an unknown key another unknown key is no reason for a fetch. Default `"30s"`.
     pub cooldown: Timeout,
 }
 
@@ -67,6 +70,7 @@ impl Default for JwtStage {
         Self {
             stage: None,
             issuer: None,
+            discovery: None,
             jwks: None,
             ca: None,
             algorithms: None,

@@ -22,6 +22,9 @@ pub struct Oauth2IntrospectionStage {
     /// Whose tokens they are; its metadata say where they are asked about, unless `endpoint` does. Where an answer says who
     /// issued a token, it must be this one.
     pub issuer: Option<Located<String>>,
+    /// URL of the issuer's metadata, where they are not below `issuer` or name another issuer. Default:
+    /// `/.well-known/openid-configuration` below `issuer`.
+    pub discovery: Option<Located<String>>,
     /// Where tokens are asked about. Default: where the issuer says.
     pub endpoint: Option<Located<String>>,
     /// PEM file of certificate authorities instead of the system's.
@@ -68,6 +71,7 @@ impl Default for Oauth2IntrospectionStage {
         Self {
             stage: None,
             issuer: None,
+            discovery: None,
             endpoint: None,
             ca: None,
             client_id: None,

@@ -25,6 +25,9 @@ pub struct OidcLoginStage {
     /// Who knows the people; its metadata say where they log in. Required.
     #[schemars(required)]
     pub issuer: Option<Located<String>>,
+    /// URL of the issuer's metadata, where they are not below `issuer` or name another issuer. Default:
+    /// `/.well-known/openid-configuration` below `issuer`.
+    pub discovery: Option<Located<String>>,
     /// PEM file of certificate authorities instead of the system's.
     pub ca: Option<Located<String>>,
     /// As whom the gateway asks. Required.
@@ -83,6 +86,7 @@ impl Default for OidcLoginStage {
         Self {
             stage: None,
             issuer: None,
+            discovery: None,
             ca: None,
             client_id: None,
             client_secret: None,

@@ -11,6 +11,7 @@ impl Resolver<'_> {
         let JwtStage {
             stage: _,
             issuer,
+            discovery,
             jwks,
             ca,
             algorithms,
@@ -72,6 +73,10 @@ impl Resolver<'_> {
                 place,
             })
         };
+        if let (Some(_), Some(discovery)) = (jwks, discovery) {
+            let hint = "remove `discovery`, or `jwks`";
+            self.error(&discovery.span, "`jwks` says already where the keys are", hint);
+        }
         let keys = match (jwks, issuer) {
             (Some(jwks), _) => match jwks.value.strip_prefix("file:") {
                 Some(path) => {
@@ -89,7 +94,9 @@ impl Resolver<'_> {
                     self.web_url(jwks, hint).map(|url| fetched(KeyOrigin::Jwks(url)))
                 }
             },
-            (None, Some(issuer)) => self.issuer_url(issuer).map(|url| fetched(KeyOrigin::Issuer(url))),
+            (None, Some(issuer)) => self
+                .metadata_origin(issuer, discovery.as_ref())
+                .map(|origin| fetched(KeyOrigin::Metadata(origin))),
             (None, None) => {
                 self.report.missing(span, "issuer", "\"https://idp.example.com\"");
                 None

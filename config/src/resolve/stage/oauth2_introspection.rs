@@ -20,6 +20,7 @@ impl Resolver<'_> {
         let Oauth2IntrospectionStage {
             stage: _,
             issuer,
+            discovery,
             endpoint,
             ca,
             client_id,
@@ -81,11 +82,21 @@ impl Resolver<'_> {
             },
         );
         let ca = ca.as_ref().map(|ca| self.stage_file(ca, "ca"));
+        if let (Some(_), Some(discovery)) = (endpoint, discovery) {
+            let hint = "remove `discovery`, or `endpoint`";
+            self.error(
+                &discovery.span,
+                "`endpoint` says already where tokens are asked about",
+                hint,
+            );
+        }
         let origin = match (endpoint, issuer) {
             (Some(url), _) => self
                 .web_url(url, "write \"https://idp.example.com/introspect\"")
                 .map(IntrospectionOrigin::Endpoint),
-            (None, Some(issuer)) => self.issuer_url(issuer).map(IntrospectionOrigin::Issuer),
+            (None, Some(issuer)) => self
+                .metadata_origin(issuer, discovery.as_ref())
+                .map(IntrospectionOrigin::Metadata),
             (None, None) => {
                 self.report.missing(span, "issuer", "\"https://idp.example.com\"");
                 None

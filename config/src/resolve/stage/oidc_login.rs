@@ -35,6 +35,7 @@ impl Resolver<'_> {
         let OidcLoginStage {
             stage: _,
             issuer,
+            discovery,
             ca,
             client_id,
             client_secret,
@@ -59,7 +60,7 @@ impl Resolver<'_> {
             forward,
         } = stage;
         let issuer = self.required(issuer.as_ref(), span, "issuer", "\"https://idp.example.com\"");
-        let url = issuer.and_then(|issuer| self.issuer_url(issuer));
+        let origin = issuer.and_then(|issuer| self.metadata_origin(issuer, discovery.as_ref()));
         let ca = ca.as_ref().map(|ca| self.stage_file(ca, "ca"));
         let client = self.oauth_client(
             span,
@@ -114,8 +115,9 @@ impl Resolver<'_> {
         };
         Some(OidcLoginConfig {
             login: LoginConfig {
+                issuer: issuer?.value.clone(),
                 keys: FetchedKeysConfig {
-                    origin: KeyOrigin::Issuer(url?),
+                    origin: KeyOrigin::Metadata(origin?),
                     ca: match ca {
                         Some(ca) => Some(ca?),
                         None => None,

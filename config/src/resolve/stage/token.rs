@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::file::{ClientAuthentication, Delay, Located, Settings};
-use crate::gateway::{OauthClient, OauthSecret, TokenCarriers, TokenRules, TokenSource};
+use crate::gateway::{MetadataOrigin, OauthClient, OauthSecret, TokenCarriers, TokenRules, TokenSource};
 use crate::report::Span;
 use crate::resolve::Resolver;
 use crate::units::ByteSize;
@@ -40,6 +40,9 @@ pub(super) struct Client<'f> {
     pub(super) secret: Option<&'f Located<String>>,
     pub(super) authentication: ClientAuthentication,
 }
+
+/// What stands in the name of an issuer for the tenant of a token (its claim `tid`), as Microsoft Entra writes it.
+const TENANT: &str = "{tenantid}";
 
 impl Resolver<'_> {
     pub(super) fn token_rules(&mut self, span: &Span, rules: &Rules<'_>) -> Option<TokenRules> {
@@ -183,8 +186,28 @@ impl Resolver<'_> {
         }
     }
 
+    /// Where the metadata of an issuer are.
+    pub(super) fn metadata_origin(
+        &mut self,
+        issuer: &Located<String>,
+        discovery: Option<&Located<String>>,
+    ) -> Option<MetadataOrigin> {
+        if let Some(discovery) = discovery {
+            let hint = "write \"https://idp.example.com/.well-known/openid-configuration\"";
+            return self.web_url(discovery, hint).map(MetadataOrigin::Discovery);
+        }
+        if issuer.value.contains(TENANT) {
+            let message =
+                format!("`{TENANT}` stands for the tenant of each token, so that nothing is found below this URL");
+            let hint = "add `discovery = \"https://login.microsoftonline.com/organizations/v2.0/.well-known/openid-configuration\"`";
+            self.error(&issuer.span, message, hint);
+            return None;
+        }
+        self.issuer_url(issuer).map(MetadataOrigin::Issuer)
+    }
+
     /// The URL of an issuer whose metadata are looked for.
-    pub(super) fn issuer_url(&mut self, issuer: &Located<String>) -> Option<WebUrl> {
+    fn issuer_url(&mut self, issuer: &Located<String>) -> Option<WebUrl> {
         let url = self.web_url(
             issuer,
             "write \"https://idp.example.com\", or say with `jwks` where the keys are",

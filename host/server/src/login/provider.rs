@@ -14,7 +14,7 @@ use crate::telemetry::IssuerMetrics;
 use crate::token::claims::{self, Claims};
 use crate::token::json;
 use crate::token::key_set::{Unverified, sha256};
-use crate::token::key_source::{KeySource, endpoint};
+use crate::token::key_source::{KeySource, Reason, endpoint};
 use crate::token::oauth::{self, ANSWER_BYTES};
 use crate::token::rules::Rules;
 use crate::upstream::gateway_client::{Ask, GatewayClient};
@@ -57,7 +57,7 @@ impl Provider {
         metrics: IssuerMetrics,
     ) -> Self {
         let rules = TokenRules {
-            issuer: Some(config.keys.origin.url().as_str().to_owned()),
+            issuer: Some(config.issuer.clone()),
             audiences: Some(vec![config.client.id.clone()]),
             scopes: Vec::new(),
             claims: Vec::new(),
@@ -91,7 +91,12 @@ impl Provider {
 
     /// Its name.
     #[must_use]
-    pub fn issuer(&self) -> &WebUrl {
+    pub fn issuer(&self) -> &str {
+        &self.config.issuer
+    }
+
+    /// Where its metadata are: what they name is reached as safely as they are.
+    fn origin(&self) -> &WebUrl {
         self.config.keys.origin.url()
     }
 
@@ -106,7 +111,7 @@ impl Provider {
         if let Some(metadata) = keys.metadata(Instant::now()) {
             return Ok(metadata);
         }
-        keys.fetched(deadline).await;
+        keys.fetched(Reason::Missing, deadline).await;
         let metadata = keys.metadata(Instant::now());
         metadata
             .ok_or_else(|| Failure::Unavailable("the provider's metadata are not known; the log says why".to_owned()))
@@ -118,7 +123,7 @@ impl Provider {
     /// When the provider does not say.
     pub async fn authorization(&self, begun: &Begun, challenge: &str, deadline: Instant) -> Result<String, Failure> {
         let metadata = self.metadata(deadline).await?;
-        let url = endpoint(&metadata, self.issuer(), "authorization_endpoint").map_err(Failure::Unavailable)?;
+        let url = endpoint(&metadata, self.origin(), "authorization_endpoint").map_err(Failure::Unavailable)?;
         let scopes = self.config.scopes.join(" ");
         let mut fields = vec![
             ("response_type", "code"),
@@ -142,7 +147,7 @@ impl Provider {
     /// Logout 1.0).
     pub async fn end_session(&self, session: &Session, after: &str, deadline: Instant) -> Option<String> {
         let metadata = self.metadata(deadline).await.ok()?;
-        let url = endpoint(&metadata, self.issuer(), "end_session_endpoint").ok()?;
+        let url = endpoint(&metadata, self.origin(), "end_session_endpoint").ok()?;
         let fields = [
             ("id_token_hint", &*session.kept().id_token),
             ("client_id", &self.config.client.id),
@@ -231,7 +236,7 @@ impl Provider {
     async fn tokens(&self, fields: &[(&str, &str)]) -> Result<Map<String, Value>, Failure> {
         let deadline = Instant::now() + ASK_TIME;
         let metadata = self.metadata(deadline).await?;
-        let url = endpoint(&metadata, self.issuer(), "token_endpoint").map_err(Failure::Unavailable)?;
+        let url = endpoint(&metadata, self.origin(), "token_endpoint").map_err(Failure::Unavailable)?;
         let (client, secret) = (&self.config.client, self.secret.as_deref());
         let ask = oauth::post(&url, client, secret, fields, deadline).map_err(Failure::Unavailable)?;
         let (status, body) = self.ask(ask).await?;
@@ -256,7 +261,7 @@ impl Provider {
     async fn userinfo(&self, access_token: &str, claims: &Claims) -> Result<Map<String, Value>, Failure> {
         let deadline = Instant::now() + ASK_TIME;
         let metadata = self.metadata(deadline).await?;
-        let url = endpoint(&metadata, self.issuer(), "userinfo_endpoint").map_err(Failure::Unavailable)?;
+        let url = endpoint(&metadata, self.origin(), "userinfo_endpoint").map_err(Failure::Unavailable)?;
         let value = HeaderValue::try_from(format!("Bearer {access_token}"));
         let mut value = value.map_err(|_| self.unavailable(format!("{url}: the access token cannot be sent")))?;
         value.set_sensitive(true);
@@ -290,8 +295,13 @@ impl Provider {
             Some(set.verify(id_token.as_bytes(), sha256(id_token.as_bytes()), &Algorithm::ALL))
         };
         let mut verified = verify();
-        if matches!(verified, None | Some(Err(Unverified::UnknownKey))) {
-            keys.fetched(Instant::now() + ASK_TIME).await;
+        let why = match verified {
+            None => Some(Reason::Missing),
+            Some(Err(Unverified::UnknownKey)) => Some(Reason::UnknownKey),
+            Some(_) => None,
+        };
+        if let Some(why) = why {
+            keys.fetched(why, Instant::now() + ASK_TIME).await;
             verified = verify();
         }
         let verified = match verified.ok_or_else(unknown)? {
@@ -315,7 +325,7 @@ impl Provider {
 
     /// For what the operator must know of, because no browser can do anything about it.
     fn unavailable(&self, reason: String) -> Failure {
-        tracing::warn!(issuer = self.issuer().as_str(), "cannot log in: {reason}");
+        tracing::warn!(issuer = self.issuer(), "cannot log in: {reason}");
         Failure::Unavailable(reason)
     }
 }

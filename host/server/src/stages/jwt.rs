@@ -12,7 +12,7 @@ use gatewright_core::{Exchange, Flow, Problem, Stage, Step};
 use crate::token::gate::{Gate, unavailable};
 use crate::token::issuers::Keys;
 use crate::token::key_set::{KeySet, Unverified, Verified, sha256};
-use crate::token::key_source::KeySource;
+use crate::token::key_source::{KeySource, Reason};
 use crate::token::rules::Refusal;
 
 /// Lets clients pass that send a token of an issuer.
@@ -43,9 +43,13 @@ impl Stage for Jwt {
         };
         let looked = self.look(&token, exchange.now);
         match (&looked, &self.keys) {
-            (Looked::NoKeys | Looked::UnknownKey, Keys::Fetched(source)) => {
+            (Looked::NoKeys, Keys::Fetched(source)) => {
                 let token = token.into_owned();
-                Step::waiting(self.look_again(exchange, source, token))
+                Step::waiting(self.look_again(exchange, source, Reason::Missing, token))
+            }
+            (Looked::UnknownKey, Keys::Fetched(source)) => {
+                let token = token.into_owned();
+                Step::waiting(self.look_again(exchange, source, Reason::UnknownKey, token))
             }
             _ => Step::ready(self.settle(exchange, looked)),
         }
@@ -67,9 +71,10 @@ impl Jwt {
         &self,
         exchange: &mut Exchange,
         source: &Arc<KeySource>,
+        why: Reason,
         token: Vec<u8>,
     ) -> Result<Flow, Problem> {
-        source.fetched(exchange.deadline).await;
+        source.fetched(why, exchange.deadline).await;
         let (now, _) = exchange.look_at_clock();
         let looked = self.look(&token, now);
         self.settle(exchange, looked)

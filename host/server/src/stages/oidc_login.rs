@@ -23,7 +23,7 @@ use crate::login::session::{Begun, Session};
 use crate::login::{Found, Login, NotKept};
 use crate::token::gate::{attach, unavailable};
 use crate::token::key_set::{Digest, sha256};
-use crate::token::rules::{Refusal, Rules};
+use crate::token::rules::{Refusal, Rules, is_named};
 use crate::token::{carriers, claims};
 
 const NAME: &str = "oidc-login";
@@ -278,7 +278,7 @@ impl OidcLogin {
         begun: &Begun,
     ) -> Result<Vec<HeaderValue>, Unfinished> {
         // Another provider's answer would be taken there (RFC 9207).
-        if parameter(request, "iss").is_some_and(|issuer| issuer != self.login.provider.issuer().as_str()) {
+        if parameter(request, "iss").is_some_and(|name| !is_named(self.login.provider.issuer(), &name)) {
             return Err(login_failed("the answer is another provider's (`iss`)").into());
         }
         if let Some(error) = parameter(request, "error") {

@@ -150,15 +150,15 @@ impl Introspector {
     }
 
     async fn endpoint(&self, deadline: Instant) -> Result<WebUrl, String> {
-        let issuer = match &self.config.origin {
+        let origin = match &self.config.origin {
             IntrospectionOrigin::Endpoint(url) => return Ok(url.clone()),
-            IntrospectionOrigin::Issuer(issuer) => issuer,
+            IntrospectionOrigin::Metadata(origin) => origin,
         };
         if let Some(url) = self.state().endpoint.clone() {
             return Ok(url);
         }
-        let metadata = metadata(&self.client, issuer, deadline).await?;
-        let url = endpoint(&metadata, issuer, "introspection_endpoint")?;
+        let metadata = metadata(&self.client, origin, deadline).await?;
+        let url = endpoint(&metadata, origin.url(), "introspection_endpoint")?;
         self.state().endpoint = Some(url.clone());
         Ok(url)
     }

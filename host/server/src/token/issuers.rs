@@ -12,7 +12,7 @@ use http::HeaderValue;
 
 use super::introspector::Introspector;
 use super::key_set::{KeySet, sha256};
-use super::key_source::KeySource;
+use super::key_source::{KeySource, log_left_out};
 use crate::files;
 use crate::login::Login;
 use crate::login::provider::Provider;
@@ -214,6 +214,7 @@ impl Issuers {
             return Ok(set);
         }
         let set = Arc::new(KeySet::parse(&bytes).map_err(wrong)?);
+        log_left_out(&file.path.display().to_string(), set.left_out());
         known.sets.push(Arc::downgrade(&set));
         Ok(set)
     }

@@ -27,20 +27,20 @@ impl Key {
     /// # Errors
     /// Why it cannot be used to verify signatures.
     pub fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, &'static str> {
-        let id = match jwk.get("kid") {
+        let id = match said(jwk, "kid") {
             None => None,
             Some(Value::String(id)) => Some(id.clone()),
             Some(_) => return Err("its `kid` is not text"),
         };
-        if jwk.get("use").is_some_and(|use_| use_ != "sig") {
+        if said(jwk, "use").is_some_and(|use_| use_ != "sig") {
             return Err("it is not for signatures (`use`)");
         }
-        match jwk.get("key_ops") {
+        match said(jwk, "key_ops") {
             None => {}
             Some(Value::Array(operations)) if operations.iter().any(|one| one == "verify") => {}
             Some(_) => return Err("it is not for verifying (`key_ops`)"),
         }
-        let only = match jwk.get("alg") {
+        let only = match said(jwk, "alg") {
             None => None,
             Some(name) => {
                 let algorithm = name.as_str().and_then(Algorithm::from_name);
@@ -79,7 +79,7 @@ fn rsa(jwk: &Map<String, Value>, wanted: impl Fn(Algorithm) -> bool) -> Verifier
         (Algorithm::PS384, &RSA_PSS_2048_8192_SHA384),
         (Algorithm::PS512, &RSA_PSS_2048_8192_SHA512),
     ];
-    let (n, e) = (member(jwk, "n")?, member(jwk, "e")?);
+    let (n, e) = (integer(jwk, "n")?, integer(jwk, "e")?);
     if !RSA_BYTES.contains(&n.len()) {
         return Err("its modulus has less than 2048 or more than 8192 bits");
     }
@@ -125,10 +125,9 @@ fn elliptic(jwk: &Map<String, Value>, wanted: impl Fn(Algorithm) -> bool) -> Ver
         Some("P-521") => (Algorithm::ES512, &ECDSA_P521_SHA512_FIXED, 66),
         _ => return Err("its curve (`crv`) is none of P-256, P-384 and P-521"),
     };
-    let (x, y) = (member(jwk, "x")?, member(jwk, "y")?);
-    if x.len() != length || y.len() != length {
-        return Err("its coordinates are not as long as its curve's");
-    }
+    let (Some(x), Some(y)) = (padded(&integer(jwk, "x")?, length), padded(&integer(jwk, "y")?, length)) else {
+        return Err("its coordinates are longer than its curve's");
+    };
     if !wanted(algorithm) {
         return Ok(Vec::new());
     }
@@ -153,7 +152,28 @@ fn edwards(jwk: &Map<String, Value>, wanted: impl Fn(Algorithm) -> bool) -> Veri
 fn member(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, &'static str> {
     let text = jwk.get(name).and_then(Value::as_str);
     let text = text.ok_or("a member of its type is missing")?;
+    // RFC 7515, section 2, has no padding; some issuers write it all the same, and it can mean nothing else.
     URL_SAFE_NO_PAD
-        .decode(text)
+        .decode(text.trim_end_matches('='))
         .map_err(|_| "a member of its type is not base64url")
+}
+
+/// A number without the zero bytes before it, which libraries that know signed numbers write (RFC 7518, section 6.3.1.1, forbids
+/// them) and which do not change it.
+fn integer(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, &'static str> {
+    let bytes = member(jwk, name)?;
+    let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
+    Ok(bytes.get(start..).unwrap_or_default().to_vec())
+}
+
+/// A number in so many bytes; none when it needs more.
+fn padded(number: &[u8], length: usize) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; length.checked_sub(number.len())?];
+    bytes.extend_from_slice(number);
+    Some(bytes)
+}
+
+/// An optional member that says something: `null` and `""` are how some issuers write that it is absent.
+fn said<'k>(jwk: &'k Map<String, Value>, name: &str) -> Option<&'k Value> {
+    jwk.get(name).filter(|value| !value.is_null() && *value != "")
 }

@@ -15,6 +15,8 @@ use super::jws::Jws;
 
 /// Keys of one issuer.
 const MOST_KEYS: usize = 128;
+/// Keys of which a message says why none can be used.
+const MOST_REASONS: usize = 8;
 /// Bytes of tokens that are remembered, about.
 const REMEMBERED_BYTES: u64 = 16 << 20;
 /// What a remembered token costs besides its claims, about.
@@ -34,6 +36,7 @@ pub struct KeySet {
     /// Of what it was read from.
     pub digest: Digest,
     keys: Vec<Key>,
+    left_out: Vec<String>,
     verified: Cache<Digest, Arc<Verified>>,
 }
 
@@ -75,24 +78,39 @@ impl KeySet {
         if jwks.len() > MOST_KEYS {
             return Err(format!("it has more than {MOST_KEYS} keys"));
         }
-        let mut reasons = Vec::new();
+        let mut left_out = Vec::new();
         let mut keys = Vec::new();
-        for jwk in jwks {
+        for (index, jwk) in jwks.iter().enumerate() {
             match jwk.as_object().ok_or("it is not an object").and_then(Key::from_jwk) {
                 Ok(key) => keys.push(key),
-                Err(reason) => reasons.push(reason),
+                Err(reason) => left_out.push(format!("{}: {reason}", shown(index, jwk))),
             }
         }
         if keys.is_empty() {
-            let reason = reasons.first().copied().unwrap_or("there are none");
-            return Err(format!("none of its {} keys can be used: {reason}", jwks.len()));
+            let reasons = match left_out.as_slice() {
+                [] => "there are none".to_owned(),
+                reasons => reasons
+                    .iter()
+                    .take(MOST_REASONS)
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join("; "),
+            };
+            return Err(format!("none of its {} keys can be used: {reasons}", jwks.len()));
         }
         let weight = |_: &Digest, token: &Arc<Verified>| u32::try_from(token.bytes + TOKEN_BYTES).unwrap_or(u32::MAX);
         Ok(Self {
             digest: sha256(bytes),
             keys,
+            left_out,
             verified: Cache::builder().max_capacity(REMEMBERED_BYTES).weigher(weight).build(),
         })
+    }
+
+    /// Which keys of the set are not used, and why.
+    #[must_use]
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// How many keys there are.
@@ -169,6 +187,17 @@ impl KeySet {
             (None, _) => Err("the key that it names is not for its algorithm".into()),
             (Some(_), Some(_)) => Err("several of its issuer's keys could be its key".into()),
         }
+    }
+}
+
+/// A key for people: by its place and its name, which comes from outside and so is quoted and cut.
+fn shown(index: usize, jwk: &Value) -> String {
+    match jwk.get("kid").and_then(Value::as_str) {
+        Some(name) => {
+            let name: String = name.chars().take(100).collect();
+            format!("key {} {name:?}", index + 1)
+        }
+        None => format!("key {}", index + 1),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use gatewright_config::{FetchedKeysConfig, KeyOrigin, WebUrl};
+use gatewright_config::{FetchedKeysConfig, KeyOrigin, MetadataOrigin, WebUrl};
 use http::StatusCode;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -36,6 +36,17 @@ pub struct KeySource {
     ended: watch::Sender<u64>,
 }
 
+/// Why keys are fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// They should be younger.
+    Age,
+    /// There are none, or they are too old to be used.
+    Missing,
+    /// A token names one that is not there.
+    UnknownKey,
+}
+
 /// The last good keys.
 struct Held {
     keys: Arc<KeySet>,
@@ -47,8 +58,10 @@ struct Held {
 #[derive(Default)]
 struct State {
     is_fetching: bool,
-    /// No fetch begins before.
+    /// After a fetch that failed no other begins before.
     not_before: Option<Instant>,
+    /// For an unknown key no fetch begins before: whoever makes names up must not have the issuer asked each time.
+    not_for_unknown_before: Option<Instant>,
     /// Fetches that have failed since one that did not.
     failures: u32,
 }
@@ -87,25 +100,35 @@ impl KeySource {
     pub(super) fn refresh(self: &Arc<Self>, now: Instant) {
         let is_due = |held: &Arc<Held>| now.saturating_duration_since(held.since) >= self.config.refresh;
         if self.held.load().as_ref().is_none_or(is_due) {
-            drop(self.begin(now));
+            drop(self.begin(Reason::Age, now));
         }
     }
 
     /// Waits until a fetch has ended, this one's or one that is under way. Returns at once while there may be none.
-    pub async fn fetched(self: &Arc<Self>, deadline: Instant) {
+    pub async fn fetched(self: &Arc<Self>, why: Reason, deadline: Instant) {
         let now = Instant::now();
-        if let Some(mut ended) = self.begin(now) {
+        if let Some(mut ended) = self.begin(why, now) {
             let patience = deadline.min(now + FETCH_TIME);
             let _ = tokio::time::timeout_at(patience.into(), ended.changed()).await;
         }
     }
 
     /// Tells when the fetch ends that is under way, or begins now; none while there may be none.
-    fn begin(self: &Arc<Self>, now: Instant) -> Option<watch::Receiver<u64>> {
+    fn begin(self: &Arc<Self>, why: Reason, now: Instant) -> Option<watch::Receiver<u64>> {
         let mut state = self.state();
         if !state.is_fetching {
             if state.not_before.is_some_and(|time| now < time) {
                 return None;
+            }
+            // They have come since somebody has looked.
+            if why == Reason::Missing && self.keys(now).is_some() {
+                return None;
+            }
+            if why == Reason::UnknownKey {
+                if state.not_for_unknown_before.is_some_and(|time| now < time) {
+                    return None;
+                }
+                state.not_for_unknown_before = Some(now + self.config.cooldown);
             }
             state.is_fetching = true;
             // Not a part of the request that it is for, which may be given up.
@@ -119,9 +142,9 @@ impl KeySource {
         let deadline = Instant::now() + FETCH_TIME;
         let (url, metadata) = match &self.config.origin {
             KeyOrigin::Jwks(url) => (url.clone(), Value::Null),
-            KeyOrigin::Issuer(issuer) => {
-                let metadata = metadata(&self.client, issuer, deadline).await?;
-                (endpoint(&metadata, issuer, "jwks_uri")?, metadata)
+            KeyOrigin::Metadata(origin) => {
+                let metadata = metadata(&self.client, origin, deadline).await?;
+                (endpoint(&metadata, origin.url(), "jwks_uri")?, metadata)
             }
         };
         let keys = KeySet::parse(&body(&self.client, &url, deadline).await?);
@@ -134,6 +157,7 @@ impl KeySource {
         match result {
             Ok((keys, metadata)) => {
                 let count = keys.len();
+                let left_out = keys.left_out().to_vec();
                 // The same keys go on as they are, with the tokens that they have verified.
                 let before = self.held.load_full();
                 let same = before.filter(|held| held.keys.digest == keys.digest);
@@ -146,13 +170,14 @@ impl KeySource {
                 })));
                 self.metrics.keys.set(i64::try_from(count).unwrap_or(i64::MAX));
                 state.failures = 0;
-                state.not_before = Some(now + self.config.cooldown);
+                state.not_before = None;
                 if is_new {
                     tracing::info!(
                         issuer = self.config.origin.url().as_str(),
                         keys = count,
                         "keys of an issuer fetched"
                     );
+                    log_left_out(self.config.origin.url().as_str(), &left_out);
                 }
             }
             Err(reason) => {
@@ -174,6 +199,13 @@ impl KeySource {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says which keys of a set are not used. Keys for encryption are among them in many sets, so it is no warning.
+pub(super) fn log_left_out(from: &str, left_out: &[String]) {
+    for reason in left_out {
+        tracing::info!(from, "a key is not used: {reason}");
     }
 }
 
@@ -199,23 +231,33 @@ impl Drop for Fetching {
 /// The metadata of an issuer (OpenID Connect Discovery 1.0, section 4; RFC 8414).
 ///
 /// # Errors
-/// When there are none, or they are another issuer's.
-pub async fn metadata(client: &GatewayClient, issuer: &WebUrl, deadline: Instant) -> Result<Value, String> {
-    let url = format!(
-        "{}/.well-known/openid-configuration",
-        issuer.as_str().trim_end_matches('/')
-    );
-    let url: WebUrl = url.parse()?;
+/// When there are none, or they were found by the issuer's name and are another's.
+pub async fn metadata(client: &GatewayClient, origin: &MetadataOrigin, deadline: Instant) -> Result<Value, String> {
+    let (url, issuer) = match origin {
+        MetadataOrigin::Discovery(url) => (url.clone(), None),
+        MetadataOrigin::Issuer(issuer) => {
+            let url = format!(
+                "{}/.well-known/openid-configuration",
+                issuer.as_str().trim_end_matches('/')
+            );
+            (url.parse()?, Some(issuer))
+        }
+    };
     let bytes = body(client, &url, deadline).await?;
     let metadata =
         json::object(&bytes).map_err(|error| format!("{url}: they are not metadata of an issuer: {error}"))?;
+    // Whoever wrote the URL into the configuration has said whose they are.
+    let Some(issuer) = issuer else {
+        return Ok(Value::Object(metadata));
+    };
     match metadata.get("issuer").and_then(Value::as_str) {
         Some(name) if name == issuer.as_str() => Ok(Value::Object(metadata)),
         // Quoted and cut: it comes from outside.
         Some(name) => {
             let name: String = name.chars().take(200).collect();
             Err(format!(
-                "{url}: they are of another issuer, {name:?}; write `issuer` exactly so if that is meant"
+                "{url}: they are of another issuer, {name:?}; write `issuer` exactly so if that is meant, or this URL as `discovery` \
+                 if tokens say something else"
             ))
         }
         None => Err(format!("{url}: they do not say whose they are (`issuer`)")),

@@ -45,6 +45,9 @@ impl Refusal {
     }
 }
 
+/// What stands for the tenant in the name of an issuer.
+const TENANT: &str = "{tenantid}";
+
 impl Rules {
     /// These rules. `says_all` is whether nobody but the token says who issued it, and when it expires.
     #[must_use]
@@ -77,7 +80,7 @@ impl Rules {
         let rules = &self.config;
         if let Some(issuer) = &rules.issuer
             && (self.says_all || claims.get("iss").is_some())
-            && claims.text("iss") != Some(issuer)
+            && !is_by(issuer, claims)
         {
             return Err(Refusal::invalid("its issuer (`iss`) is another"));
         }
@@ -150,6 +153,33 @@ impl Rules {
         };
         problem.with_cause(refusal)
     }
+}
+
+/// Whether an issuer has that name. `{tenantid}` in it stands for any tenant, as in the metadata of Microsoft Entra's
+/// `/organizations` and `/common`.
+#[must_use]
+pub fn is_named(issuer: &str, name: &str) -> bool {
+    match issuer.split_once(TENANT) {
+        None => issuer == name,
+        Some(_) => tenant(issuer, name).is_some(),
+    }
+}
+
+/// Whether a token is an issuer's, and of the tenant that it says itself (`tid`).
+fn is_by(issuer: &str, claims: &Claims) -> bool {
+    let Some(name) = claims.text("iss") else { return false };
+    match issuer.contains(TENANT) {
+        false => issuer == name,
+        true => tenant(issuer, name).is_some_and(|tenant| claims.text("tid") == Some(tenant)),
+    }
+}
+
+/// The tenant in the name of an issuer: a word, so that it cannot lead into another path or host.
+fn tenant<'n>(issuer: &str, name: &'n str) -> Option<&'n str> {
+    let (before, after) = issuer.split_once(TENANT)?;
+    let tenant = name.strip_prefix(before)?.strip_suffix(after)?;
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (!tenant.is_empty() && tenant.bytes().all(is_word)).then_some(tenant)
 }
 
 /// Access tokens of some issuers have no `aud`, but say which client they were issued to.

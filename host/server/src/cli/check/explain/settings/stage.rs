@@ -169,7 +169,7 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
         StageKind::Oauth2Introspection(stage) => {
             let introspector = &stage.introspector;
             let endpoint = match &introspector.origin {
-                IntrospectionOrigin::Issuer(issuer) => format!("that of {issuer}"),
+                IntrospectionOrigin::Metadata(origin) => format!("that of {}", origin.url()),
                 IntrospectionOrigin::Endpoint(url) => url.to_string(),
             };
             let mut settings = vec![
@@ -183,7 +183,7 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
         StageKind::OidcLogin(stage) => {
             let login = &stage.login;
             vec![
-                ("issuer", login.keys.origin.url().to_string()),
+                ("issuer", login.issuer.clone()),
                 ("client_id", login.client.id.clone()),
                 ("callback", stage.callback.to_string()),
                 ("logout", stage.logout.clone().unwrap_or_else(|| "none".to_owned())),
@@ -220,7 +220,7 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
             let keys = match &stage.keys {
                 KeySourceConfig::File(file) => file.path.display().to_string(),
                 KeySourceConfig::Fetched(fetched) => match &fetched.origin {
-                    KeyOrigin::Issuer(issuer) => format!("those of {issuer}"),
+                    KeyOrigin::Metadata(origin) => format!("those of {}", origin.url()),
                     KeyOrigin::Jwks(url) => url.to_string(),
                 },
             };
