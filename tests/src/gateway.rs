@@ -97,9 +97,10 @@ impl TestGateway {
         })
     }
 
-    /// The metrics page.
+    /// The metrics page, in OpenMetrics.
     pub fn metrics(&self) -> String {
-        http(self.admin(), "GET", "/metrics", &[], b"").text()
+        let accept = ("accept", "application/openmetrics-text; version=1.0.0");
+        http(self.admin(), "GET", "/metrics", &[accept], b"").text()
     }
 
     /// A metric: the sum of all series of that name that have these labels, such as

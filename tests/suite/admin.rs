@@ -2,6 +2,7 @@
 
 mod access;
 mod exposition;
+mod numbers;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -128,7 +129,8 @@ fn the_metrics_page_is_valid_and_has_every_number() {
     }
     RawClient::connect(addr).send("nonsense\r\n\r\n").read_response();
     gateway.wait_for_records(6);
-    let response = http(gateway.admin(), "GET", "/metrics", &[], b"");
+    let accept = ("accept", "application/openmetrics-text");
+    let response = http(gateway.admin(), "GET", "/metrics", &[accept], b"");
     let kind = response.header("content-type").unwrap();
     assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
     let page = Page::parse(&response.text());

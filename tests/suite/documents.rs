@@ -5,11 +5,13 @@ mod markdown;
 mod tidy;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use gatewright_core::problem::{Fault, ProblemKind};
 use gatewright_tests::guests::root;
-use gatewright_tests::{Origin, TestFiles, TestGateway, http};
+use gatewright_tests::{Certificates, Origin, RawClient, TestFiles, TestGateway, http};
 use serde_json::Value;
 
 use self::markdown::{Page, Table};
@@ -237,6 +239,27 @@ fn every_metric_has_its_row_with_type_and_labels() {
 }
 
 #[test]
+fn promtool_has_no_complaint_about_the_page_of_metrics() {
+    let (gateway, _origin) = busy();
+    let response = http(gateway.admin(), "GET", "/metrics", &[], b"");
+    assert_eq!(
+        response.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool, which `cargo xtask test` installs");
+    promtool.stdin.take().unwrap().write_all(&response.body).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!((output.status.code(), said.as_str()), (Some(0), ""));
+}
+
+#[test]
 fn every_histogram_ends_with_a_bucket_for_everything() {
     let (gateway, _origin) = busy();
     let shown = gateway.metrics();
@@ -252,13 +275,21 @@ fn every_histogram_ends_with_a_bucket_for_everything() {
 /// A gateway that has served, refused and not found something, and whose plugins have trapped and asked for what they may not have.
 fn busy() -> (TestGateway, Origin) {
     let origin = Origin::saying("hello");
+    let certificates = Certificates::new();
+    let read = |name: &str| std::fs::read(certificates.file(name)).unwrap();
     let gateway = TestFiles::default()
+        .with("server.pem", read("server.pem"))
+        .with("server.key", read("server.key"))
         .with_guests(&["traps", "uses-services"])
         .with("plugins/traps.next.wasm", gatewright_tests::guests::guest("traps"))
         .start(&format!(
             r#"
         [listener.public]
         address = "127.0.0.1:0"
+
+        [listener.secure]
+        address = "127.0.0.1:0"
+        tls = {{ certificate = "server.pem", key = "server.key" }}
 
         [plugins]
         directory = "plugins"
@@ -301,6 +332,9 @@ fn busy() -> (TestGateway, Origin) {
     assert_eq!(asked.status, 200, "{asked:?}");
     assert_eq!(http(address, "POST", "/app?secret=1", &[], b"some").status, 200);
     assert_eq!(http(address, "GET", "/nowhere", &[], b"").status, 404);
+    RawClient::connect(gateway.addr("secure")).send("GET / HTTP/1.1\r\n\r\n");
+    let failures = "gatewright_tls_handshake_failures_total";
+    gatewright_tests::eventually("it is counted", || (gateway.metric(failures) > 0.0).then_some(()));
     gateway.wait_for_records(4);
     (gateway, origin)
 }

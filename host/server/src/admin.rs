@@ -1,6 +1,7 @@
 //! The admin address: health, numbers and facts for operators. On a thread of its own, so that it answers while the
 //! workers are busy.
 
+mod exposition;
 mod reserve;
 mod usage;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gatewright_config::AdminConfig;
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
@@ -25,6 +26,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use self::exposition::Format;
 use self::reserve::Reserve;
 use crate::cache::purge::Purge;
 use crate::cache::store::Store;
@@ -178,7 +180,7 @@ async fn answer(desk: Arc<Desk>, request: Request<Incoming>) -> Result<Response<
     Ok(match (request.method(), path) {
         (&Method::GET, "/healthz") => text(StatusCode::OK, "ok\n".to_owned()),
         (&Method::GET, "/readyz") => desk.ready(),
-        (&Method::GET, "/metrics") => desk.metrics(),
+        (&Method::GET, "/metrics") => desk.metrics(request.headers()),
         (&Method::GET, "/routes") => json_of(StatusCode::OK, &desk.status.routes()),
         (&Method::GET, "/plugins") => json_of(StatusCode::OK, &desk.status.plugins()),
         (&Method::POST, "/reload") => desk.reload().await,
@@ -219,14 +221,15 @@ impl Desk {
         }
     }
 
-    fn metrics(&self) -> Response<Full<Bytes>> {
-        let mut page = String::new();
-        if prometheus_client::encoding::text::encode(&mut page, &self.registry).is_err() {
+    fn metrics(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        let format = Format::wanted(headers);
+        let Ok(page) = format.page(&self.registry) else {
             return message(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written");
-        }
+        };
         let mut response = text(StatusCode::OK, page);
-        let openmetrics = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-        response.headers_mut().insert(header::CONTENT_TYPE, openmetrics);
+        let fields = response.headers_mut();
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+        fields.insert(header::VARY, HeaderValue::from_static("accept"));
         response
     }
 

@@ -10,6 +10,7 @@ pub mod certificate;
 pub mod connection;
 pub mod framing;
 pub mod guard;
+mod handshake;
 pub mod http2;
 pub mod interim;
 pub mod permits;
@@ -27,6 +28,7 @@ use gatewright_config::{ListenerConfig, ListenerTls};
 use tokio_rustls::TlsAcceptor;
 
 use self::guard::Patience;
+use crate::telemetry::ListenerMetrics;
 
 /// What a listener's connections are served with. A reload replaces it for connections that come later.
 pub struct Settings {
@@ -34,6 +36,8 @@ pub struct Settings {
     pub name: Arc<str>,
     /// TLS, where it is spoken.
     pub tls: Option<TlsAcceptor>,
+    /// Its numbers.
+    pub numbers: ListenerMetrics,
     /// HTTP/1.1 is spoken.
     pub http1: bool,
     /// HTTP/2 is spoken.
@@ -63,6 +67,7 @@ impl Settings {
         Ok(Self {
             name: name.into(),
             tls: config.tls.as_ref().map(acceptor).transpose()?,
+            numbers: ListenerMetrics::default(),
             http1: config.http1,
             http2: config.http2,
             patience: Patience {

@@ -5,6 +5,7 @@
 //!
 //! - `control`: the loop of that thread, with reload and stop
 //! - `listeners`: which addresses are listened on
+//! - `facts`: what metrics say of a generation
 //! - `foundation`: what is made once, and no reload changes
 //! - `check`: all of it without serving; `lock`: the plugins alone, to approve them
 //! - `explain`: all of it for one request
@@ -14,6 +15,7 @@ mod control;
 mod error;
 mod examine;
 mod explain;
+mod facts;
 mod foundation;
 mod listeners;
 mod lock;

@@ -2,7 +2,9 @@
 
 mod cache;
 mod ejections;
+pub mod facts;
 mod issuers;
+mod listeners;
 mod state;
 mod waf;
 
@@ -10,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use gatewright_config::LogField;
 use gatewright_core::{AccessRecord, Flow, Outcome, Problem, Recorder, RouteName};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -23,8 +26,11 @@ use prometheus_client::registry::{Registry, Unit};
 pub use self::cache::{CacheMetrics, DiskRead, DiskWrite, Revalidated, RouteCacheMetrics};
 pub use self::ejections::EjectionMetrics;
 use self::ejections::Ejections;
+use self::facts::{Facts, FactsCollector};
 pub use self::issuers::IssuerMetrics;
 use self::issuers::Issuers;
+pub use self::listeners::ListenerMetrics;
+use self::listeners::Listeners;
 pub use self::state::StateMetrics;
 pub use self::waf::WafMetrics;
 use crate::access_log::AccessLog;
@@ -54,6 +60,11 @@ pub struct Metrics {
     candidate_requests: Family<CandidateLabels, Counter>,
     candidates: Family<PluginLabels, Gauge>,
     generation: Gauge,
+    last_reload_successful: Gauge,
+    last_reload_success: Gauge,
+    build: Family<BuildLabels, Gauge>,
+    listeners: Listeners,
+    facts: Arc<ArcSwapOption<Facts>>,
     dropped_records: Counter,
     shed_connections: Counter,
     shed_places: Family<GroupLabels, Gauge>,
@@ -146,6 +157,11 @@ pub struct CandidateMetrics {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReloadLabels {
     result: &'static str,
 }
@@ -172,6 +188,11 @@ impl Default for Metrics {
             candidate_requests: Family::default(),
             candidates: Family::default(),
             generation: Gauge::default(),
+            last_reload_successful: Gauge::default(),
+            last_reload_success: Gauge::default(),
+            build: Family::default(),
+            listeners: Listeners::default(),
+            facts: Arc::default(),
             dropped_records: Counter::default(),
             shed_connections: Counter::default(),
             shed_places: Family::default(),
@@ -186,6 +207,7 @@ impl Default for Metrics {
 impl Metrics {
     /// Makes every number visible in `registry`.
     pub fn register(&self, registry: &mut Registry) {
+        registry.register_collector(Box::new(FactsCollector(Arc::clone(&self.facts))));
         let gatewright = registry.sub_registry_with_prefix("gatewright");
         gatewright.register("requests", "Exchanges that have ended", self.requests.clone());
         gatewright.register(
@@ -264,6 +286,20 @@ impl Metrics {
             "Requests that the stage `shed` lets in at the same time",
             self.shed_places.clone(),
         );
+        gatewright.register(
+            "last_reload_successful",
+            "Whether the last attempt to load configuration or plugins was published",
+            self.last_reload_successful.clone(),
+        );
+        gatewright.register(
+            "last_reload_success_timestamp_seconds",
+            "When configuration and plugins were last published",
+            self.last_reload_success.clone(),
+        );
+        let version = env!("CARGO_PKG_VERSION");
+        self.build.get_or_create(&BuildLabels { version }).set(1);
+        gatewright.register("build_info", "What the gateway was built from", self.build.clone());
+        self.listeners.register(gatewright);
         self.state.register(gatewright);
         self.issuers.register(gatewright);
         self.cache.register(gatewright);
@@ -320,9 +356,21 @@ impl Metrics {
     pub fn reloaded(&self, generation: Option<u64>) {
         let result = if generation.is_some() { "published" } else { "refused" };
         self.reloads.get_or_create(&ReloadLabels { result }).inc();
+        self.last_reload_successful.set(i64::from(generation.is_some()));
         if let Some(generation) = generation {
+            self.last_reload_success.set(facts::now_seconds());
             self.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
         }
+    }
+
+    /// What the generation that serves has is this from now on.
+    pub fn serves(&self, facts: Facts) {
+        self.facts.store(Some(Arc::new(facts)));
+    }
+
+    /// Numbers of one listener.
+    pub fn listener(&self, listener: &str) -> ListenerMetrics {
+        self.listeners.listener(listener)
     }
 
     /// Counts access records that nobody will read.

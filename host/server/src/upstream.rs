@@ -136,6 +136,11 @@ impl Upstream {
         chosen.into_iter().chain(others).chain(left_out)
     }
 
+    /// Its targets.
+    pub fn targets(&self) -> &[Arc<Target>] {
+        &self.targets
+    }
+
     fn takes(&self, target: usize, now: Instant) -> bool {
         self.targets.get(target).is_some_and(|target| target.takes(now))
     }

@@ -1,7 +1,7 @@
 //! What signals do, and that none ends the process without a word.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use gatewright_tests::process::binary;
@@ -141,25 +141,20 @@ fn while_the_gateway_starts_only_signals_to_stop_end_it_and_that_is_said() {
         .spawn()
         .unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("compiling a plugin") {
-        line.clear();
-        assert!(said.read_line(&mut line).unwrap() > 0, "it ends before it compiles");
-    }
+    let mut until = |text: &str| {
+        let mut lines = String::new();
+        while !lines.contains(text) {
+            let read = said.read_line(&mut lines).unwrap();
+            assert!(read > 0, "it ends before it says {text:?}: {lines}");
+        }
+    };
+    until("compiling a plugin");
     let pid = Pid::from_child(&child);
     for signal in [Signal::HUP, Signal::USR1, Signal::USR2] {
         kill_process(pid, signal).unwrap();
     }
-    while !line.contains("SIGUSR2 is refused") {
-        line.clear();
-        assert!(said.read_line(&mut line).unwrap() > 0, "a signal has ended it");
-    }
+    until("SIGUSR2 is refused");
     kill_process(pid, Signal::TERM).unwrap();
-    let mut rest = String::new();
-    said.read_to_string(&mut rest).unwrap();
-    assert!(
-        rest.contains("SIGTERM: stopping before the gateway has started"),
-        "{rest}"
-    );
+    until("SIGTERM: stopping before the gateway has started");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }

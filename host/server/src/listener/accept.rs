@@ -15,7 +15,7 @@ use crate::descriptors;
 use crate::drain::Drain;
 use crate::listener::Settings;
 use crate::listener::connection;
-use crate::listener::guard::Watch;
+use crate::listener::guard::{Counted, Watch};
 use crate::listener::shedding::OpenConnections;
 use crate::listener::socket::Socket;
 use crate::live::Live;
@@ -109,7 +109,9 @@ impl Serving {
         let (settings, live, drain) = (self.settings.load_full(), self.live.clone(), self.drain.clone());
         let open = Arc::clone(&self.open);
         tokio::spawn(async move {
-            let watch = Watch::new();
+            let numbers = settings.numbers.clone();
+            let _open = Counted::one(&numbers.connections);
+            let watch = Watch::counting(numbers.requests);
             let place = open.enter(&watch).await;
             connection::serve(socket, address, settings, live, drain, watch).await;
             drop((place, permit));

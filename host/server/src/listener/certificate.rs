@@ -17,6 +17,12 @@ const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 const UNIT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.11");
 
+/// Until when a certificate is good: seconds since 1970.
+pub fn expiry(der: &[u8]) -> Option<u64> {
+    let certificate = Certificate::from_der(der).ok()?;
+    Some(seconds(&certificate.tbs_certificate().validity().not_after))
+}
+
 /// Reads a certificate; none when something of it cannot be read, which is as good as no certificate.
 pub fn read(der: &[u8]) -> Option<ClientCertificate> {
     let certificate = Certificate::from_der(der).ok()?;

@@ -24,6 +24,7 @@ use crate::gateway::{Answer, next_id};
 use crate::listener::Settings;
 use crate::listener::certificate;
 use crate::listener::guard::{Guard, Patience, QUIET, Watch};
+use crate::listener::handshake;
 use crate::listener::http2;
 use crate::listener::socket::{Socket, Transport};
 use crate::live::Live;
@@ -139,7 +140,7 @@ pub async fn serve(
 ) {
     let opened = tokio::select! {
         biased;
-        opened = open(socket, &settings) => opened,
+        opened = open(socket, &address, &settings) => opened,
         // A client that has not asked for anything by now does not hold up the end.
         () = last_call(drain.clone()) => None,
         () = watch.dismissed() => None,
@@ -219,13 +220,19 @@ fn client_certificate(transport: &Transport) -> Option<Arc<ClientCertificate>> {
 }
 
 /// Handshake and choice of the protocol; whether it is HTTP/2. None when the client does not get that far.
-async fn open(socket: Socket, settings: &Settings) -> Option<(Transport, bool)> {
+async fn open(socket: Socket, client: &ClientAddress, settings: &Settings) -> Option<(Transport, bool)> {
     if let Some(acceptor) = &settings.tls {
-        let handshake = tokio::time::timeout(settings.handshake_timeout, acceptor.accept(socket));
-        let stream = match handshake.await {
+        let opening = tokio::time::timeout(settings.handshake_timeout, acceptor.accept(socket));
+        let stream = match opening.await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return refused_handshake(settings, &error),
-            Err(_elapsed) => return refused_handshake(settings, &io::ErrorKind::TimedOut.into()),
+            Ok(Err(error)) => {
+                handshake::failed(settings, client, &error);
+                return None;
+            }
+            Err(_elapsed) => {
+                handshake::failed(settings, client, &io::ErrorKind::TimedOut.into());
+                return None;
+            }
         };
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         return Some((Transport::Tls(Box::new(stream)), http2));
@@ -242,12 +249,6 @@ async fn open(socket: Socket, settings: &Settings) -> Option<(Transport, bool)> 
         }
     };
     Some((Transport::Plain(socket), http2))
-}
-
-fn refused_handshake<T>(settings: &Settings, error: &io::Error) -> Option<T> {
-    // Anybody can cause these at any rate, so they are no news.
-    tracing::debug!(listener = %settings.name, %error, "TLS handshake failed");
-    None
 }
 
 /// Whether the client begins with HTTP/2's preface, whose first four bytes are those of no HTTP/1 request. Once it has

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use gatewright_core::{ExchangeId, ProblemKind};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
@@ -56,6 +57,8 @@ pub struct Watch {
     interims: Arc<Interims>,
     /// Wakes a connection whose client has said all it wanted to say, when it has its answer.
     answered: AtomicWaker,
+    /// Counts requests in flight, those of other connections of the listener included.
+    requests: Gauge,
 }
 
 /// What a client was told of something that hyper could not read, and that no service saw.
@@ -84,6 +87,15 @@ impl Watch {
         Self::opened_at(Instant::now())
     }
 
+    /// The same, with each request in flight counted by `requests`.
+    pub fn counting(requests: Gauge) -> Arc<Self> {
+        let mut watch = Self::opened_at(Instant::now());
+        if let Some(watch) = Arc::get_mut(&mut watch) {
+            watch.requests = requests;
+        }
+        watch
+    }
+
     pub(super) fn opened_at(opened_at: Instant) -> Arc<Self> {
         Arc::new(Self {
             opened_at,
@@ -101,6 +113,7 @@ impl Watch {
             farewell: AtomicU8::new(0),
             interims: Interims::new(),
             answered: AtomicWaker::new(),
+            requests: Gauge::default(),
         })
     }
 
@@ -235,6 +248,23 @@ impl Watch {
     }
 }
 
+/// One of what a number counts, as long as it lives.
+pub struct Counted(Gauge);
+
+impl Counted {
+    /// One more.
+    pub fn one(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// A request in flight; while there is one the connection is not idle.
 #[derive(Debug)]
 pub struct InFlight {
@@ -244,6 +274,7 @@ pub struct InFlight {
 
 impl InFlight {
     fn new(watch: &Arc<Watch>) -> Self {
+        watch.requests.inc();
         Self {
             watch: Arc::clone(watch),
             ended: None,
@@ -268,6 +299,7 @@ impl Drop for InFlight {
             .ended_ms
             .store(self.watch.elapsed_ms(ended), Ordering::Relaxed);
         self.watch.in_flight.fetch_sub(1, Ordering::Release);
+        self.watch.requests.dec();
         self.watch.answered.wake();
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc};
 use super::examine::examine;
 use super::foundation::{Purpose, foundation, registry, warn_of_fixed, worker_count};
 use super::listeners::Listeners;
-use super::{Event, Options, StartError};
+use super::{Event, Options, StartError, facts};
 use crate::admin;
 use crate::assemble::{Foundation, Generation, assemble};
 use crate::descriptors;
@@ -73,7 +73,7 @@ impl Control {
         foundation.explaining = explaining.ok().flatten().map(Arc::new);
         let (gateway, generation) = assemble(config, 1, &foundation, None, mistakes).await?;
         let mut listeners = Listeners::default();
-        let prepared = listeners.prepare(&generation.config, workers.count())?;
+        let prepared = listeners.prepare(&generation.config, workers.count(), &metrics)?;
         let admin = match &generation.config.admin {
             Some(config) => Some(admin::start(
                 config,
@@ -181,7 +181,9 @@ impl Control {
         let (number, before) = (self.number + 1, Some(&self.generation));
         let mistakes = examine(&config);
         let (gateway, generation) = assemble(config, number, &self.foundation, before, mistakes).await?;
-        let prepared = self.listeners.prepare(&generation.config, self.workers.count())?;
+        let prepared = self
+            .listeners
+            .prepare(&generation.config, self.workers.count(), &self.foundation.metrics)?;
         warn_of_fixed(&self.generation.config, &generation.config);
         versions::keep(&generation);
         // From here on nothing can fail.
@@ -199,6 +201,7 @@ impl Control {
         self.foundation.probations.published(&self.generation);
         descriptors::warn_of_too_few(&self.generation.config);
         self.foundation.metrics.reloaded(Some(self.number));
+        self.foundation.metrics.serves(facts::of(&self.generation));
         self.foundation.issuers.refresh();
         self.status
             .publish(&self.generation, self.number, self.options.config.clone());

@@ -12,6 +12,7 @@ use crate::drain::{self, Drain, Drainer, Phase};
 use crate::listener::bind::{Bound, SocketFile, bind, set_mode};
 use crate::listener::{Settings, permits::Permits};
 use crate::live::Live;
+use crate::telemetry::Metrics;
 use crate::workers::Workers;
 
 /// The listeners that are open, and what is left of those that were.
@@ -43,10 +44,16 @@ pub(super) struct Prepared {
 
 impl Listeners {
     /// Does what can fail: reads certificates, and binds the addresses that are not listened on yet.
-    pub(super) fn prepare(&self, config: &GatewayConfig, workers: usize) -> Result<Vec<Prepared>, StartError> {
+    pub(super) fn prepare(
+        &self,
+        config: &GatewayConfig,
+        workers: usize,
+        metrics: &Metrics,
+    ) -> Result<Vec<Prepared>, StartError> {
         let mut prepared = Vec::new();
         for (name, config) in &config.listeners {
-            let settings = Settings::new(name, config).map_err(|error| ConfigErrors::from(error.mistake()))?;
+            let mut settings = Settings::new(name, config).map_err(|error| ConfigErrors::from(error.mistake()))?;
+            settings.numbers = metrics.listener(name);
             let is_open = self
                 .open
                 .get(name)

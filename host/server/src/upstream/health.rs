@@ -125,6 +125,11 @@ impl Health {
         true
     }
 
+    /// Whether it is left out.
+    pub fn is_left_out(&self) -> bool {
+        self.ejected.load(Ordering::Relaxed)
+    }
+
     /// Whether it is left out and gets a request all the same, because there is nobody else: that one tries it too.
     pub fn takes_as_last_resort(&self) -> bool {
         let is_left_out = self.ejected.load(Ordering::Relaxed);

@@ -1,6 +1,7 @@
 //! One target of an upstream.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gatewright_config::{TargetConfig, UpstreamConfig};
@@ -11,6 +12,7 @@ use super::connect::{ConnectError, Connector, SetupError};
 use super::health::{Group, Health, Outcome};
 use super::pool::{Lease, Pool};
 use super::screen::Screen;
+use crate::telemetry::facts::TARGET_STATES;
 
 /// One target of an upstream.
 pub struct Target {
@@ -24,6 +26,8 @@ pub struct Target {
     pub pool: Arc<Pool>,
     connector: Connector,
     connect_timeout: Duration,
+    /// Whether the last attempt to connect to it succeeded.
+    reachable: AtomicBool,
     /// None where it is never left out.
     health: Option<Health>,
 }
@@ -57,6 +61,7 @@ impl Target {
             pool: Pool::new(workers, upstream.idle_connections, upstream.idle_timeout),
             connector: Connector::new(target, upstream, tls)?,
             connect_timeout: upstream.connect_timeout,
+            reachable: AtomicBool::new(true),
             health: None,
         })
     }
@@ -70,6 +75,16 @@ impl Target {
     /// Whether it gets the next request.
     pub fn takes(&self, now: Instant) -> bool {
         self.health.as_ref().is_none_or(|health| health.takes(now))
+    }
+
+    /// How it stands, in the words of metrics.
+    pub fn state(&self) -> &'static str {
+        let [up, unreachable, ejected] = TARGET_STATES;
+        match &self.health {
+            Some(health) if health.is_left_out() => ejected,
+            _ if !self.reachable.load(Ordering::Relaxed) => unreachable,
+            _ => up,
+        }
     }
 
     /// Whether it is left out and gets a request all the same, because there is nobody else: that one tries it too.
@@ -104,7 +119,8 @@ impl Target {
     pub async fn connect(&self, deadline: Instant) -> Result<Lease, ConnectError> {
         let patience = deadline.min(Instant::now() + self.connect_timeout);
         let connecting = tokio::time::timeout_at(patience.into(), self.connector.connect());
-        let connected = connecting.await;
-        Ok(self.pool.lease(connected.map_err(|_elapsed| ConnectError::TimedOut)??))
+        let connected = connecting.await.unwrap_or(Err(ConnectError::TimedOut));
+        self.reachable.store(connected.is_ok(), Ordering::Relaxed);
+        Ok(self.pool.lease(connected?))
     }
 }
