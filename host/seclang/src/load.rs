@@ -740,13 +740,10 @@ impl Loading {
             ("TX", Key::Name(name)) => Key::Tx(self.names.id(&name)),
             (_, key) => key,
         };
-        let made = sources.into_iter().map(|source| {
-            let target = Target {
-                source,
-                key: key.clone(),
-                counts: target.sign == Some('&'),
-            };
-            target
+        let made = sources.into_iter().map(|source| Target {
+            source,
+            key: key.clone(),
+            counts: target.sign == Some('&'),
         });
         Ok(made.map(|made| (target.sign == Some('!'), made)).collect())
     }

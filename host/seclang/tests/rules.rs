@@ -1,5 +1,7 @@
 //! What rules do, by small rule sets.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
+
 use gatewright_seclang::{Detectors, List, Options, Outcome, Request, RuleSet, Source, WORK};
 
 const OPTIONS: Options = Options {
