@@ -155,14 +155,16 @@ pub(crate) fn targets(text: &str) -> Vec<Target> {
     targets
 }
 
-/// Where a target ends: not inside an expression.
+/// Where a target ends: not inside an expression. `XML:/*` is a path of XML, which has no end of its own.
 fn target_end(text: &str) -> usize {
+    let name = text.trim_start_matches(['!', '&']).get(..4).unwrap_or_default();
+    let is_path = name.eq_ignore_ascii_case("XML:");
     let mut inside = None;
     let mut before = ' ';
     for (at, character) in text.char_indices() {
         match (inside, character) {
             (None, '|' | ',') => return at,
-            (None, '/' | '\'') if before == ':' => inside = Some(character),
+            (None, '/' | '\'') if before == ':' && !is_path => inside = Some(character),
             (Some(end), character) if character == end && before != '\\' => inside = None,
             _ => {}
         }
@@ -241,11 +243,13 @@ mod tests {
 
     #[test]
     fn targets_are_lists_names_and_expressions() {
-        let read = targets("ARGS|!REQUEST_COOKIES:/a|b/|&TX:Name|XML:/*");
+        let read = targets("ARGS|!REQUEST_COOKIES:/a|b/|XML:/*|XML://@*|&TX:Name|XML:/*");
         let names: Vec<_> = read.iter().map(|target| (target.sign, target.name.as_str())).collect();
         let expected = [
             (None, "ARGS"),
             (Some('!'), "REQUEST_COOKIES"),
+            (None, "XML"),
+            (None, "XML"),
             (Some('&'), "TX"),
             (None, "XML"),
         ];
@@ -254,6 +258,8 @@ mod tests {
         let expected = [
             None,
             Some(Key::Expression("a|b".to_owned())),
+            Some(Key::Name("/*".to_owned())),
+            Some(Key::Name("//@*".to_owned())),
             Some(Key::Name("name".to_owned())),
             Some(Key::Name("/*".to_owned())),
         ];

@@ -43,7 +43,7 @@ fn a_chain_that_cannot_work_is_refused_with_plugin_route_and_line() {
         .err()
         .unwrap();
     for words in [
-        format!(":{line}: route `it`: plugin `rewrites`"),
+        format!(":{line}:10: route[1].chain[0]: route `it`: plugin `rewrites`"),
         "do not fit into its memory of 16MiB".to_owned(),
         "[plugin.rewrites]".to_owned(),
     ] {

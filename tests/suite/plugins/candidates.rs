@@ -222,7 +222,8 @@ fn a_candidate_that_cannot_be_on_trial_says_why_and_stops_nothing() {
         .unwrap();
     let said = String::from_utf8(checked.stderr).unwrap();
     assert!(
-        checked.status.success() && said.contains("warning: the candidate of plugin `changing` is refused"),
+        checked.status.success()
+            && said.contains("plugin.changing.candidate: the candidate of plugin `changing` is refused"),
         "{said}"
     );
     for (bytes, reason) in [

@@ -64,7 +64,7 @@ fn p16_a_configuration_that_a_plugin_refuses_is_refused_with_its_words_and_the_l
             assert!(message.contains(word), "{mode}: {word:?} is not in {message:?}");
         }
         assert!(
-            !message.contains("config/50") && message.len() < 8_000,
+            !message.contains("config/50") && message.len() < 12_000,
             "{mode}: {} bytes",
             message.len()
         );

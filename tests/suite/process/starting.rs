@@ -158,13 +158,13 @@ fn x12_a_certificate_that_cannot_be_used_is_named() {
             "good.pem",
             "good.pem",
             key_place,
-            "{dir}/good.pem holds no private key in PEM form: no items found",
+            "{dir}/good.pem holds no private key in PEM form: it has no section `PRIVATE KEY`",
         ),
         (
             "good.pem",
             "other.key",
             key_place,
-            "cannot use certificate {dir}/good.pem with key {dir}/other.key: keys may not be consistent: KeyMismatch",
+            "cannot use certificate {dir}/good.pem with key {dir}/other.key: the key is not the one that the certificate was issued for",
         ),
     ] {
         let config = format!(

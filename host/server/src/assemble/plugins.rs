@@ -131,11 +131,13 @@ pub(super) fn missing(
         .filter_map(|(name, plugin)| Some((name, plugin.as_ref().err()?)));
     for (name, reason) in wrong {
         if let Some((route, place)) = first_use(config, name) {
+            let is_there = plugin_file(config, name).is_some_and(|file| file.exists());
+            let hint = "plugins are files `NAME.wasm` in the folder that `directory` under `[plugins]` names";
             mistakes.add(AssembleError::Missing {
                 place: place.clone(),
                 route: route.to_owned(),
                 reason: reason.clone(),
-                hint: Some("plugins are files `NAME.wasm` in the folder that `directory` under `[plugins]` names"),
+                hint: (!is_there).then_some(hint),
             });
         }
     }

@@ -38,14 +38,25 @@ fn look_through(bytes: &[u8]) -> Result<(), Refusal> {
     loop {
         let (consumed, payload) = match parser.parse(rest, false) {
             Ok(Chunk::Parsed { consumed, payload }) => (consumed, payload),
-            // The outermost one has no length of its own: it ends with the file.
-            Ok(Chunk::NeedMoreData(_)) if rest.is_empty() && around.is_empty() => return Ok(()),
+            // What is inside was compared with the file's length when it began, and the outermost one has no length of its own:
+            // where nothing is left, all of them end.
+            Ok(Chunk::NeedMoreData(_)) if rest.is_empty() => return Ok(()),
             Ok(Chunk::NeedMoreData(_)) => return Err(Refusal::truncated("the file ends in the middle")),
             Err(_) => return Ok(()),
         };
         rest = rest.get(consumed..).unwrap_or_default();
         match payload {
-            Payload::ModuleSection { parser: inner, .. } | Payload::ComponentSection { parser: inner, .. } => {
+            Payload::ModuleSection {
+                parser: inner,
+                unchecked_range,
+            }
+            | Payload::ComponentSection {
+                parser: inner,
+                unchecked_range,
+            } => {
+                if bytes.len() < unchecked_range.end {
+                    return Err(Refusal::truncated("the file ends in the middle"));
+                }
                 around.push(std::mem::replace(&mut parser, inner));
             }
             Payload::End(_) => match around.pop() {
@@ -112,6 +123,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!(refused(&whole), "taken");
+        let ends_with_a_module = wat::parse_str("(component (core module (func nop)))").unwrap();
+        assert_eq!(refused(&ends_with_a_module), "taken");
         // Where a section of the component itself ends, nobody can tell that another one was to come.
         let taken = (1..whole.len()).filter(|length| refused(&whole[..*length]) == "taken");
         assert!(taken.clone().count() < 6, "{:?}", taken.collect::<Vec<_>>());

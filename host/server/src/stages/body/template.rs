@@ -244,8 +244,9 @@ mod tests {
         Template::new(&config, "request", 1 << 10).unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// With these values as variables, which a template knows by any name.
     fn rendered(text: &str, content_type: &str, values: Json) -> Result<String, String> {
-        let rendered = template(text, content_type).render(values);
+        let rendered = template(text, content_type).render(json!({ "variables": values }));
         rendered.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
     }
 
@@ -253,27 +254,27 @@ mod tests {
     fn a_value_stays_a_value_in_what_is_made() {
         let values = json!({ "a": "\"</x>&", "n": 1.5, "l": [1, null] });
         let made = rendered(
-            "{\"a\":{{ a }},\"n\":{{ n }},\"l\":{{ l }},\"m\":{{ m.x }}}",
+            "{\"a\":{{ variables.a }},\"n\":{{ variables.n }},\"l\":{{ variables.l }},\"m\":{{ variables.m.x }}}",
             "application/json",
             values.clone(),
         );
         let made: Json = serde_json::from_str(&made.unwrap()).unwrap();
         assert_eq!(made, json!({ "a": "\"</x>&", "n": 1.5, "l": [1, null], "m": null }));
-        let xml = rendered("<x>{{ a }}</x>", "text/xml", values.clone()).unwrap();
+        let xml = rendered("<x>{{ variables.a }}</x>", "text/xml", values.clone()).unwrap();
         assert!(!xml.contains("</x>&"), "{xml}");
-        assert_eq!(rendered("{{ a }}", "text/plain", values).unwrap(), "\"</x>&");
+        assert_eq!(rendered("{{ variables.a }}", "text/plain", values).unwrap(), "\"</x>&");
     }
 
     #[test]
     fn a_template_that_fails_says_where_and_one_that_goes_on_is_stopped() {
         let fails = |text: &str| rendered(text, "text/plain", json!({ "secret": "hunter2" })).unwrap_err();
-        let unknown = fails("\n\n{{ nosuch() }}");
+        let unknown = fails("\n\n{{ variables.nosuch() }}");
         assert!(unknown.contains("line 3"), "{unknown}");
         let forever = "{% macro f(n) %}{{ f(n) }}{% endmacro %}{{ f(1) }}";
         assert!(fails(forever).contains("line 1"), "{}", fails(forever));
         let long = "{% for a in range(10000) %}{% for b in range(10000) %}{% endfor %}{% endfor %}";
         assert!(fails(long).contains("fuel"), "{}", fails(long));
-        let much = "{% for a in range(2000) %}{{ secret }}{% endfor %}";
+        let much = "{% for a in range(2000) %}{{ variables.secret }}{% endfor %}";
         assert!(!fails(much).contains("hunter2"), "{}", fails(much));
         for text in [
             "{% include 'x' %}",
@@ -288,7 +289,7 @@ mod tests {
             assert!(made.is_err(), "{text}");
         }
         assert!(
-            rendered("{\"a\": {{ a }}", "application/json", json!({}))
+            rendered("{\"a\": {{ variables.a }}", "application/json", json!({}))
                 .unwrap_err()
                 .contains("not made JSON")
         );
@@ -313,10 +314,13 @@ mod tests {
     fn values_are_found_by_path_and_converted() {
         let values = json!({ "b": { "items": [{ "p": 1 }, { "p": 20 }], "name": "a b&c" } });
         let text = |text: &str| rendered(text, "text/plain", values.clone());
-        assert_eq!(text("{{ (b | jsonpath('$.items[?@.p > 5].p'))[0] }}").unwrap(), "20");
-        assert_eq!(text("{{ {'n': b.name} | form }}").unwrap(), "n=a+b%26c");
         assert_eq!(
-            text("{{ {'n': b.name} | xml('r') }}").unwrap(),
+            text("{{ (variables.b | jsonpath('$.items[?@.p > 5].p'))[0] }}").unwrap(),
+            "20"
+        );
+        assert_eq!(text("{{ {'n': variables.b.name} | form }}").unwrap(), "n=a+b%26c");
+        assert_eq!(
+            text("{{ {'n': variables.b.name} | xml('r') }}").unwrap(),
             "<r><n>a b&amp;c</n></r>"
         );
         assert_eq!(text("{{ ('x=1&y=%41' | from_form).y }}").unwrap(), "A");
@@ -325,7 +329,7 @@ mod tests {
             "2"
         );
         assert_eq!(text("{{ ('{\"a\":[1]}' | from_json).a[0] }}").unwrap(), "1");
-        assert!(text("{{ b | jsonpath('$..[') }}").is_err());
+        assert!(text("{{ variables.b | jsonpath('$..[') }}").is_err());
         assert!(text("{{ '{\"a\":1,\"a\":2}' | from_json }}").is_err());
         assert!(text("{{ '<!DOCTYPE a><a/>' | from_xml }}").is_err());
     }

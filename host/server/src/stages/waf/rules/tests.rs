@@ -135,7 +135,8 @@ fn each_family_finds_what_it_is_about() {
         "scanner at header:user-agent (1601 +5)"
     );
     assert_eq!(header("X-Api", "${jndi:ldap://a}"), "java at header:X-Api (1501 +5)");
-    assert!(header("user-agent", "() { :;}; echo").contains("command at header:user-agent"));
+    let shellshock = header("user-agent", "() { :;}; echo");
+    assert!(shellshock.contains("command at header:user-agent"), "{shellshock}");
     assert!(header("range", "bytes=0-1,2-3,4-5,6-7,8-9,10-11,12-13").contains("protocol at header:range"));
     let path = |path: &str| found_with(&config, &set, List::Filename, "", path);
     for file in ["/.git/config", "/app/.env", "/wp-config.php.bak", "/a/.htaccess"] {
