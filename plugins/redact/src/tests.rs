@@ -1,7 +1,6 @@
 //! Bodies in all the pieces that they may come in.
 
 use super::*;
-use gatewright_sdk::FieldEdit;
 use gatewright_sdk::testing::{self, TestRequest, TestResponse};
 
 fn redact(more: &str) -> Redact {
