@@ -245,7 +245,7 @@ mod tests {
     }
 
     /// With these values as variables, which a template knows by any name.
-    fn rendered(text: &str, content_type: &str, values: Json) -> Result<String, String> {
+    fn rendered(text: &str, content_type: &str, values: &Json) -> Result<String, String> {
         let rendered = template(text, content_type).render(json!({ "variables": values }));
         rendered.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
     }
@@ -256,18 +256,18 @@ mod tests {
         let made = rendered(
             "{\"a\":{{ variables.a }},\"n\":{{ variables.n }},\"l\":{{ variables.l }},\"m\":{{ variables.m.x }}}",
             "application/json",
-            values.clone(),
+            &values,
         );
         let made: Json = serde_json::from_str(&made.unwrap()).unwrap();
         assert_eq!(made, json!({ "a": "\"</x>&", "n": 1.5, "l": [1, null], "m": null }));
-        let xml = rendered("<x>{{ variables.a }}</x>", "text/xml", values.clone()).unwrap();
+        let xml = rendered("<x>{{ variables.a }}</x>", "text/xml", &values).unwrap();
         assert!(!xml.contains("</x>&"), "{xml}");
-        assert_eq!(rendered("{{ variables.a }}", "text/plain", values).unwrap(), "\"</x>&");
+        assert_eq!(rendered("{{ variables.a }}", "text/plain", &values).unwrap(), "\"</x>&");
     }
 
     #[test]
     fn a_template_that_fails_says_where_and_one_that_goes_on_is_stopped() {
-        let fails = |text: &str| rendered(text, "text/plain", json!({ "secret": "hunter2" })).unwrap_err();
+        let fails = |text: &str| rendered(text, "text/plain", &json!({ "secret": "hunter2" })).unwrap_err();
         let unknown = fails("\n\n{{ variables.nosuch() }}");
         assert!(unknown.contains("line 3"), "{unknown}");
         let forever = "{% macro f(n) %}{{ f(n) }}{% endmacro %}{{ f(1) }}";
@@ -289,7 +289,7 @@ mod tests {
             assert!(made.is_err(), "{text}");
         }
         assert!(
-            rendered("{\"a\": {{ variables.a }}", "application/json", json!({}))
+            rendered("{\"a\": {{ variables.a }}", "application/json", &json!({}))
                 .unwrap_err()
                 .contains("not made JSON")
         );
@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn values_are_found_by_path_and_converted() {
         let values = json!({ "b": { "items": [{ "p": 1 }, { "p": 20 }], "name": "a b&c" } });
-        let text = |text: &str| rendered(text, "text/plain", values.clone());
+        let text = |text: &str| rendered(text, "text/plain", &values);
         assert_eq!(
             text("{{ (variables.b | jsonpath('$.items[?@.p > 5].p'))[0] }}").unwrap(),
             "20"
