@@ -48,23 +48,80 @@ export function watchedClass(Class, types) {
   return Class;
 }
 
+// No hook of the interface has more than two parameters. Fixed ones are faster than a list of them.
 function watch(name, hook, { returns, throws }) {
-  return function (...values) {
+  const fits = check(returns);
+  return function (first, second) {
     serve();
     let result;
     try {
-      result = hook.apply(this, values);
+      result = hook.call(this, first, second);
     } catch (error) {
       if (throws && wrong(throws, error, "") === undefined) throw error;
       fail(error, name);
     }
+    if (fits(result) && typeof result?.then !== "function") return result;
     if (typeof result?.then === "function") {
       fail(new TypeError(`\`${name}\` returned a Promise: hooks are synchronous, so it can be neither async nor wait`));
     }
-    const what = wrong(returns, result, "");
-    if (what) fail(new TypeError(`\`${name}\` returned what the gateway cannot take: ${what}`));
-    return result;
+    fail(new TypeError(`\`${name}\` returned what the gateway cannot take: ${wrong(returns, result, "")}`));
   };
+}
+
+/** A function that says whether a value is of a type of the interface. It is made once, because hooks run often; `wrong` says why a
+ * value is not. */
+function check(type) {
+  const primitives = {
+    text: (value) => typeof value === "string",
+    bytes: (value) => value instanceof Uint8Array,
+    number: (value) => typeof value === "number" || typeof value === "bigint",
+    truth: (value) => typeof value === "boolean",
+    object: (value) => typeof value === "object" && value !== null,
+  };
+  if (typeof type === "string") return primitives[type] ?? (() => true);
+  const [kind, inner] = type;
+  switch (kind) {
+    case "option": {
+      const fits = check(inner);
+      return (value) => value === undefined || value === null || fits(value);
+    }
+    case "list": {
+      const fits = check(inner);
+      return (value) => {
+        if (!Array.isArray(value)) return false;
+        for (let index = 0; index < value.length; index += 1) if (!fits(value[index])) return false;
+        return true;
+      };
+    }
+    case "tuple": {
+      const parts = inner.map(check);
+      return (value) => {
+        if (!Array.isArray(value) || value.length !== parts.length) return false;
+        for (let index = 0; index < parts.length; index += 1) if (!parts[index](value[index])) return false;
+        return true;
+      };
+    }
+    case "record": {
+      const names = Object.keys(inner);
+      const parts = names.map((name) => check(inner[name]));
+      return (value) => {
+        if (typeof value !== "object" || value === null) return false;
+        for (let index = 0; index < names.length; index += 1) if (!parts[index](value[names[index]])) return false;
+        return true;
+      };
+    }
+    case "variant": {
+      const cases = new Map(Object.entries(inner).map(([tag, part]) => [tag, part === null ? () => true : check(part)]));
+      return (value) => {
+        const fits = typeof value === "object" && value !== null ? cases.get(value.tag) : undefined;
+        return fits !== undefined && fits(value.val);
+      };
+    }
+    case "enum":
+      return (value) => inner.includes(value);
+    default:
+      return () => true;
+  }
 }
 
 /** Says what went wrong, and ends the call. */
