@@ -126,9 +126,7 @@ impl AnswerBody {
             broken: None,
         }
     }
-}
 
-impl AnswerBody {
     /// The client has left before all of it was sent, though all of it was there.
     pub fn unsent(self: Pin<&mut Self>) {
         self.project().record.outcome = Outcome::ClientGone;
