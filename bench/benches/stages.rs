@@ -232,6 +232,7 @@ fn sigv4(bencher: Bencher<'_, '_>) {
                   Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31";
     let mut exchange = exchange(10);
     exchange.request.authority = HeaderValue::from_static("example.amazonaws.com");
+    exchange.request.target = PathAndQuery::from_static("/");
     exchange.record.target = Some(PathAndQuery::from_static("/"));
     bencher.bench_local(|| {
         let headers = &mut exchange.request.headers;
