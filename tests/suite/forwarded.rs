@@ -218,7 +218,7 @@ fn the_clients_scheme_is_what_was_said_of_its_hop_however_it_was_said() {
         &[("X-Forwarded-Proto", "https")][..],
         &[("X-Forwarded-Proto", "https, https")],
         &[("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "https")],
-        &[("X-Forwarded-Proto", "https, http")],
+        &[("X-Forwarded-Proto", "http, https")],
         &[way, ("X-Forwarded-Proto", "https, http")],
         &[("Forwarded", "for=203.0.113.9;proto=https;host=api.example")],
         &[("Forwarded", "for=203.0.113.9;proto=https, for=10.0.0.2;proto=http")],
@@ -230,6 +230,9 @@ fn the_clients_scheme_is_what_was_said_of_its_hop_however_it_was_said() {
         &[][..],
         &[("X-Forwarded-Proto", "http")],
         &[way, ("X-Forwarded-Proto", "https, http, https")],
+        // No hop is named: what the connected proxy has said is the last one.
+        &[("X-Forwarded-Proto", "https, http")],
+        &[("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "http")],
         &[
             ("Forwarded", "for=203.0.113.9;proto=https"),
             ("X-Forwarded-Proto", "http"),

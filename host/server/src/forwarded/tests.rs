@@ -202,13 +202,54 @@ fn scheme_host_and_port_are_read_at_the_clients_hop_too() {
 }
 
 #[test]
+fn where_no_hop_is_named_only_what_the_connected_proxy_said_counts() {
+    for (fields, expected) in [
+        (&[(PROTO, "https, http")][..], "http://inside:8080"),
+        (&[(PROTO, "https"), (PROTO, "http")], "http://inside:8080"),
+        (&[(PROTO, "http, https")], "https://inside:8080"),
+        (
+            &[("x-forwarded-host", "evil.example, api.example")],
+            "http://api.example",
+        ),
+        (&[("x-forwarded-port", "1, 8443")], "http://inside:8443"),
+        (&[("x-forwarded-ssl", "on, off")], "http://inside:8080"),
+        (
+            &[(
+                "forwarded",
+                "proto=https;host=evil.example, proto=http;host=api.example",
+            )],
+            "http://api.example",
+        ),
+    ] {
+        assert_eq!(url(fields), expected, "{fields:?}");
+        assert_eq!(settle("unix", fields).url, expected, "{fields:?}");
+    }
+}
+
+#[test]
+fn where_all_hops_are_trusted_the_furthest_that_is_named_is_the_client_in_every_list() {
+    let way = (FOR, "10.0.0.3, 10.0.0.2");
+    for (fields, expected) in [
+        (&[(PROTO, "https, http")][..], "https://inside:8080"),
+        (&[(PROTO, "https, http, http")], "http://inside:8080"),
+        (
+            &[("x-forwarded-host", "evil.example, api.example, inside")],
+            "http://api.example",
+        ),
+        (&[(PROTO, "https")], "https://inside:8080"),
+    ] {
+        assert_eq!(url(&[&[way], fields].concat()), expected, "{fields:?}");
+    }
+}
+
+#[test]
 fn one_scheme_is_told_however_often_it_was_said() {
     for fields in [
         &[(PROTO, "https")][..],
         &[(PROTO, "HTTPS")],
         &[(PROTO, "wss")],
         &[(PROTO, "https, https")],
-        &[(PROTO, "https, http")],
+        &[(PROTO, "http, https")],
         &[(PROTO, "https"), (PROTO, "https")],
         &[("x-forwarded-scheme", "https")],
         &[("x-forwarded-ssl", "on")],
@@ -224,6 +265,7 @@ fn one_scheme_is_told_however_often_it_was_said() {
         &[(PROTO, "http")][..],
         &[(PROTO, "")],
         &[(PROTO, "https;")],
+        &[(PROTO, "https, http")],
         &[("x-forwarded-ssl", "off")],
         &[("forwarded", "proto=https"), (PROTO, "http")],
         &[("forwarded", "proto=http"), (PROTO, "https")],

@@ -16,9 +16,6 @@ use crate::fields::{
     X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_FORWARDED_SCHEME, X_FORWARDED_SSL,
 };
 
-/// Deeper than any list: what was said first.
-const FURTHEST: usize = usize::MAX;
-
 /// What trusted proxies say of a request. None is what they do not say.
 pub(super) struct Way {
     /// The client; none where no proxy names it: one that names nobody is the client itself.
@@ -69,10 +66,9 @@ impl Way {
             (Some(one), _) | (None, Some(one)) => Some(one.address),
             (None, None) => None,
         };
-        let depth = by_usual
-            .as_ref()
-            .or(by_standard.as_ref())
-            .map_or(FURTHEST, |client| client.depth);
+        // Where no proxy names a hop, only the one that is connected is known to be trusted: what it said stands last.
+        let named = by_usual.as_ref().or(by_standard.as_ref());
+        let depth = named.map_or(0, |client| client.depth);
         let standard_depth = by_standard.as_ref().map_or(depth, |client| client.depth);
 
         let scheme = at(&listed(&X_FORWARDED_PROTO), depth)
@@ -127,8 +123,8 @@ impl Client {
         let furthest = proxies.pop()?;
         Some(Self {
             address: ClientIp::Known(furthest),
+            depth: proxies.len(),
             proxies,
-            depth: FURTHEST,
         })
     }
 }
