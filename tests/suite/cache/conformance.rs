@@ -11,24 +11,46 @@ use serde_json::Value;
 
 use crate::setup::routed;
 
-/// Of those that every cache must pass. Of the others, some cannot be passed by a proxy whose own answer tells that the upstream is
-/// gone, some contradict each other.
-const REQUIRED: usize = 149;
-/// What these want contradicts RFC 9111, section 5.1: of an `Age` with several values the first counts, and one that is no number
-/// is ignored.
-const CONTRADICTING: [&str; 9] = [
+/// Of those that every cache must pass, so many may fail: some count on two seconds, which a busy machine may not keep.
+const SLACK: usize = 2;
+/// These stay out, each for a reason.
+const OUT: [(&str, &str); 8] = [
+    (
+        "headers-store-Transfer-Encoding",
+        "the origin's unknown transfer coding is a fault of the upstream: 502",
+    ),
+    (
+        "stale-close-must-revalidate",
+        "takes the gateway's own 502, without a number of the origin's, for a kept response",
+    ),
+    ("stale-close-no-cache", "the same"),
+    ("stale-close-proxy-revalidate", "the same"),
+    ("stale-close-s-maxage=2", "the same"),
+    (
+        "surrogate-fresh-cc-nostore",
+        "its `CAPABILITY_TARGET` is to be replaced by a device's name, and no structured field",
+    ),
+    // Later editions of the suite only look what a cache does.
+    (
+        "age-parse-parameter",
+        "`7200;foo=bar` is no number of seconds, and ignored",
+    ),
+    ("age-parse-numeric-parameter", "the same"),
+];
+/// Of these the suite wants that the response is asked for again. RFC 9111, section 5.1, says since then that of an `Age` with several
+/// values the first one is used and the others discarded, and the suite itself, in later editions than the one that is published as
+/// a package, that the response is used.
+const FIRST_COUNTS: [&str; 4] = [
+    // `0`, `7200`; `0, 0`; `0`, `0`; `3600, 3600` of 10 000.
+    "age-parse-prefix-twoline",
     "age-parse-dup-0",
     "age-parse-dup-0-twoline",
     "age-parse-dup-old",
-    "age-parse-float",
-    "age-parse-negative",
-    "age-parse-nonnumeric",
-    "age-parse-numeric-parameter",
-    "age-parse-parameter",
-    "age-parse-prefix-twoline",
 ];
+/// The same of an `Age` that is no number of seconds, which is ignored.
+const IGNORED: [&str; 3] = ["age-parse-nonnumeric", "age-parse-negative", "age-parse-float"];
 /// None that has this in its name may fail.
-const NEVER: [&str; 5] = ["private", "no-store", "authorization", "cookie", "Cookie"];
+const NEVER: [&str; 6] = ["private", "no-store", "authorization", "cookie", "Cookie", "age-parse"];
 
 struct Server(Child);
 
@@ -81,6 +103,7 @@ fn run(cache: &str) -> BTreeMap<String, Value> {
         .arg(script)
         .arg(package())
         .arg(gateway.url("public"))
+        .arg([&FIRST_COUNTS[..], &IGNORED].concat().join(","))
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
@@ -95,7 +118,7 @@ fn the_cache_passes_what_is_required_of_caches() {
     let passed = |result: &Value| result["result"] == true;
     let required: Vec<_> = results
         .iter()
-        .filter(|(id, result)| result["kind"] == "required" && !CONTRADICTING.contains(&id.as_str()))
+        .filter(|(id, result)| result["kind"] == "required" && !OUT.iter().any(|(out, _)| out == id))
         .collect();
     let failed: Vec<_> = required.iter().filter(|(_, result)| !passed(result)).collect();
     let shown: Vec<_> = failed
@@ -116,9 +139,9 @@ fn the_cache_passes_what_is_required_of_caches() {
             eprintln!("{id} ({}): {}", result["kind"], result["result"]);
         }
     }
-    assert!(required.len() > 150, "{}", required.len());
+    assert!(required.len() > 155, "{}", required.len());
     assert!(
-        count >= REQUIRED,
+        failed.len() <= SLACK,
         "{count} of {}:\n{}",
         required.len(),
         shown.join("\n")
