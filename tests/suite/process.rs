@@ -1,6 +1,7 @@
 //! The process from its start to its end: the rows X1–X3, X5, X9 and X12 of `faults.md`.
 
 mod exhausted;
+mod flooding;
 mod looking;
 mod panics;
 mod signals;
