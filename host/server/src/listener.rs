@@ -13,6 +13,7 @@ pub mod guard;
 mod handshake;
 pub mod http2;
 pub mod interim;
+mod newcomers;
 pub mod permits;
 pub mod shedding;
 pub mod socket;

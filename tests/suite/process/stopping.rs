@@ -265,6 +265,29 @@ fn x1_clients_that_say_nothing_do_not_hold_up_the_end() {
 }
 
 #[test]
+fn x1_a_gateway_without_connections_stops_at_once() {
+    let tries = (0..5).map(|_| {
+        let text = format!(
+            "{}\n[listener.socket]\naddress = \"unix:gateway.sock\"\n",
+            config("http://127.0.0.1:1", "")
+        );
+        let mut process = TestProcess::start(&text);
+        // It has served, and its clients have gone.
+        for listener in ["public", "http1"] {
+            let response = http(process.addr(listener), "GET", "/fast", &[("Connection", "close")], b"");
+            assert!(response.closes());
+        }
+        let started = Instant::now();
+        process.signal(Signal::TERM);
+        assert_eq!(process.wait().code(), Some(0), "{}", process.stderr());
+        started.elapsed()
+    });
+    // One of them, on a machine that is busy with other things.
+    let shortest = tries.min().unwrap();
+    assert!(shortest < Duration::from_millis(150), "{shortest:?}");
+}
+
+#[test]
 fn x1_what_does_not_end_in_time_is_cut_off() {
     let (origin, _gate) = gated();
     let mut process = TestProcess::start(&config(&origin.url(), "drain_timeout = \"300ms\""));

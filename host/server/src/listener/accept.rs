@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use gatewright_core::ClientAddress;
-use socket2::{SockFilter, SockRef};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
@@ -16,6 +15,7 @@ use crate::drain::Drain;
 use crate::listener::Settings;
 use crate::listener::connection;
 use crate::listener::guard::{Counted, Watch};
+use crate::listener::newcomers;
 use crate::listener::shedding::OpenConnections;
 use crate::listener::socket::Socket;
 use crate::live::Live;
@@ -24,6 +24,8 @@ use crate::live::Live;
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// How long a client may take from its first packet to the one that makes its connection.
 const LAST_CALL: Duration = Duration::from_millis(200);
+/// How often to look for such clients.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 /// How often that is said: the log may be on a disk, and has no use for more.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -122,15 +124,23 @@ impl Serving {
     /// serves everybody who was waiting. Closing it at once would reset the connections in its backlog.
     async fn last_call(&self, socket: ListeningSocket, connections: &Arc<Semaphore>, mut waiting: VecDeque<Accepted>) {
         socket.refuse_newcomers();
-        let until = tokio::time::Instant::now() + LAST_CALL;
-        while let Ok(accepted) = tokio::time::timeout_at(until, socket.accept()).await {
-            match accepted {
-                Ok(accepted) => match Arc::clone(connections).try_acquire_owned() {
-                    Ok(permit) => self.serve(accepted, Ok(permit)),
-                    Err(_) => waiting.push_back(accepted),
-                },
-                Err(error) if is_connection_error(&error) => {}
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        let until = Instant::now() + LAST_CALL;
+        loop {
+            // Before the backlog is emptied: whoever was on the way and is not any more is there.
+            let others_come = Instant::now() < until && socket.has_newcomers();
+            while let Ok(accepted) = tokio::time::timeout(LOOK_INTERVAL, socket.accept()).await {
+                match accepted {
+                    Ok(accepted) => match Arc::clone(connections).try_acquire_owned() {
+                        Ok(permit) => self.serve(accepted, Ok(permit)),
+                        Err(_) => waiting.push_back(accepted),
+                    },
+                    Err(error) if is_connection_error(&error) => {}
+                    Err(_) if Instant::now() < until => tokio::time::sleep(LOOK_INTERVAL).await,
+                    Err(_) => break,
+                }
+            }
+            if !others_come {
+                break;
             }
         }
         drop(socket);
@@ -176,35 +186,21 @@ impl ListeningSocket {
         })
     }
 
-    /// Lets no new client into the backlog, and those that are on their way. A Unix socket's file is gone by now.
+    /// Lets no new client into the backlog, but those that are on their way. Those of a Unix socket come by its file, which
+    /// is gone by now.
     fn refuse_newcomers(&self) {
-        let Self::Tcp(listener) = self else { return };
-        // Where the system has no such filters, a client that comes just before the socket is closed is reset.
-        let attached = SockRef::from(listener).attach_filter(&newcomers_dropped());
-        if let Err(error) = attached {
-            tracing::debug!(%error, "cannot keep new clients from a socket that is about to be closed");
+        if let Self::Tcp(listener) = self {
+            newcomers::refuse(listener);
         }
     }
-}
 
-/// A filter of packets (BPF) that drops a client's first one, which it sends again a second later, when nobody listens any
-/// more: it is told so, and goes elsewhere.
-fn newcomers_dropped() -> [SockFilter; 5] {
-    const LOAD_BYTE: u16 = 0x30;
-    const AND: u16 = 0x54;
-    const JUMP_IF_EQUAL: u16 = 0x15;
-    const RETURN: u16 = 0x06;
-    /// Where a TCP header has its flags (RFC 9293, section 3.1), and two of them.
-    const FLAGS: u32 = 13;
-    const SYN: u32 = 0x02;
-    const ACK: u32 = 0x10;
-    [
-        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS),
-        SockFilter::new(AND, 0, 0, SYN | ACK),
-        SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
-        SockFilter::new(RETURN, 0, 0, 0),
-        SockFilter::new(RETURN, 0, 0, u32::MAX),
-    ]
+    /// Whether a client may be on its way. To connect to a Unix socket takes no time.
+    fn has_newcomers(&self) -> bool {
+        match self {
+            Self::Tcp(listener) => newcomers::are_on_their_way(listener),
+            Self::Unix(_) => false,
+        }
+    }
 }
 
 /// Whether the error is one connection's, which the client gave up before it was accepted.

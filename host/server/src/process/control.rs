@@ -217,10 +217,9 @@ impl Control {
     }
 
     /// Says that it stops, then accepts no more, then waits for what runs, each for as long as configured.
-    async fn stop(self) {
-        let server = &self.generation.config.server;
+    async fn stop(mut self) {
         self.enter(Phase::Leaving);
-        tokio::time::sleep(server.drain_delay).await;
+        tokio::time::sleep(self.generation.config.server.drain_delay).await;
         self.enter(Phase::Closing);
         let Self {
             listeners,
@@ -241,7 +240,7 @@ impl Control {
         drop(admin);
     }
 
-    fn enter(&self, phase: Phase) {
+    fn enter(&mut self, phase: Phase) {
         self.status.enter(phase);
         self.listeners.enter(phase);
     }

@@ -30,7 +30,8 @@ struct Listener {
     settings: Arc<ArcSwap<Settings>>,
     permits: Permits,
     drainer: Drainer,
-    _file: Option<SocketFile>,
+    // Goes before the socket is closed, so that nobody comes in between.
+    file: Option<SocketFile>,
 }
 
 /// A listener as a configuration wants it. Nothing can fail any more, and nothing is accepted yet.
@@ -115,8 +116,10 @@ impl Listeners {
     /// Lets a listener's connections end in their own time, for which the end of the process waits.
     fn close(&mut self, name: &str, listener: Listener) {
         tracing::info!(listener = name, address = listener.shown(), "no longer listening");
-        listener.drainer.enter(Phase::Closing);
-        self.closed.push(listener.drainer);
+        let Listener { file, drainer, .. } = listener;
+        drop(file);
+        drainer.enter(Phase::Closing);
+        self.closed.push(drainer);
     }
 
     /// TCP addresses by name.
@@ -131,8 +134,13 @@ impl Listeners {
     }
 
     /// Goes on to a later phase.
-    pub(super) fn enter(&self, phase: Phase) {
-        self.open.values().for_each(|listener| listener.drainer.enter(phase));
+    pub(super) fn enter(&mut self, phase: Phase) {
+        for listener in self.open.values_mut() {
+            if phase == Phase::Closing {
+                listener.file = None;
+            }
+            listener.drainer.enter(phase);
+        }
     }
 
     /// Waits until the last connection has ended.
@@ -158,7 +166,7 @@ impl Listener {
             settings,
             permits,
             drainer,
-            _file: SocketFile::new(&config.address),
+            file: SocketFile::new(&config.address),
         }
     }
 
