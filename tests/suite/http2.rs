@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use gatewright_tests::{H2Client, H2Frames, Origin, TestGateway, empty, full, http, runtime, with_trailers};
+use gatewright_tests::frames::{END_HEADERS, END_STREAM, frame, frame_bytes, header_block};
+use gatewright_tests::{
+    H2Client, H2Frames, Origin, TestGateway, empty, eventually, full, http, runtime, with_trailers,
+};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt as _;
 
@@ -109,21 +112,27 @@ fn a_body_of_known_length_keeps_it() {
 fn a_request_without_content_says_so_as_http_1_does_however_its_stream_ended() {
     let (gateway, origin) = hello();
     let addr = gateway.addr("public");
-    for method in ["GET", "HEAD", "OPTIONS", "DELETE", "POST", "PUT", "PATCH", "X-OTHER"] {
-        let is_streamed = matches!(method, "POST" | "PUT" | "PATCH" | "X-OTHER");
-        // What has content as a rule is passed on before it is known that it has none.
-        for by_data in [false, true].into_iter().take(if is_streamed { 1 } else { 2 }) {
-            let fields = [
-                (":method", method),
-                (":scheme", "http"),
-                (":authority", "localhost"),
-                (":path", "/x"),
-            ];
+    let methods = ["GET", "HEAD", "OPTIONS", "DELETE", "POST", "PUT", "PATCH", "X-OTHER"];
+    for method in methods {
+        let fields = header_block(&[
+            (":method", method),
+            (":scheme", "http"),
+            (":authority", "localhost"),
+            (":path", "/x"),
+        ]);
+        let begun = frame_bytes(frame::HEADERS, END_HEADERS, 1, &fields);
+        let ended = frame_bytes(frame::HEADERS, END_HEADERS | END_STREAM, 1, &fields);
+        let nothing = frame_bytes(frame::DATA, 0, 1, b"");
+        let end = frame_bytes(frame::DATA, END_STREAM, 1, b"");
+        let padded = frame_bytes(frame::DATA, END_STREAM | 0x8, 1, &[2, 0, 0]);
+        for frames in [
+            ended,
+            [&begun[..], &end].concat(),
+            [&begun[..], &padded].concat(),
+            [&begun[..], &nothing, &end].concat(),
+        ] {
             let mut client = H2Frames::connect(addr);
-            client.headers(1, &fields, !by_data);
-            if by_data {
-                client.data(1, b"", true);
-            }
+            assert!(client.try_send(&frames));
             assert_eq!(client.outcome(1).status(), Some(200), "{method}");
         }
         let response = http(addr, method, "/x", &[], b"");
@@ -139,7 +148,48 @@ fn a_request_without_content_says_so_as_http_1_does_however_its_stream_ended() {
         assert!(!request.headers.contains_key("transfer-encoding"), "{}", request.method);
         assert!(request.complete && request.body.is_empty());
     }
-    assert_eq!(origin.hits(), 20);
+    assert_eq!(origin.hits(), 5 * methods.len());
+}
+
+#[test]
+fn content_that_has_come_with_the_header_section_is_passed_on_whole() {
+    let (gateway, origin) = hello();
+    let fields = header_block(&[
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "localhost"),
+        (":path", "/x"),
+        ("trailer", "x-sum"),
+    ]);
+    let frames = [
+        frame_bytes(frame::HEADERS, END_HEADERS, 1, &fields),
+        frame_bytes(frame::DATA, 0, 1, b""),
+        frame_bytes(frame::DATA, 0, 1, b"first,"),
+    ];
+    let rest = [
+        frame_bytes(frame::DATA, 0, 1, b"second"),
+        frame_bytes(
+            frame::HEADERS,
+            END_HEADERS | END_STREAM,
+            1,
+            &header_block(&[("x-sum", "2")]),
+        ),
+    ];
+    for pause in [true, false] {
+        let mut client = H2Frames::connect(gateway.addr("public"));
+        if pause {
+            assert!(client.try_send(&frames.concat()));
+            eventually("it is on its way", || (origin.connections() == 1).then_some(()));
+            assert!(client.try_send(&rest.concat()));
+        } else {
+            assert!(client.try_send(&[&frames[..], &rest].concat().concat()));
+        }
+        assert_eq!(client.outcome(1).status(), Some(200));
+        let request = origin.requests().pop().unwrap();
+        assert_eq!(&request.body[..], b"first,second");
+        assert_eq!(request.headers["transfer-encoding"], "chunked");
+        assert_eq!(request.trailers["x-sum"], "2");
+    }
 }
 
 #[test]

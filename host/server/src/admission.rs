@@ -15,6 +15,7 @@ use http::{Method, Version};
 use crate::listener::framing::Violation;
 use crate::listener::framing_line::plain_length;
 use crate::router::host::parse_authority;
+use crate::trailers;
 use crate::via;
 
 /// What admission asks of the listener.
@@ -45,7 +46,7 @@ pub fn admit(
     let seen = Seen::in_names_of(&request.headers);
     check_framing(&request.headers, &seen, request.version, violation)?;
     if request.version == Version::HTTP_2 {
-        check_translated(&request.headers, &seen)?;
+        check_translated(uri, &request.headers, &seen)?;
     }
     check_method(&request.method)?;
     check_upgrade(&request.headers, &seen, request.version)?;
@@ -90,6 +91,7 @@ struct Seen {
     content_length: bool,
     cookie: bool,
     expect: bool,
+    trailer: bool,
     upgrade: bool,
     via: bool,
     underscore: bool,
@@ -103,6 +105,7 @@ impl Seen {
             seen.content_length |= *name == header::CONTENT_LENGTH;
             seen.cookie |= *name == header::COOKIE;
             seen.expect |= *name == header::EXPECT;
+            seen.trailer |= *name == header::TRAILER;
             seen.upgrade |= *name == header::UPGRADE;
             seen.via |= *name == header::VIA;
             seen.underscore |= name.as_str().contains('_');
@@ -156,8 +159,15 @@ fn check_framing(
 }
 
 /// HTTP/2 carries fields as they are, and no scanner looks at their bytes. What would be refused or trimmed as text of
-/// HTTP/1 must not reach an upstream of HTTP/1 either (RFC 9113, section 8.2.1).
-fn check_translated(headers: &HeaderMap, seen: &Seen) -> Result<(), Problem> {
+/// HTTP/1 must not reach an upstream of HTTP/1 either (RFC 9113, section 8.2.1). A path that begins with a query gets its slash
+/// from the library, although it has to have one (section 8.3.1).
+fn check_translated(uri: &Uri, headers: &HeaderMap, seen: &Seen) -> Result<(), Problem> {
+    if uri
+        .path_and_query()
+        .is_some_and(|target| target.as_str().starts_with('?'))
+    {
+        return Err(bad_request("the path does not begin with a slash"));
+    }
     let is_padded = |value: &HeaderValue| matches!(value.as_bytes(), [b' ' | b'\t', ..] | [.., b' ' | b'\t']);
     if headers.values().any(is_padded) {
         return Err(bad_request("a field value begins or ends with white space"));
@@ -258,10 +268,13 @@ fn check_count(headers: &HeaderMap, limit: usize) -> Result<(), Problem> {
 }
 
 /// Names with an underscore are refused unless the listener says otherwise: many servers behind take `x_user` and `x-user` for
-/// the same.
+/// the same. Trailers come when it is too late to refuse the request, and are left out where fields are refused or dropped.
 ///
 /// Names and values are what HTTP allows already: hyper refuses everything else.
 fn check_names(headers: &mut HeaderMap, seen: &Seen, underscores: Underscores) -> Result<(), Problem> {
+    if seen.trailer && underscores != Underscores::Accept {
+        trailers::announce_no_underscores(headers);
+    }
     match underscores {
         _ if !seen.underscore => {}
         Underscores::Refuse => return Err(bad_request("a header field name contains an underscore")),

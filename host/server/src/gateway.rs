@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use gatewright_config::Underscores;
 use gatewright_core::path::{Encoding, Encodings};
 use gatewright_core::{
     AccessRecord, Attributes, Body, Counted, Exchange, ExchangeId, Interim, Parameters, Problem, ProblemKind,
@@ -107,6 +108,7 @@ impl Gateway {
         interim: Option<Arc<dyn Interim>>,
     ) -> Answer {
         let (in_flight, violation) = connection.watch.begin();
+        let violation = violation.or_else(|| request.extensions().get().copied());
         let (mut exchange, uri, mut body) = self.begin(connection, id, request);
         exchange.interim = interim;
         if let Received::Http2(body) = &mut body
@@ -215,7 +217,7 @@ impl Gateway {
         exchange.record.route = Some(Arc::clone(&route.name));
         exchange.record.record_to(Arc::clone(&route.recorder));
         let limit = route.body_bytes.unwrap_or(service.body_bytes);
-        exchange.body = take_body(body, limit, service.pace, &mut exchange.record)
+        exchange.body = take_body(body, limit, service, &mut exchange.record)
             .map_err(|problem| Refusal::of(problem, Some(route)))?;
         Ok(Some(route))
     }
@@ -354,7 +356,10 @@ fn not_allowed(allow: String) -> Problem {
 }
 
 /// The body as stages see it. One that says itself that it is too large is refused before a byte of it is asked for.
-fn take_body(body: Received, limit: u64, pace: Pace, record: &mut AccessRecord) -> Result<Body, Problem> {
+fn take_body(mut body: Received, limit: u64, service: &Service, record: &mut AccessRecord) -> Result<Body, Problem> {
+    if let Received::Http2(body) = &mut body {
+        body.look();
+    }
     if body.is_end_stream() {
         return Ok(Body::empty());
     }
@@ -366,12 +371,11 @@ fn take_body(body: Received, limit: u64, pace: Pace, record: &mut AccessRecord) 
     }
     let upload = Arc::new(Upload::new(record.started));
     record.upload = Some(Arc::clone(&upload));
-    Ok(Body::stream(IncomingBody::new(
-        body,
-        Sender::Client(upload),
-        limit,
-        pace,
-    )))
+    let sender = Sender::Client {
+        upload,
+        underscores: service.bounds.underscores == Underscores::Accept,
+    };
+    Ok(Body::stream(IncomingBody::new(body, sender, limit, service.pace)))
 }
 
 /// The response with what the gateway has to say in it, on its way to the client.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gatewright_core::{BodyError, Problem, ProblemKind, Upload};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
@@ -17,8 +18,13 @@ use crate::upstream::pool::Lease;
 
 /// Whose body it is: decides what its failures mean, and what its end is good for.
 pub enum Sender {
-    /// A request's body, and who is told how far it has come.
-    Client(Arc<Upload>),
+    /// A request's body.
+    Client {
+        /// Who is told how far it has come.
+        upload: Arc<Upload>,
+        /// Whether its trailers may have names with an underscore.
+        underscores: bool,
+    },
     /// A response's body, and the connection that is free when it has come whole, with the time as its header section
     /// came.
     Upstream(Option<(Lease, std::time::Instant)>),
@@ -27,7 +33,7 @@ pub enum Sender {
 impl Sender {
     fn stalled(&self, pace: &Pace) -> BodyError {
         let kind = match self {
-            Self::Client(_) => ProblemKind::RequestTimeout,
+            Self::Client { .. } => ProblemKind::RequestTimeout,
             Self::Upstream(_) => ProblemKind::IntegrationTimeout,
         };
         match pace.is_too_slow() {
@@ -42,8 +48,8 @@ impl Sender {
     fn broken(&self, error: &ReceiveError) -> BodyError {
         let kind = match self {
             Self::Upstream(_) => ProblemKind::IntegrationFailure,
-            Self::Client(_) if error.is_malformed() => ProblemKind::BadRequest,
-            Self::Client(_) => ProblemKind::ClientClosed,
+            Self::Client { .. } if error.is_malformed() => ProblemKind::BadRequest,
+            Self::Client { .. } => ProblemKind::ClientClosed,
         };
         BodyError::new(kind, error)
     }
@@ -55,20 +61,29 @@ impl Sender {
     ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
         match self {
             Self::Upstream(Some((lease, _))) => lease.poll_body(body, context),
-            Self::Upstream(None) | Self::Client(_) => body.poll_frame(context),
+            Self::Upstream(None) | Self::Client { .. } => body.poll_frame(context),
         }
+    }
+
+    /// The trailers that are passed on. What an upstream calls its fields is left to it, as in the header section.
+    fn trailers(&self, trailers: HeaderMap) -> HeaderMap {
+        let underscores = match self {
+            Self::Client { underscores, .. } => *underscores,
+            Self::Upstream(_) => true,
+        };
+        trailers::allowed(trailers, underscores)
     }
 
     /// The next piece is waited for.
     fn waits(&self) {
-        if let Self::Client(upload) = self {
+        if let Self::Client { upload, .. } = self {
             upload.waits();
         }
     }
 
     /// So many bytes have come.
     fn sent(&self, bytes: u64) {
-        if let Self::Client(upload) = self {
+        if let Self::Client { upload, .. } = self {
             upload.passed_on(bytes, std::time::Instant::now());
         }
     }
@@ -76,7 +91,7 @@ impl Sender {
     /// The body has come whole. A body that was waited for came later than its header section.
     fn complete(&mut self, waited: bool) {
         match self {
-            Self::Client(upload) => upload.end(std::time::Instant::now()),
+            Self::Client { upload, .. } => upload.end(std::time::Instant::now()),
             Self::Upstream(lease) => {
                 if let Some((lease, answered)) = lease.take() {
                     lease.give_back(if waited { std::time::Instant::now() } else { answered });
@@ -148,7 +163,7 @@ pin_project_lite::pin_project! {
     impl PinnedDrop for IncomingBody {
         fn drop(this: Pin<&mut Self>) {
             // Nobody wants more of it: whoever waits does not wait for the client.
-            if let Sender::Client(upload) = &this.sender
+            if let Sender::Client { upload, .. } = &this.sender
                 && !upload.has_ended()
             {
                 upload.end(std::time::Instant::now());
@@ -212,7 +227,7 @@ impl Body for IncomingBody {
                     this.sender.complete(*this.waited);
                 }
                 Some(Ok(match frame.into_trailers() {
-                    Ok(trailers) => Frame::trailers(trailers::allowed(trailers)),
+                    Ok(trailers) => Frame::trailers(this.sender.trailers(trailers)),
                     Err(frame) => frame,
                 }))
             }

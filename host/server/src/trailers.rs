@@ -3,18 +3,21 @@
 //! Stages never see them, so they must not say what a stage has decided: servers behind may put them among the fields of
 //! the header section.
 
+use std::borrow::Cow;
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-/// The trailers that are passed on, requests' and responses' alike.
-pub fn allowed(trailers: HeaderMap) -> HeaderMap {
-    if trailers.keys().all(may_be_trailer) {
+/// The trailers that are passed on, requests' and responses' alike. `underscores` says whether names with an underscore are.
+pub fn allowed(trailers: HeaderMap, underscores: bool) -> HeaderMap {
+    let may_follow = |name: &HeaderName| may_be_trailer(name) && (underscores || !has_underscore(name));
+    if trailers.keys().all(may_follow) {
         return trailers;
     }
     let mut name = None;
     let fields = trailers.into_iter().filter_map(|(next, value)| {
         // The name of a field that is there several times comes with the first value only.
         name = next.or(name.take());
-        name.clone().filter(may_be_trailer).map(|name| (name, value))
+        name.clone().filter(may_follow).map(|name| (name, value))
     });
     let mut kept = HeaderMap::new();
     fields.for_each(|(name, value)| {
@@ -43,10 +46,19 @@ pub fn settle_announcement(headers: &mut HeaderMap, may_follow: impl Fn(&HeaderM
     };
 }
 
+/// Leaves no names with an underscore in `Trailer`.
+pub fn announce_no_underscores(headers: &mut HeaderMap) {
+    settle_announcement(headers, |_, name| !has_underscore(name));
+}
+
+fn has_underscore(name: &HeaderName) -> bool {
+    name.as_str().contains('_')
+}
+
 /// Whether a field may be in a trailer section. What frames or routes a message, modifies a request, authenticates, controls
 /// a response or says how content is to be read must not (RFC 9110, section 6.5.1), nor what tells where a request came
-/// from, and no name with an underscore, as in the header section.
-pub fn may_be_trailer(name: &HeaderName) -> bool {
+/// from. Servers that read an underscore as a hyphen read `content_length` too.
+fn may_be_trailer(name: &HeaderName) -> bool {
     const PREFIXES: [&str; 7] = [
         "accept",
         "access-control-",
@@ -56,8 +68,11 @@ pub fn may_be_trailer(name: &HeaderName) -> bool {
         "x-forwarded-",
         "x-gatewright-",
     ];
-    let name = name.as_str();
-    !name.contains('_') && !FORBIDDEN.contains(&name) && !PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    let name = match has_underscore(name) {
+        true => Cow::Owned(name.as_str().replace('_', "-")),
+        false => Cow::Borrowed(name.as_str()),
+    };
+    !FORBIDDEN.contains(&&*name) && !PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 const FORBIDDEN: [&str; 63] = [
@@ -146,12 +161,14 @@ mod tests {
             "server-timing",
             "content-digest",
             "signature",
+            "x_sum",
         ];
         let bad = [
             "range",
             "if-match",
-            "x_sum",
             "x-forwarded-port",
+            "x_forwarded_port",
+            "content_length",
             "set-cookie",
             "content-type",
             "proxy-authorization",
@@ -161,19 +178,25 @@ mod tests {
             trailers.append(HeaderName::from_static(name), HeaderValue::from_static("1"));
             trailers.append(HeaderName::from_static(name), HeaderValue::from_static("2"));
         }
-        let kept = allowed(trailers);
-        let (mut kept_names, mut expected) = (names(&kept), good.map(str::to_owned).to_vec());
-        kept_names.sort();
-        expected.sort();
-        assert_eq!(kept_names, expected);
+        let sorted = |mut names: Vec<String>| {
+            names.sort();
+            names
+        };
+        let kept = allowed(trailers.clone(), true);
+        assert_eq!(sorted(names(&kept)), sorted(good.map(str::to_owned).to_vec()));
         assert_eq!(kept.len(), 2 * good.len(), "each with all its values");
+        let kept = allowed(trailers, false);
+        assert!(!kept.contains_key("x_sum"));
+        assert_eq!(kept.len(), 2 * good.len() - 2);
     }
 
     #[test]
     fn what_is_announced_is_what_may_follow() {
         let announcing = |value| HeaderMap::from_iter([(header::TRAILER, HeaderValue::from_static(value))]);
-        let mut some = announcing("x-sum, Content-Length, authorization,X_Sum, x-user");
+        let mut some = announcing("x-sum, Content-Length, authorization,X_Sum, x-user, x_real_ip");
         settle_announcement(&mut some, |_, name| name != "x-user");
+        assert_eq!(some.get("trailer").unwrap(), "x-sum, x_sum");
+        announce_no_underscores(&mut some);
         assert_eq!(some.get("trailer").unwrap(), "x-sum");
         let mut none = announcing("content-length");
         settle_announcement(&mut none, |_, _| true);

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,19 +40,37 @@ impl StreamBody {
     /// may end a stream as well as its header section does. What breaks or takes longer than `patience` is found out by
     /// whoever reads.
     pub async fn look_ahead(&mut self, patience: Duration) {
-        if self.left.is_some() || self.is_end_stream() {
+        if !self.is_open() {
             return;
         }
-        let first = poll_fn(|context| {
-            loop {
-                match ready!(self.poll_data(context)) {
-                    Some(Ok(data)) if data.is_empty() => {}
-                    other => return Poll::Ready(other),
+        let first = poll_fn(|context| self.poll_first(context));
+        // What has come is kept in any case.
+        let _ = tokio::time::timeout(patience, first).await;
+    }
+
+    /// The same without waiting: finds out what has come with the header section, which may be the end.
+    pub fn look(&mut self) {
+        if self.is_open() {
+            let _ = self.poll_first(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+
+    /// Whether there may be bytes or none.
+    fn is_open(&self) -> bool {
+        self.left.is_none() && self.first.is_none() && !self.data_ended && !self.is_end_stream()
+    }
+
+    /// Keeps the first bytes for whoever reads. An error is kept by the library.
+    fn poll_first(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match ready!(self.poll_data(context)) {
+                Some(Ok(data)) if data.is_empty() => {}
+                Some(Ok(data)) => {
+                    self.first = Some(data);
+                    return Poll::Ready(());
                 }
+                Some(Err(_)) | None => return Poll::Ready(()),
             }
-        });
-        if let Ok(Some(Ok(data))) = tokio::time::timeout(patience, first).await {
-            self.first = Some(data);
         }
     }
 
