@@ -81,7 +81,9 @@ impl Resolver<'_> {
 
     /// A path and a query that a stage asks for.
     pub(super) fn question_path(&mut self, path: &Located<String>) -> Option<String> {
-        let is_path = path.value.starts_with('/') && PathAndQuery::try_from(path.value.as_str()).is_ok();
+        // `PathAndQuery` cuts a fragment off in silence.
+        let is_path = path.value.starts_with('/') && !path.value.contains('#');
+        let is_path = is_path && PathAndQuery::try_from(path.value.as_str()).is_ok();
         if !is_path {
             let hint = "write a path, and perhaps a query, such as \"/verify?rd=https://login.example.com\"";
             self.error(&path.span, format!("`{}` is not a path", path.value), hint);
