@@ -1,7 +1,9 @@
 //! C4, C18: HTTP/2 that no library would send is never rewritten into bytes of HTTP/1.
 
-use gatewright_tests::frames::StreamOutcome;
-use gatewright_tests::{H2Frames, Origin, TestGateway, eventually, http};
+use gatewright_tests::frames::{END_HEADERS, END_STREAM, StreamOutcome, frame};
+use gatewright_tests::{H2Client, H2Frames, Origin, TestGateway, empty, eventually, http};
+use http::Request;
+use http::header::{HeaderName, HeaderValue};
 
 use crate::setup::{hello, hello_with};
 
@@ -94,6 +96,96 @@ fn c18_pseudo_fields_that_are_odd_missing_or_late_are_refused() {
     ] {
         assert_refused(&gateway, &origin, &fields);
     }
+}
+
+#[test]
+fn c18_a_path_that_has_a_fragment_or_no_slash_is_refused_as_over_http_1() {
+    let (gateway, origin) = hello();
+    for path in [
+        "/x#y",
+        "/x?y#z",
+        "#",
+        "#/x",
+        "/#",
+        "/x#",
+        "?",
+        "?x=y",
+        "*",
+        "x",
+        "http://localhost/x",
+    ] {
+        assert_refused(&gateway, &origin, &[GET[0], GET[1], GET[2], (":path", path)]);
+        assert_refused(
+            &gateway,
+            &origin,
+            &[GET[0], GET[1], (":path", path), ("host", "localhost")],
+        );
+    }
+    let record = gateway.wait_for_records(1).remove(0);
+    assert_eq!(
+        (&record["status"], &record["cause"]),
+        (&400.into(), &"fragment in the request target".into())
+    );
+}
+
+#[test]
+fn c18_a_fragment_is_refused_however_the_path_is_compressed_and_other_streams_go_on() {
+    let (gateway, origin) = hello();
+    let mut client = H2Frames::connect(gateway.addr("public"));
+    // `GET`, `http`, and `localhost` by the static table's name, which becomes an entry.
+    let lead = [&[0x82, 0x86, 0x41, 9][..], b"localhost"].concat();
+    let blocks: [(&[u8], u16); 10] = [
+        (b"\x44\x02/x", 200),
+        (b"\xbe", 200),
+        (b"\x44\x04/x#y", 400),
+        // Once more, by its entry, and the entry before it.
+        (b"\xbe", 400),
+        (b"\xbf", 200),
+        // By its name alone.
+        (b"\x0f\x30\x04/x#y", 400),
+        (b"\x0f\x30\x02/x", 200),
+        // In Huffman's code: `/a#b`, `/a`.
+        (b"\x04\x84\x60\x7f\xf5\x1f", 400),
+        (b"\x04\x82\x60\x7f", 200),
+        (b"\x00\x05:path\x03/#y", 400),
+    ];
+    let mut stream = 1;
+    for (path, status) in blocks {
+        // The first of them is behind `localhost`; those after it, behind what is newer.
+        let block = match stream {
+            1 => [&lead[..], path].concat(),
+            _ => [&[0x82, 0x86][..], b"\x01\x09localhost", path].concat(),
+        };
+        client.send(frame::HEADERS, END_HEADERS | END_STREAM, stream, &block);
+        assert_eq!(client.outcome(stream).status(), Some(status), "{path:x?}");
+        stream += 2;
+    }
+    assert!(origin.requests().iter().all(|request| !request.target.contains('#')));
+    assert_eq!(origin.hits(), 5);
+}
+
+#[test]
+fn c18_whatever_else_a_client_compresses_is_served() {
+    let (gateway, origin) = hello();
+    let mut client = H2Client::connect(gateway.addr("public"));
+    for number in 0..400usize {
+        let mut request = Request::get(format!("http://localhost/{}?q={number}", "p".repeat(number % 90)))
+            .header("referer", format!("http://localhost/page#{number}"))
+            .body(empty())
+            .unwrap();
+        // New names and values, long and short, and some that were there before: entries come and go.
+        for field in 0..number % 7 {
+            let name = format!("x-{}-{}", (number * 7 + field) % 97, "n".repeat(field * 11));
+            let value = format!("{}#{}~{{}}\u{e9}", "v".repeat((number * 31) % 400), number % 13);
+            let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            request
+                .headers_mut()
+                .insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value);
+        }
+        let response = client.send(request).unwrap_or_else(|error| panic!("{number}: {error}"));
+        assert_eq!(response.status, 200, "{number}");
+    }
+    assert_eq!(origin.hits(), 400);
 }
 
 #[test]

@@ -203,6 +203,14 @@ fn c11_a_flood_of_any_frame_that_asks_for_nothing_is_told_to_calm_down() {
     let mut client = H2Frames::connect(gateway.addr("public"));
     client.try_send(&frame_bytes(frame::PING, 1, 0, &[0; 8]).repeat(20_000));
     assert_eq!(client.outcome(1), StreamOutcome::GoAway(CALM));
+
+    let (gateway, origin) = hello();
+    let mut client = H2Frames::connect(gateway.addr("public"));
+    let flood = frame_bytes(frame::PING, 1, 0, &[0; 8]).repeat(1_200);
+    let request = frame_bytes(frame::HEADERS, END_STREAM | END_HEADERS, 1, &header_block(&GET));
+    client.try_send(&[flood, request].concat());
+    assert_eq!(client.outcome(1), StreamOutcome::GoAway(CALM));
+    assert_eq!(origin.hits(), 0, "what comes after it is not served");
 }
 
 #[test]

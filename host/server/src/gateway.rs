@@ -107,14 +107,14 @@ impl Gateway {
         request: http::Request<Received>,
         interim: Option<Arc<dyn Interim>>,
     ) -> Answer {
-        let (in_flight, violation) = connection.watch.begin();
-        let violation = violation.or_else(|| request.extensions().get().copied());
+        let (in_flight, mut violation) = connection.watch.begin();
         let (mut exchange, uri, mut body) = self.begin(connection, id, request);
         exchange.interim = interim;
-        if let Received::Http2(body) = &mut body
-            && !anticipates_content(&exchange.request.method)
-        {
-            body.look_ahead(connection.patience.write).await;
+        if let Received::Http2(body) = &mut body {
+            violation = connection.watch.violation_of_stream(body.stream());
+            if !anticipates_content(&exchange.request.method) {
+                body.look_ahead(connection.patience.write).await;
+            }
         }
         let mut response = match self.admit(connection, &mut exchange, &uri, violation, body) {
             Ok(Some(route)) => route.chain.serve(&mut exchange).await,

@@ -36,6 +36,11 @@ impl StreamBody {
         }
     }
 
+    /// The number of its stream.
+    pub fn stream(&self) -> u32 {
+        self.stream.stream_id().as_u32()
+    }
+
     /// Waits for the first bytes, or for the end, where the client has said nothing of how many there are: an empty frame
     /// may end a stream as well as its header section does. What breaks or takes longer than `patience` is found out by
     /// whoever reads.
