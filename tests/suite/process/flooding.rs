@@ -1,9 +1,10 @@
 //! C11: what clients can cause fills no log.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use gatewright_tests::frames::{frame, frame_bytes};
-use gatewright_tests::{H2Frames, RawClient, TestProcess, eventually};
+use gatewright_tests::{Certificates, H2Frames, RawClient, TestProcess, eventually};
 use serde_json::Value;
 
 use super::config;
@@ -48,8 +49,14 @@ fn c11_a_flood_of_ping_acknowledgements_is_a_few_lines_of_the_log_with_their_cou
 }
 
 #[test]
-fn c11_a_flood_of_requests_that_are_none_is_a_few_lines_of_the_log() {
-    let process = TestProcess::start(&config("http://127.0.0.1:1", ""));
+fn c11_a_flood_of_requests_and_handshakes_that_are_none_is_a_few_lines_of_the_log() {
+    let certificates = Certificates::new();
+    let tls = format!(
+        "[listener.tls]\naddress = \"127.0.0.1:0\"\ntls = {{ certificate = \"{}\", key = \"{}\" }}\n",
+        certificates.path("server.pem"),
+        certificates.path("server.key")
+    );
+    let process = TestProcess::start(&format!("{tls}{}", config("http://127.0.0.1:1", "")));
     let before: usize = warnings(&process).values().map(|(lines, _)| lines).sum();
     for number in 0..400 {
         // A different one each time: what differs is the client's.
@@ -57,7 +64,10 @@ fn c11_a_flood_of_requests_that_are_none_is_a_few_lines_of_the_log() {
         client.send(format!(
             "GET /{number} HTTP/9.{number}\r\nHost: {number}\r\nX-{number}\r\n\r\n"
         ));
-        client.read_to_end(std::time::Duration::from_secs(5));
+        client.read_to_end(Duration::from_secs(5));
+        let mut client = RawClient::connect(process.addr("tls"));
+        client.send(format!("{number} is no handshake\r\n\r\n"));
+        client.read_to_end(Duration::from_secs(5));
     }
     let after: usize = warnings(&process).values().map(|(lines, _)| lines).sum();
     assert!(after - before < 60, "{after}");
