@@ -17,7 +17,7 @@ mod tests;
 pub use self::document::Document;
 pub use self::holds::{Holds, doubt, hold};
 
-/// What statements say of a request.
+/// The verdict of statements on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// One of them denies it.

@@ -20,7 +20,7 @@ struct Statement {
     conditions: Vec<Condition>,
 }
 
-/// What matches one of the patterns, or, where `not` is set, none of them.
+/// Patterns of which one has to match, or, where `not` is set, none.
 #[derive(Clone, Debug, PartialEq)]
 struct Patterns {
     not: bool,
@@ -28,10 +28,10 @@ struct Patterns {
 }
 
 impl Document {
-    /// Reads a policy document. What is not understood makes all of it none: a condition that is passed over would allow more.
+    /// Reads a policy document. A part that is not understood makes all of it none: a condition that is passed over would allow more.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The reason why it is none.
     pub fn parse(json: &Json) -> Result<Self, String> {
         let statements = match json.get("Statement") {
             Some(Json::Array(statements)) => statements.iter().map(Statement::parse).collect::<Result<_, _>>()?,
@@ -41,7 +41,7 @@ impl Document {
         Ok(Self(statements))
     }
 
-    /// What it says of an action on a resource.
+    /// The verdict of the document on an action on a resource.
     pub fn verdict(&self, action: &str, resource: &str, exchange: &Exchange) -> Verdict {
         let about = self.0.iter().filter(|statement| {
             statement.actions.matches(&action.to_ascii_lowercase())

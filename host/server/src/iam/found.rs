@@ -1,4 +1,5 @@
-//! What a request has under the key of a condition: what the client has sent, and what has been found out about it.
+//! Values of a request under the key of a condition: those that the client has sent, and those that have been found out
+//! about it.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -8,7 +9,7 @@ use http::header::{self, HeaderMap};
 use percent_encoding::percent_decode_str;
 use serde_json::Value as Json;
 
-/// What a request has under a key.
+/// The values of a request under a key.
 pub(super) struct Found {
     pub(super) values: Vec<One>,
     /// The values are all there are. Otherwise that there are none says nothing: nobody has found out.
@@ -23,7 +24,7 @@ pub(super) struct One {
 }
 
 impl Found {
-    /// What the client has sent: nothing more is to be known of it.
+    /// Sent by the client: there is nothing more to be known of it.
     fn sent(texts: impl IntoIterator<Item = String>) -> Self {
         Self {
             values: texts.into_iter().map(One::exact).collect(),
@@ -31,7 +32,7 @@ impl Found {
         }
     }
 
-    /// What the gateway knows of the client if it knows anything.
+    /// Known to the gateway of the client, if it knows anything.
     fn known(value: Option<String>) -> Self {
         Self {
             is_whole: value.is_some(),
@@ -65,7 +66,7 @@ impl One {
     }
 }
 
-/// What a request has under that key.
+/// The values of a request under that key.
 pub(super) fn found(key: &str, exchange: &Exchange) -> Found {
     let headers = &exchange.request.headers;
     let seconds = || {
@@ -89,7 +90,7 @@ pub(super) fn found(key: &str, exchange: &Exchange) -> Found {
     }
 }
 
-/// What has been found out about the client. Where there is nothing, the client has not proved it: that is no value, and
+/// Values that have been found out about the client. Where there is nothing, the client has not proved it: that is no value, and
 /// not the value "none".
 fn of_attribute(value: Option<&Value>, name: &str) -> Found {
     let values = match value {

@@ -1,4 +1,4 @@
-//! Whether conditions hold for a request. What cannot be known is a doubt, which lets no client pass.
+//! Whether conditions hold for a request. A value that cannot be known is a doubt, which lets no client pass.
 
 use gatewright_config::condition::{Comparison, Condition, Operand, Operator, SetOperator, operand};
 use gatewright_core::wildcard::matches;
@@ -12,7 +12,7 @@ use super::found::{Found, One, found};
 pub enum Holds {
     /// It does not.
     No,
-    /// What it asks for is not known of the request, or cannot be read.
+    /// The value that it asks for is not known of the request, or cannot be read.
     Unsure,
     /// It does.
     Yes,
