@@ -24,8 +24,12 @@ use crate::live::Live;
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// How long a client may take from its first packet to the one that makes its connection.
 const LAST_CALL: Duration = Duration::from_millis(200);
+/// How long it may take to serve the backlog then. It is longer only where the system keeps letting clients in.
+const LAST_ORDERS: Duration = Duration::from_secs(1);
+/// How many looks have to find nobody: on a busy machine the kernel may be about to list a client.
+const QUIET_LOOKS: u32 = 2;
 /// How often to look for such clients.
-const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 /// How often that is said: the log may be on a disk, and has no use for more.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -124,11 +128,16 @@ impl Serving {
     /// serves everybody who was waiting. Closing it at once would reset the connections in its backlog.
     async fn last_call(&self, socket: ListeningSocket, connections: &Arc<Semaphore>, mut waiting: VecDeque<Accepted>) {
         socket.refuse_newcomers();
-        let until = Instant::now() + LAST_CALL;
-        loop {
+        let now = Instant::now();
+        let (until, at_the_latest) = (now + LAST_CALL, now + LAST_CALL + LAST_ORDERS);
+        let mut quiet_looks = 0;
+        while quiet_looks < QUIET_LOOKS {
             // Before the backlog is emptied: whoever was on the way and is not any more is there.
             let others_come = Instant::now() < until && socket.has_newcomers();
-            while let Ok(accepted) = tokio::time::timeout(LOOK_INTERVAL, socket.accept()).await {
+            quiet_looks = if others_come { 0 } else { quiet_looks + 1 };
+            while Instant::now() < at_the_latest
+                && let Ok(accepted) = tokio::time::timeout(LOOK_INTERVAL, socket.accept()).await
+            {
                 match accepted {
                     Ok(accepted) => match Arc::clone(connections).try_acquire_owned() {
                         Ok(permit) => self.serve(accepted, Ok(permit)),
@@ -138,9 +147,6 @@ impl Serving {
                     Err(_) if Instant::now() < until => tokio::time::sleep(LOOK_INTERVAL).await,
                     Err(_) => break,
                 }
-            }
-            if !others_come {
-                break;
             }
         }
         drop(socket);

@@ -2,8 +2,9 @@
 //! under way are waited for, because they take themselves for connected already.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::Read;
 
+use memchr::memmem;
 use socket2::{SockFilter, SockRef};
 use tokio::net::TcpListener;
 
@@ -13,7 +14,7 @@ const TABLE_V6: &str = "/proc/self/net/tcp6";
 /// How much of a table is read: ten thousand connections, some milliseconds.
 const MOST_BYTES: u64 = 2 * 1024 * 1024;
 /// A handshake under way (SYN_RECV), as the kernel writes it.
-const UNDER_WAY: &str = "03";
+const UNDER_WAY: &[u8] = b"03";
 
 /// Lets no new client into the backlog, but those that are on their way.
 pub(super) fn refuse(listener: &TcpListener) {
@@ -35,14 +36,18 @@ pub(super) fn are_on_their_way(listener: &TcpListener) -> bool {
 
 /// Whether a table has a handshake with this port under way, or is longer than what is read of it.
 fn lists(table: impl Read, port: u16) -> bool {
-    let port = format!(":{port:04X}");
-    let mut table = table.take(MOST_BYTES);
-    let has_one = BufReader::new(&mut table).lines().map_while(Result::ok).any(|line| {
-        // Its number, the two addresses, the state.
-        let mut columns = line.split_ascii_whitespace().skip(1);
-        columns.next().is_some_and(|address| address.ends_with(&port)) && columns.nth(1) == Some(UNDER_WAY)
+    let mut lines = Vec::new();
+    let read = table.take(MOST_BYTES).read_to_end(&mut lines);
+    let port = format!(":{port:04X} ");
+    let has_one = memmem::find_iter(&lines, port.as_bytes()).any(|at| {
+        // Behind the gateway's address are the client's and the state.
+        let mut columns = lines
+            .get(at + port.len()..)
+            .unwrap_or_default()
+            .split(|byte| *byte == b' ');
+        columns.nth(1) == Some(UNDER_WAY)
     });
-    has_one || table.limit() == 0
+    has_one || read.is_err() || lines.len() as u64 == MOST_BYTES
 }
 
 /// A filter of packets (BPF) that drops a client's first one, which it sends again a second later, when nobody listens any
