@@ -67,27 +67,29 @@ impl Connection {
         let method = request.method().clone();
         let version = request.version();
         let handling = gateway.handle(&self, id, request, interims);
-        match AssertUnwindSafe(handling).catch_unwind().await {
+        let answer = match AssertUnwindSafe(handling).catch_unwind().await {
             Ok(answer) => answer,
             Err(_panic) => {
                 tracing::error!(listener = %self.listener, "a request handler panicked; this is a defect of the gateway");
                 self.after_panic(id, &method, version)
             }
+        };
+        // Once hyper has an answer of HTTP/1, nothing can be written before it any more.
+        if self.watch.interims().any() {
+            self.watch.interims().delivered().await;
         }
+        answer
     }
 
     /// Serves one request of HTTP/1.
-    async fn handle_http1(self: Arc<Self>, request: http::Request<Incoming>) -> Result<Answer, Infallible> {
-        let interims = Arc::clone(self.watch.interims());
+    fn handle_http1(
+        self: Arc<Self>,
+        request: http::Request<Incoming>,
+    ) -> impl Future<Output = Result<Answer, Infallible>> {
         // Clients of HTTP/1.0 do not know interim responses (RFC 9110, section 15.2).
         let takes_interims = request.version() == Version::HTTP_11;
-        let taker = takes_interims.then(|| Arc::clone(&interims) as Arc<dyn Interim>);
-        let answer = self.handle(request.map(Received::from), taker).await;
-        // Once hyper has the answer, nothing can be written before it any more.
-        if interims.any() {
-            interims.delivered().await;
-        }
-        Ok(answer)
+        let taker = takes_interims.then(|| Arc::clone(self.watch.interims()) as Arc<dyn Interim>);
+        self.handle(request.map(Received::from), taker).map(Ok)
     }
 
     /// What the client is told. The exchange's own record has been written when the panic dropped it.

@@ -11,11 +11,10 @@ mod stream;
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::RecvStream;
-use h2::server::{self, SendResponse};
+use h2::server;
 
 use crate::drain::Drain;
 use crate::listener::Settings;
@@ -32,14 +31,10 @@ const MALFORMED_STREAMS: usize = 64;
 
 type Connected = server::Connection<Guard<Transport>, Bytes>;
 
-/// Something that happens on a connection.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one at a time, and the large one is what happens"
-)]
+/// What ends a connection.
 enum Event {
-    /// A request.
-    Request(http::Request<RecvStream>, SendResponse<Bytes>),
+    /// The client, or what is between.
+    Over(Result<(), h2::Error>),
     /// The gateway wants its clients to go.
     Parting,
     /// The guard has had enough.
@@ -74,31 +69,32 @@ pub async fn serve(
             if farewell.is_none()
                 && let Some(enough) = connection.watch.farewell()
             {
-                return Poll::Ready(Some(Ok(Event::Enough(enough))));
+                return Poll::Ready(Event::Enough(enough));
             }
             if !is_parting && parting.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Some(Ok(Event::Parting)));
+                return Poll::Ready(Event::Parting);
             }
-            let accepted = poll_accept(&mut streams, context);
             // The guard looks at bytes while the streams are polled.
-            match connection.watch.farewell() {
-                Some(enough) if accepted.is_pending() && farewell.is_none() => {
-                    Poll::Ready(Some(Ok(Event::Enough(enough))))
+            while let Poll::Ready(opened) = poll_opened(&mut streams, connection, context) {
+                if let Some(result) = opened {
+                    return Poll::Ready(Event::Over(result));
                 }
-                _ => accepted,
+                if farewell.is_none() && connection.watch.farewell().is_some() {
+                    break;
+                }
+            }
+            match connection.watch.farewell() {
+                Some(enough) if farewell.is_none() => Poll::Ready(Event::Enough(enough)),
+                _ => Poll::Pending,
             }
         });
         match event.await {
-            None => return Ok(()),
-            Some(Err(error)) => return Err(error),
-            Some(Ok(Event::Request(request, respond))) => {
-                tokio::spawn(stream::serve(Arc::clone(connection), request, respond));
-            }
-            Some(Ok(Event::Parting)) => {
+            Event::Over(result) => return result,
+            Event::Parting => {
                 is_parting = true;
                 streams.graceful_shutdown();
             }
-            Some(Ok(Event::Enough(enough))) => {
+            Event::Enough(enough) => {
                 farewell = Some(enough);
                 streams.abrupt_shutdown(enough.reason());
             }
@@ -106,10 +102,19 @@ pub async fn serve(
     }
 }
 
-fn poll_accept(
+/// Serves the stream that the client opens next; how the connection has ended where there is none.
+fn poll_opened(
     streams: &mut Connected,
-    context: &mut std::task::Context<'_>,
-) -> Poll<Option<Result<Event, h2::Error>>> {
-    let accepted = pin!(streams.accept()).poll(context);
-    accepted.map_ok(|(request, respond)| Event::Request(request, respond))
+    connection: &Arc<Connection>,
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<(), h2::Error>>> {
+    match ready!(pin!(streams.accept()).poll(context)) {
+        None => Poll::Ready(Some(Ok(()))),
+        Some(Err(error)) => Poll::Ready(Some(Err(error))),
+        Some(Ok((request, respond))) => {
+            // Boxed: the runtime moves what it is given several times.
+            tokio::spawn(Box::pin(stream::serve(Arc::clone(connection), request, respond)));
+            Poll::Ready(None)
+        }
+    }
 }

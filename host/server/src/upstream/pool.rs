@@ -165,11 +165,12 @@ impl Lease {
                     sent.pass_on_interims(client, context.waker());
                 }
                 match sending.as_mut().poll(context) {
-                    Poll::Ready(Ok(response)) => {
-                        *kept_for = keep_alive::kept_for(response.headers());
-                        Poll::Ready(Ok(response))
+                    Poll::Ready(answered) => {
+                        if let Ok(response) = &answered {
+                            *kept_for = keep_alive::kept_for(response.headers());
+                        }
+                        Poll::Ready(answered.map_err(|error| failure(error, reused)))
                     }
-                    Poll::Ready(Err(error)) => Poll::Ready(Err(failure(error, reused))),
                     Poll::Pending => alarm.poll(time.ends().into(), context).map(|()| Err(Failure::Late)),
                 }
             })

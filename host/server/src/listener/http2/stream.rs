@@ -51,7 +51,8 @@ pub(super) async fn serve(
     let interims = Interims::new();
     let request = http::Request::from_parts(parts, body);
     let taker: Arc<dyn Interim> = Arc::clone(&interims) as _;
-    let handling = Arc::clone(&connection).handle(request, Some(taker));
+    // Pinned here: in a function of its own it would be kept twice.
+    let handling = pin!(Arc::clone(&connection).handle(request, Some(taker)));
     let Some(answer) = answer(handling, &mut respond, &interims).await else {
         return connection.watch.was_reset(begun.elapsed() < PREMATURE);
     };
@@ -97,11 +98,10 @@ pub(super) async fn serve(
 
 /// The gateway's answer; none when the client resets the stream before there is one. Interim responses go out meanwhile.
 async fn answer(
-    handling: impl Future<Output = Answer>,
+    mut handling: Pin<&mut impl Future<Output = Answer>>,
     respond: &mut SendResponse<Bytes>,
     interims: &Interims,
 ) -> Option<Answer> {
-    let mut handling = pin!(handling);
     poll_fn(|context| {
         if respond.poll_reset(context).is_ready() {
             return Poll::Ready(None);
