@@ -84,6 +84,16 @@ fn c18_over_http_2_the_same_trailers_of_a_request_are_passed_on() {
     assert_eq!(request.trailers.keys().collect::<Vec<_>>(), ["x-sum"]);
 }
 
+/// All that a client that takes trailers gets of this origin's answer, in lower case.
+fn answer_through_the_gateway(origin: &RawOrigin) -> String {
+    let gateway = TestGateway::start(&passing(&origin.url()));
+    let mut client = RawClient::connect(gateway.addr("public"));
+    client.send("GET /x HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\nConnection: close, te\r\n\r\n");
+    String::from_utf8(client.read_to_end(std::time::Duration::from_secs(5)))
+        .unwrap()
+        .to_lowercase()
+}
+
 #[test]
 fn c18_a_trailer_of_a_response_is_passed_on_and_none_that_belongs_into_the_header_section() {
     let origin = RawOrigin::answering(format!(
@@ -91,12 +101,7 @@ fn c18_a_trailer_of_a_response_is_passed_on_and_none_that_belongs_into_the_heade
         announcing(),
         section()
     ));
-    let gateway = TestGateway::start(&passing(&origin.url()));
-    let mut client = RawClient::connect(gateway.addr("public"));
-    client.send("GET /x HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\nConnection: close, te\r\n\r\n");
-    let text = String::from_utf8(client.read_to_end(std::time::Duration::from_secs(5)))
-        .unwrap()
-        .to_lowercase();
+    let text = answer_through_the_gateway(&origin);
     assert!(text.contains("\r\ntrailer: x-sum\r\n"), "{text}");
     assert!(text.ends_with("\r\n0\r\nx-sum: 1\r\n\r\n"), "{text}");
 }
@@ -151,12 +156,7 @@ fn c18_what_an_upstream_calls_its_trailers_is_left_to_it_as_in_the_header_sectio
          0\r\nX_Sum: 1\r\nContent_Length: 5\r\n\r\n"
             .to_owned(),
     );
-    let gateway = TestGateway::start(&passing(&origin.url()));
-    let mut client = RawClient::connect(gateway.addr("public"));
-    client.send("GET /x HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\nConnection: close, te\r\n\r\n");
-    let text = String::from_utf8(client.read_to_end(std::time::Duration::from_secs(5)))
-        .unwrap()
-        .to_lowercase();
+    let text = answer_through_the_gateway(&origin);
     assert!(
         text.contains("\r\nx_field: 1\r\n") && text.contains("\r\ntrailer: x_sum\r\n"),
         "{text}"
