@@ -128,6 +128,8 @@ pub struct RuleSet {
     pub(crate) looks: Vec<Look>,
     pub(crate) detectors: Detectors,
     pub(crate) work: usize,
+    /// A rule that denies every request, and what it says.
+    pub(crate) denies_all: Option<(u32, Arc<str>)>,
     unsupported: Vec<Unsupported>,
     beyond_requests: usize,
     files: Vec<PathBuf>,
@@ -189,6 +191,13 @@ impl RuleSet {
     #[must_use]
     pub fn beyond_requests(&self) -> usize {
         self.beyond_requests
+    }
+
+    /// A rule that denies every request before it has looked at it, and its message: the Core Rule Set has one for the case
+    /// that its setup is missing.
+    #[must_use]
+    pub fn denies_all(&self) -> Option<(u32, &str)> {
+        self.denies_all.as_ref().map(|(id, message)| (*id, &**message))
     }
 
     /// What is not run, and why.
@@ -876,6 +885,7 @@ impl Loading {
             rules: self.rules,
             detectors: self.options.detectors,
             work: self.options.work,
+            denies_all: None,
             unsupported: self.unsupported,
             beyond_requests: self.beyond_requests,
             files: self.files,

@@ -92,6 +92,16 @@ pub(crate) struct Run<'a> {
     outcome: Outcome,
 }
 
+/// What the first rules of a set do before any of them looks at a request.
+pub(crate) enum Beginning<'a> {
+    /// So many of them have set these variables.
+    Fixed(usize, Vec<Option<TxValue>>),
+    /// One of them denies the request.
+    Denied(&'a Rule),
+    /// They do more than to set variables that rules name.
+    Varied,
+}
+
 #[derive(Clone, Copy)]
 struct Entry {
     name: usize,
@@ -175,25 +185,30 @@ impl<'a> Run<'a> {
         candidates
     }
 
-    /// Runs the first rules of phase 1 as long as they are of this kind: how many, and the variables then. None where they
-    /// do more than to set variables that rules name.
-    pub(crate) fn beginning(mut self, is_wanted: impl Fn(&Rule) -> bool) -> Option<(usize, Vec<Option<TxValue>>)> {
-        let order = self.set.phases.get(1)?;
+    /// Runs the first rules of phase 1 as long as they are of this kind.
+    pub(crate) fn beginning(mut self, is_wanted: impl Fn(&Rule) -> bool) -> Beginning<'a> {
+        let order = self.set.phases.get(1).map_or([].as_slice(), Vec::as_slice);
         let mut at = 0;
-        while let Some(step) = order.get(at) {
-            let rule = self.set.rules.get(step.rule)?;
+        while let Some((step, rule)) = order
+            .get(at)
+            .and_then(|step| Some((step, self.set.rules.get(step.rule)?)))
+        {
             if !is_wanted(rule) {
                 break;
             }
             at += 1;
             if self.chain(rule) {
+                if rule.verdict == Verdict::Deny {
+                    return Beginning::Denied(rule);
+                }
                 at = step.jump.unwrap_or(at + rule.skip);
             }
         }
-        let is_all = self.state.more.is_empty() && self.outcome.matches.is_empty();
+        if !self.state.more.is_empty() || !self.outcome.matches.is_empty() {
+            return Beginning::Varied;
+        }
         let all = 0..self.state.tx.len();
-        let variables = all.map(|id| self.state.variable(id).cloned()).collect();
-        is_all.then_some((at, variables))
+        Beginning::Fixed(at, all.map(|id| self.state.variable(id).cloned()).collect())
     }
 
     /// Whether a rule matches.

@@ -5,24 +5,30 @@
 //! with it is left off.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::expand::{Expansion, Piece, TxId};
 use crate::load::{RuleSet, Step};
 use crate::operator::Operator;
 use crate::request::Request;
 use crate::rule::{Change, Key, Rule, Set, Source, Verdict};
-use crate::run::Run;
+use crate::run::{Beginning, Run};
 
 impl RuleSet {
-    /// Runs the rules at the beginning that are the same for all requests, and leaves off what is then never run.
+    /// Runs the rules at the beginning that are the same for all requests, and leaves off what is then never run. Where one of
+    /// them denies the request, it denies every request, and they stay.
     pub(crate) fn settle(&mut self) {
         let request = Request::default();
         let run = Run::new(self, &request, &|_, _, _, _| false);
-        if let Some((done, tx)) = run.beginning(|rule| self.is_fixed(rule)) {
-            self.presets = tx;
-            if let Some(first) = self.phases.get_mut(1) {
-                leave_off(first, 0, done);
+        match run.beginning(|rule| self.is_fixed(rule)) {
+            Beginning::Fixed(done, tx) => {
+                self.presets = tx;
+                if let Some(first) = self.phases.get_mut(1) {
+                    leave_off(first, 0, done);
+                }
             }
+            Beginning::Denied(rule) => self.denies_all = Some((rule.id, Arc::clone(&rule.message))),
+            Beginning::Varied => {}
         }
         let constants = self.constants();
         for phase in 1..self.phases.len() {
@@ -42,7 +48,7 @@ impl RuleSet {
             _ => true,
         };
         let next = rule.chained.and_then(|next| self.rules.get(next));
-        let is_silent = rule.verdict == Verdict::Pass && rule.controls.is_empty() && !rule.captures;
+        let is_silent = !matches!(rule.verdict, Verdict::Allow { .. }) && rule.controls.is_empty() && !rule.captures;
         sets && targets && operator && is_silent && next.is_none_or(|next| self.is_fixed(next))
     }
 
@@ -96,6 +102,10 @@ impl RuleSet {
             };
             let request = Request::default();
             let matches = Run::new(self, &request, &|_, _, _, _| false).matches(rule);
+            if matches && rule.verdict == Verdict::Deny {
+                at += 1;
+                continue;
+            }
             let end = if matches { step.jump.unwrap_or(at + 1) } else { at + 1 };
             let Some(steps) = self.phases.get_mut(phase) else {
                 return;

@@ -14,7 +14,12 @@ fn load(paranoia: u8) -> Option<RuleSet> {
         eprintln!("skipped: {RULES} is not there; the package modsecurity-crs has it");
         return None;
     }
-    let options = Options {
+    let sources = [Source::Path(SETUP.into()), Source::Path(RULES.into())];
+    Some(RuleSet::load(&sources, options(paranoia)).unwrap())
+}
+
+fn options(paranoia: u8) -> Options {
+    Options {
         paranoia: Some(paranoia),
         threshold: None,
         detectors: Detectors {
@@ -22,9 +27,7 @@ fn load(paranoia: u8) -> Option<RuleSet> {
             xss: |value| value.starts_with(b"<script"),
         },
         work: WORK,
-    };
-    let sources = [Source::Path(SETUP.into()), Source::Path(RULES.into())];
-    Some(RuleSet::load(&sources, options).unwrap())
+    }
 }
 
 fn asked<'r>(target: &'r str, values: &[(List, &'r str, &'r str)]) -> Request<'r> {
@@ -70,6 +73,16 @@ fn the_published_rules_are_run_and_what_is_not_is_named() {
     assert!(unknown.is_empty(), "{unknown:?}");
     assert!(set.rules() > 150, "{}", set.rules());
     assert!(set.beyond_requests() > 50, "{}", set.beyond_requests());
+}
+
+#[test]
+fn rules_without_their_setup_are_said_to_deny_everything() {
+    let Some(set) = load(1) else { return };
+    assert_eq!(set.denies_all(), None);
+    let set = RuleSet::load(&[Source::Path(RULES.into())], options(1)).unwrap();
+    let (id, message) = set.denies_all().unwrap();
+    assert!(id == 901_001 && message.contains("crs-setup.conf"), "{id}: {message}");
+    assert_eq!(run(&set, &asked("/a", &[])).denied_by, Some(901_001));
 }
 
 #[test]

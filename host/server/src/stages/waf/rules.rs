@@ -54,6 +54,9 @@ impl RuleSets {
         for reason in set.unsupported() {
             warn!("waf: not run: {reason}");
         }
+        if let Some((id, message)) = set.denies_all() {
+            warn!("waf: rule {id} denies every request: {message}");
+        }
         if set.beyond_requests() > 0 {
             warn!(
                 "waf: {} rules about responses and logs are not run",
