@@ -1,6 +1,7 @@
 //! `cache`: values that one call computes for all that want them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http::Response;
 use gatewright_tests::raw_client::{RawClient, request};
@@ -183,9 +184,11 @@ fn a_call_that_is_cut_off_by_its_time_or_its_client_leaves_the_value_to_the_next
     assert_eq!(ask(&gateway, &get("k")), ok("compute"));
 
     let gateway = slow.gateway("", "");
-    let first = slow.computing(&gateway, "k", &[]);
+    let mut first = slow.computing(&gateway, "k", &[]);
     let mut second = start(&gateway, &get("k"));
     wait_for_waiting(&gateway, 1);
+    // Who closes its side sooner after its request has only said that there is no other (C10).
+    assert!(first.is_silent_for(Duration::from_millis(150)));
     drop(first);
     assert_eq!(second.read_response().json(), ok("compute"));
     slow.gate.close();
