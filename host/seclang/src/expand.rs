@@ -36,6 +36,44 @@ impl TxNames {
     }
 }
 
+/// The value of a variable.
+#[derive(Clone, Debug)]
+pub(crate) enum TxValue {
+    Text(Vec<u8>),
+    Number(i64),
+}
+
+impl TxValue {
+    pub(crate) fn as_bytes(&self) -> Cow<'_, [u8]> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Number(number) => Cow::Owned(number.to_string().into_bytes()),
+        }
+    }
+
+    pub(crate) fn number(&self) -> i64 {
+        match self {
+            Self::Text(text) => number(text),
+            Self::Number(number) => *number,
+        }
+    }
+}
+
+/// The number that a value begins with, or zero.
+pub(crate) fn number(value: &[u8]) -> i64 {
+    let value = value.trim_ascii_start();
+    let (is_negative, digits) = match value {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
+    let number = digits.fold(0_i64, |number, byte| {
+        number.saturating_mul(10).saturating_add(i64::from(byte - b'0'))
+    });
+    if is_negative { -number } else { number }
+}
+
 /// A text, perhaps with variables.
 #[derive(Clone, Debug)]
 pub(crate) struct Expansion(pub(crate) Vec<Piece>);

@@ -15,10 +15,13 @@ mod prefilter;
 mod request;
 mod rule;
 mod run;
+mod set;
 mod settle;
 mod syntax;
 mod transform;
 
-pub use load::{Detectors, LoadError, Options, RuleSet, Source, Unsupported, WORK};
+pub use load::{LoadError, Options, Source, WORK, rule_files, rules_of};
+pub use operator::Detectors;
 pub use request::{List, Request};
 pub use run::{Match, Outcome};
+pub use set::{RuleSet, Unsupported};

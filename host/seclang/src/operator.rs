@@ -7,8 +7,16 @@ use aho_corasick::AhoCorasick;
 use ipnet::IpNet;
 use regex::bytes::Regex;
 
-use crate::expand::{Expansion, Variables};
-use crate::load::Detectors;
+use crate::expand::{Expansion, Variables, number};
+
+/// What finds injections for `@detectSQLi` and `@detectXSS`.
+#[derive(Clone, Copy, Debug)]
+pub struct Detectors {
+    /// Whether a value injects SQL.
+    pub sqli: fn(&[u8]) -> bool,
+    /// Whether a value injects markup or script.
+    pub xss: fn(&[u8]) -> bool,
+}
 
 /// `@name argument`
 #[derive(Debug)]
@@ -100,21 +108,6 @@ impl Comparison {
             Self::Within => memchr::memmem::find(argument, value).is_some(),
         }
     }
-}
-
-/// The number that a value begins with, or zero.
-pub(crate) fn number(value: &[u8]) -> i64 {
-    let value = value.trim_ascii_start();
-    let (is_negative, digits) = match value {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
-    let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
-    let number = digits.fold(0_i64, |number, byte| {
-        number.saturating_mul(10).saturating_add(i64::from(byte - b'0'))
-    });
-    if is_negative { -number } else { number }
 }
 
 /// A set of bytes.

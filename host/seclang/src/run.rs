@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use crate::expand::{TxId, Variables};
-use crate::load::RuleSet;
-use crate::operator::{ByteSet, Operator, number};
+use crate::expand::{TxId, TxValue, Variables, number};
+use crate::operator::{ByteSet, Operator};
 use crate::prefilter::{Bits, has_bit, set_bit};
 use crate::request::{List, Request, Value};
 use crate::rule::{Change, Control, Key, Rule, Selection, Set, Source, Target, Verdict};
+use crate::set::RuleSet;
 
 /// Matches that are told.
 const MOST_MATCHES: usize = 32;
@@ -570,29 +570,6 @@ struct State<'a> {
 struct Matched {
     value: Vec<u8>,
     name: Vec<u8>,
-}
-
-/// The value of a variable.
-#[derive(Clone, Debug)]
-pub(crate) enum TxValue {
-    Text(Vec<u8>),
-    Number(i64),
-}
-
-impl TxValue {
-    fn as_bytes(&self) -> Cow<'_, [u8]> {
-        match self {
-            Self::Text(text) => Cow::Borrowed(text),
-            Self::Number(number) => Cow::Owned(number.to_string().into_bytes()),
-        }
-    }
-
-    fn number(&self) -> i64 {
-        match self {
-            Self::Text(text) => number(text),
-            Self::Number(number) => *number,
-        }
-    }
 }
 
 impl State<'_> {

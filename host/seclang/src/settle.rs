@@ -8,11 +8,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::expand::{Expansion, Piece, TxId};
-use crate::load::{RuleSet, Step};
 use crate::operator::Operator;
 use crate::request::Request;
 use crate::rule::{Change, Key, Rule, Set, Source, Verdict};
 use crate::run::{Beginning, Run};
+use crate::set::{RuleSet, Step};
 
 impl RuleSet {
     /// Runs the rules at the beginning that are the same for all requests, and leaves off what is then never run. Where one of

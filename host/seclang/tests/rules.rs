@@ -229,3 +229,44 @@ fn a_rule_may_look_at_a_value_after_each_transformation() {
         None
     );
 }
+
+#[test]
+fn files_of_rules_are_named_with_what_they_include_whether_they_are_there_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("more")).unwrap();
+    std::fs::write(
+        path("a.conf"),
+        "Include more/*.conf\nInclude missing.conf\nSecRule ARGS \"!@pmf x.data y.data\" \"id:1,deny\"\nInclude a.conf\n",
+    )
+    .unwrap();
+    std::fs::write(path("more/b.conf"), "IncludeOptional ../a.conf\n").unwrap();
+    std::fs::write(path("more/b.txt"), "").unwrap();
+    let found = gatewright_seclang::rule_files(&path("a.conf"));
+    let is_same = |name: &str| {
+        found
+            .iter()
+            .any(|file| file.canonicalize().unwrap_or(file.clone()) == path(name).canonicalize().unwrap_or(path(name)))
+    };
+    for name in ["a.conf", "more", "more/b.conf", "missing.conf", "x.data", "y.data"] {
+        assert!(is_same(name), "{name}: {found:?}");
+    }
+    assert!(!is_same("more/b.txt"), "{found:?}");
+}
+
+#[test]
+fn a_file_that_is_included_again_and_again_is_refused_in_bounded_time() {
+    let folder = tempfile::tempdir().unwrap();
+    for depth in 0..8 {
+        let text = format!("Include {}.conf\n", depth + 1).repeat(100);
+        std::fs::write(folder.path().join(format!("{depth}.conf")), text).unwrap();
+    }
+    std::fs::write(folder.path().join("8.conf"), "# nothing\n").unwrap();
+    let path = folder.path().join("0.conf");
+    assert!(gatewright_seclang::rule_files(&path).len() >= 9);
+    let error = RuleSet::load(&[Source::Path(path)], OPTIONS).unwrap_err();
+    assert!(
+        error.to_string().contains("more than 4096 files are included"),
+        "{error}"
+    );
+}

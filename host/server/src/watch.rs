@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use gatewright_config::{
     GatewayConfig, LockUse, SchemaSource, SecretReference, StageKind, TemplateSource, folder_files, load_credentials,
 };
+use gatewright_seclang::rules_of;
 use gatewright_wasm::signature::signature_file;
 
 use crate::assemble::{plugin_file, used_plugins};
@@ -56,6 +57,7 @@ fn stamp(path: &Path) -> Stamp {
         // Of a folder only what belongs to the configuration counts: editors put files beside those that they change.
         let mut names = DefaultHasher::new();
         folder_files(path).ok()?.hash(&mut names);
+        rules_of(path).ok()?.hash(&mut names);
         return Some((names.finish(), 0, 0, 0, 0));
     }
     Some((

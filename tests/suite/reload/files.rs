@@ -195,3 +195,50 @@ fn g4_other_files_in_the_folder_are_none_of_its_business() {
     wait_for(&gateway, 2);
     assert_eq!(gateway.metric("gatewright_generation"), 2.0);
 }
+
+#[test]
+fn g4_rules_of_a_folder_are_those_that_are_in_it_with_what_they_include() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("rules");
+    let more = folder.path().join("more");
+    for made in [&rules, &more] {
+        fs::create_dir(made).unwrap();
+    }
+    let denying = |id: u32, word: &str| format!("SecRule ARGS \"@contains {word}\" \"id:{id},phase:1,deny\"\n");
+    fs::write(rules.join("a.conf"), "Include ../more/*.conf\n").unwrap();
+    fs::write(rules.join("words.data"), "third\n").unwrap();
+    let gateway = TestGateway::start(&format!(
+        "[listener.public]\naddress = \"127.0.0.1:0\"\n[[route]]\nname = \"all\"\npath = \"/\"\n\
+         chain = [{{ use = \"waf\", rules = [\"{}\"] }}]\nintegration = {{ respond = 200 }}\n",
+        rules.display()
+    ));
+    let status = |word: &str| http(gateway.addr("public"), "GET", &format!("/?q={word}"), &[], b"").status;
+    let becomes = |word: &str, expected: u16| {
+        eventually(&format!("{word} is {expected}"), || {
+            (status(word) == expected).then_some(())
+        });
+    };
+    let steps: [(&str, &dyn Fn()); 5] = [
+        ("first", &|| {
+            fs::write(rules.join("b.conf"), denying(1, "first")).unwrap()
+        }),
+        ("second", &|| {
+            fs::write(more.join("c.conf"), denying(2, "second")).unwrap()
+        }),
+        ("third", &|| {
+            let rule = "SecRule ARGS \"@pmFromFile words.data\" \"id:3,phase:1,deny\"\n";
+            fs::write(rules.join("d.conf"), rule).unwrap();
+        }),
+        ("fourth", &|| fs::write(rules.join("words.data"), "fourth\n").unwrap()),
+        ("fifth", &|| {
+            fs::write(more.join("c.conf"), denying(2, "fifth")).unwrap()
+        }),
+    ];
+    for (word, change) in steps {
+        assert_eq!(status(word), 200);
+        change();
+        becomes(word, 403);
+    }
+    fs::remove_file(rules.join("b.conf")).unwrap();
+    becomes("first", 200);
+}

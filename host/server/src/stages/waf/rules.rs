@@ -1,6 +1,6 @@
 //! Rules in SecLang: the gateway's own, and those of files such as the OWASP Core Rule Set.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -102,12 +102,13 @@ pub fn load(config: &WafConfig) -> Result<RuleSet, LoadError> {
     RuleSet::load(&sources, options)
 }
 
-/// Files and folders that the rules of a stage are read from.
-pub fn files(config: &WafConfig) -> impl Iterator<Item = PathBuf> {
-    config.rules.iter().filter_map(|rules| match rules {
+/// Files and folders that the rules of a stage are read from, with all that they include.
+pub fn files(config: &WafConfig) -> BTreeSet<PathBuf> {
+    let paths = config.rules.iter().filter_map(|rules| match rules {
         WafRules::Builtin => None,
-        WafRules::Path(path) => Some(path.clone()),
-    })
+        WafRules::Path(path) => Some(path),
+    });
+    paths.flat_map(|path| gatewright_seclang::rule_files(path)).collect()
 }
 
 /// What the head of a request says. What is decoded comes from the inspection.
