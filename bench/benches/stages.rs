@@ -2,7 +2,10 @@
 
 #![expect(clippy::panic, reason = "a benchmark that cannot be set up has nothing to say")]
 
+use std::future::Future as _;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use divan::{Bencher, black_box};
@@ -28,7 +31,7 @@ use gatewright_config::{
     SecretReference, SigV4Config, StageKind, StatementConfig, ThrottleConfig, UserEntry, WafConfig, WafLarger, WafMode,
     WafRules,
 };
-use gatewright_core::{Body, ClientCertificate, Flow, Integration, Response, Stage, Step};
+use gatewright_core::{Body, ClientCertificate, Exchange, Flow, Integration, Response, Stage, Step};
 use http::header::{self, HeaderValue};
 use http::uri::PathAndQuery;
 
@@ -245,36 +248,119 @@ fn sigv4(bencher: Bencher<'_, '_>) {
     });
 }
 
-#[divan::bench]
-fn waf(bencher: Bencher<'_, '_>) {
-    let config = waf_config(Vec::new());
-    run(bencher, &Waf::new(&config, None, WafMetrics::default()));
+/// With no rules, those of the gateway, and the OWASP Core Rule Set as Debian's package has it.
+const RULES: [&str; 3] = ["none", "builtin", "core-rule-set"];
+
+/// A request that a program sends, with ten fields.
+#[divan::bench(args = RULES)]
+fn waf(bencher: Bencher<'_, '_>, rules: &str) {
+    waf_lets_pass(bencher, rules, exchange(10));
 }
 
-#[divan::bench]
-fn waf_builtin(bencher: Bencher<'_, '_>) {
-    waf_with(bencher, vec![WafRules::Builtin]);
+/// One that a browser sends, with a query and cookies.
+#[divan::bench(args = RULES)]
+fn waf_browser(bencher: Bencher<'_, '_>, rules: &str) {
+    waf_lets_pass(bencher, rules, browsing());
 }
 
-/// The OWASP Core Rule Set, as Debian's package has it.
+fn waf_lets_pass(bencher: Bencher<'_, '_>, rules: &str, mut exchange: Exchange) {
+    let Some(waf) = waf_with(rules) else { return };
+    bencher.bench_local(|| match waf.on_request(black_box(&mut exchange)) {
+        Step::Ready(Some(Ok(Flow::Proceed))) => {}
+        _ => panic!("the stage lets the request pass, and at once"),
+    });
+}
+
+/// The browser's with 1 KiB of JSON.
+#[divan::bench(args = RULES)]
+fn waf_json(bencher: Bencher<'_, '_>, rules: &str) {
+    let Some(waf) = waf_with(rules) else { return };
+    let mut exchange = browsing();
+    let json = HeaderValue::from_static("application/json");
+    exchange.request.headers.insert(header::CONTENT_TYPE, json);
+    exchange.request.method = http::Method::POST;
+    let bytes = bytes::Bytes::from_static(JSON.as_bytes());
+    bencher.bench_local(|| {
+        exchange.body = Body::full(bytes.clone());
+        let mut step = pin!(waf.on_request(black_box(&mut exchange)));
+        match step.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(Flow::Proceed)) => {}
+            _ => panic!("the stage lets the request pass, and at once"),
+        }
+    });
+}
+
+/// What libinjection alone takes for the names and values of that document.
 #[divan::bench]
-fn waf_core_rule_set(bencher: Bencher<'_, '_>) {
+fn libinjection_json(bencher: Bencher<'_, '_>) {
+    let document = serde_json::from_str(JSON).unwrap_or_else(|error| panic!("{error}"));
+    let mut texts = Vec::new();
+    texts_of(&document, &mut texts);
+    bencher.bench_local(|| {
+        let found = texts.iter().filter(|text| {
+            let text = black_box(text.as_bytes());
+            libinjectionrs::detect_sqli(text).is_injection() || libinjectionrs::detect_xss(text).is_injection()
+        });
+        assert_eq!(found.count(), 0);
+    });
+}
+
+fn texts_of(value: &serde_json::Value, texts: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(members) => {
+            for (name, value) in members {
+                texts.push(name.clone());
+                texts_of(value, texts);
+            }
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|value| texts_of(value, texts)),
+        serde_json::Value::String(text) => texts.push(text.clone()),
+        other => texts.push(other.to_string()),
+    }
+}
+
+/// An order of a shop.
+const JSON: &str = include_str!("../data/order.json");
+
+fn browsing() -> Exchange {
+    let mut exchange = exchange(0);
+    let fields = [
+        ("host", "api.example.com"),
+        (
+            "user-agent",
+            "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+        ),
+        (
+            "accept",
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+        ),
+        ("accept-language", "en-US,en;q=0.5"),
+        ("accept-encoding", "gzip, deflate, br, zstd"),
+        ("referer", "https://shop.example.com/catalogue/lamps?page=2"),
+        ("cookie", "session=h3Lk29vQ0aZxT7mB; theme=dark; consent=2026-01-14"),
+        ("sec-fetch-site", "same-site"),
+    ];
+    for (name, value) in fields {
+        exchange.request.headers.insert(name, HeaderValue::from_static(value));
+    }
+    exchange.request.target = PathAndQuery::from_static("/v1/lamps/42?sort=price&colour=dark+blue&page=3");
+    exchange
+}
+
+fn waf_with(rules: &str) -> Option<Waf> {
     let files = [
         "/etc/modsecurity/crs/crs-setup.conf",
         "/usr/share/modsecurity-crs/rules",
     ];
-    if files.iter().all(|file| std::path::Path::new(file).exists()) {
-        waf_with(bencher, files.map(|file| WafRules::Path(file.into())).to_vec());
-    }
-}
-
-fn waf_with(bencher: Bencher<'_, '_>, rules: Vec<WafRules>) {
-    let config = waf_config(rules);
-    let rules = gatewright::stages::waf::rules::load(&config).unwrap_or_else(|error| panic!("{error}"));
-    run(
-        bencher,
-        &Waf::new(&config, Some(Arc::new(rules)), WafMetrics::default()),
-    );
+    let config = waf_config(match rules {
+        "none" => Vec::new(),
+        "builtin" => vec![WafRules::Builtin],
+        _ if files.iter().any(|file| !std::path::Path::new(file).exists()) => return None,
+        _ => files.map(|file| WafRules::Path(file.into())).to_vec(),
+    });
+    let rules = (!config.rules.is_empty())
+        .then(|| gatewright::stages::waf::rules::load(&config).unwrap_or_else(|error| panic!("{error}")));
+    Some(Waf::new(&config, rules.map(Arc::new), WafMetrics::default()))
 }
 
 fn waf_config(rules: Vec<WafRules>) -> WafConfig {

@@ -21,7 +21,7 @@ mod syntax;
 mod transform;
 
 pub use load::{LoadError, Options, Source, WORK, rule_files, rules_of};
-pub use operator::Detectors;
+pub use operator::Detect;
 pub use request::{List, Request};
 pub use run::{Match, Outcome};
 pub use set::{RuleSet, Unsupported};

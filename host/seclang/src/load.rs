@@ -14,9 +14,9 @@ use self::files::{DEPTH, MOST_FILES, included, unreadable};
 pub use self::files::{LoadError, rule_files, rules_of};
 use self::operators::operator_parts;
 use crate::expand::{TxNames, TxValue};
-use crate::operator::{ByteSet, Detectors, Operator};
+use crate::operator::{ByteSet, Operator};
 use crate::prefilter::{Need, Prefilter};
-use crate::rule::{self, Rule, Selection, Verdict};
+use crate::rule::{self, Key, Rule, Selection, Verdict};
 use crate::set::{Pipeline, RuleSet, Step, Unsupported};
 use crate::syntax::{self, Directive, Place};
 use crate::transform::Transform;
@@ -33,8 +33,6 @@ pub struct Options {
     pub paranoia: Option<u8>,
     /// The anomaly score at which a request is denied, whatever the files say.
     pub threshold: Option<u32>,
-    /// What finds injections.
-    pub detectors: Detectors,
     /// Bytes that are looked at for one request, all rules and transformations together, such as [`WORK`].
     pub work: usize,
 }
@@ -340,6 +338,7 @@ impl Loading {
             skip_after: None,
             skip: 0,
             chained: None,
+            needed: None,
             tags: Vec::new(),
             message: Arc::from(""),
             is_logged: true,
@@ -421,6 +420,13 @@ impl Loading {
                 *preset = Some(TxValue::Number(value));
             }
         }
+        for target in self.rules.iter_mut().flat_map(|rule| &mut rule.targets) {
+            if target.source == rule::Source::Tx && !matches!(target.key, Key::Tx(_)) {
+                let named = self.names.names().iter().enumerate();
+                let meant = named.filter(|(_, name)| target.key.is_for(name.as_bytes()));
+                target.variables = meant.map(|(id, _)| id).collect();
+            }
+        }
         let named = self.names.names().iter().enumerate();
         let scores = named
             .filter(|(_, name)| name.contains("anomaly_score_pl"))
@@ -438,6 +444,7 @@ impl Loading {
             prefilter: Prefilter::new(&[])?,
             looks: Vec::new(),
             phases,
+            seen_through: Vec::new(),
             pipelines: pipelines.collect(),
             groups,
             pinned,
@@ -445,7 +452,6 @@ impl Loading {
             presets,
             names: self.names,
             rules: self.rules,
-            detectors: self.options.detectors,
             work: self.options.work,
             denies_all: None,
             unsupported: self.unsupported,
@@ -453,10 +459,18 @@ impl Loading {
             files: self.files,
         };
         set.settle();
-        let filtered = set.phases.iter().flatten().filter(|step| step.needs_candidate);
-        let filtered: Vec<_> = filtered
+        set.seen_through = (0..set.pipelines.len())
+            .map(|pipeline| set.looked_through(pipeline))
+            .collect();
+        let steps = set.phases.iter().flatten();
+        let filtered: Vec<_> = steps
             .filter_map(|step| Some((step.rule, needs.get(step.rule)?.clone()?)))
             .collect();
+        for (number, _) in &filtered {
+            if let Some(rule) = set.rules.get_mut(*number) {
+                rule.needed = Some(*number);
+            }
+        }
         set.looks = set.looks(&filtered);
         set.prefilter = Prefilter::new(&filtered)?;
         Ok(set)
@@ -474,7 +488,6 @@ impl Loading {
             {
                 phase.push(Step {
                     rule: index,
-                    needs_candidate: self.needs.get(index).is_some_and(Option::is_some),
                     jump: None,
                 });
             }

@@ -10,12 +10,11 @@ use regex::bytes::Regex;
 use crate::expand::{Expansion, Variables, number};
 
 /// What finds injections for `@detectSQLi` and `@detectXSS`.
-#[derive(Clone, Copy, Debug)]
-pub struct Detectors {
+pub trait Detect {
     /// Whether a value injects SQL.
-    pub sqli: fn(&[u8]) -> bool,
+    fn sqli(&self, value: &[u8]) -> bool;
     /// Whether a value injects markup or script.
-    pub xss: fn(&[u8]) -> bool,
+    fn xss(&self, value: &[u8]) -> bool;
 }
 
 /// `@name argument`
@@ -57,7 +56,7 @@ pub(crate) enum Order {
 }
 
 impl Operator {
-    pub(crate) fn matches(&self, value: &[u8], variables: &impl Variables, detectors: Detectors) -> bool {
+    pub(crate) fn matches(&self, value: &[u8], variables: &impl Variables, detectors: &dyn Detect) -> bool {
         match self {
             Self::Always => true,
             Self::Never => false,
@@ -86,8 +85,8 @@ impl Operator {
                 !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
             }),
             Self::Utf8 => std::str::from_utf8(value).is_err(),
-            Self::Sqli => (detectors.sqli)(value),
-            Self::Xss => (detectors.xss)(value),
+            Self::Sqli => detectors.sqli(value),
+            Self::Xss => detectors.xss(value),
         }
     }
 }

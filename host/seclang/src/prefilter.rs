@@ -197,16 +197,14 @@ fn alternation(parts: &[Hir]) -> Known {
 /// A set of rules, by their numbers here.
 pub(crate) type Bits = Vec<u64>;
 
-pub(crate) fn set_bit(bits: &mut Bits, number: usize) {
-    if bits.len() <= number / 64 {
-        bits.resize(number / 64 + 1, 0);
-    }
+/// Sets a bit of a set that is long enough for it.
+pub(crate) fn set_bit(bits: &mut [u64], number: usize) {
     if let Some(word) = bits.get_mut(number / 64) {
         *word |= 1 << (number % 64);
     }
 }
 
-pub(crate) fn has_bit(bits: &Bits, number: usize) -> bool {
+pub(crate) fn has_bit(bits: &[u64], number: usize) -> bool {
     bits.get(number / 64)
         .is_some_and(|word| word & (1 << (number % 64)) != 0)
 }
@@ -218,6 +216,8 @@ pub(crate) struct Prefilter {
     /// The rules that need each text.
     rules: Vec<Vec<usize>>,
     signs: Vec<(ByteSet, usize)>,
+    /// All of them.
+    all_signs: ByteSet,
 }
 
 impl Prefilter {
@@ -247,13 +247,21 @@ impl Prefilter {
             .ascii_case_insensitive(true)
             .kind(Some(AhoCorasickKind::DFA))
             .build(texts)?;
-        Ok(Self { texts, rules, signs })
+        let all_signs = signs
+            .iter()
+            .fold(ByteSet::default(), |all, (signs, _)| all.union(*signs));
+        Ok(Self {
+            texts,
+            rules,
+            signs,
+            all_signs,
+        })
     }
 
     /// Adds the rules that may match this value.
-    pub(crate) fn look(&self, value: &[u8], bytes: &ByteSet, found: &mut Bits) {
-        for (signs, rule) in &self.signs {
-            if signs.meets(bytes) {
+    pub(crate) fn look(&self, value: &[u8], bytes: &ByteSet, found: &mut [u64]) {
+        if self.all_signs.meets(bytes) {
+            for (_, rule) in self.signs.iter().filter(|(signs, _)| signs.meets(bytes)) {
                 set_bit(found, *rule);
             }
         }
@@ -315,7 +323,7 @@ mod tests {
         let needs: Vec<_> = needs.into_iter().enumerate().collect();
         let prefilter = Prefilter::new(&needs).unwrap();
         let found = |value: &str| {
-            let mut found = Bits::new();
+            let mut found = vec![0; 1];
             prefilter.look(value.as_bytes(), &ByteSet::of(value.as_bytes()), &mut found);
             (0..3).filter(|rule| has_bit(&found, *rule)).collect::<Vec<_>>()
         };

@@ -32,6 +32,8 @@ pub(crate) struct Rule {
     pub(crate) skip: usize,
     /// The next rule of the chain.
     pub(crate) chained: Option<usize>,
+    /// Its number, where it is held only against values that meet its needs.
+    pub(crate) needed: Option<usize>,
     pub(crate) tags: Vec<Arc<str>>,
     pub(crate) message: Arc<str>,
     /// Whether anybody wants to know that it has matched.
@@ -64,6 +66,8 @@ pub(crate) struct Target {
     pub(crate) key: Key,
     /// Not the values: how many there are.
     pub(crate) counts: bool,
+    /// Of variables of the transaction without one name: those that rules name and that are meant.
+    pub(crate) variables: Vec<TxId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::expand::{TxId, TxValue, Variables, number};
-use crate::operator::{ByteSet, Operator};
+use crate::operator::{ByteSet, Detect, Operator};
 use crate::prefilter::{Bits, has_bit, set_bit};
 use crate::request::{List, Request, Value};
 use crate::rule::{Change, Control, Key, Rule, Selection, Set, Source, Target, Verdict};
@@ -56,9 +56,10 @@ impl RuleSet {
     pub fn run(
         &self,
         request: &Request<'_>,
+        detectors: &dyn Detect,
         is_excluded: impl Fn(u32, &[std::sync::Arc<str>], List, &[u8]) -> bool,
     ) -> Outcome {
-        let mut run = Run::new(self, request, &is_excluded);
+        let mut run = Run::new(self, request, detectors, &is_excluded);
         for phase in [1, 2] {
             run.phase(phase);
             if run.is_over {
@@ -74,6 +75,7 @@ type IsExcluded<'a> = &'a dyn Fn(u32, &[std::sync::Arc<str>], List, &[u8]) -> bo
 pub(crate) struct Run<'a> {
     set: &'a RuleSet,
     request: &'a Request<'a>,
+    detectors: &'a dyn Detect,
     is_excluded: IsExcluded<'a>,
     texts: Texts<'a>,
     /// Of each list, the texts of names and values.
@@ -109,7 +111,12 @@ struct Entry {
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(set: &'a RuleSet, request: &'a Request<'a>, is_excluded: IsExcluded<'a>) -> Self {
+    pub(crate) fn new(
+        set: &'a RuleSet,
+        request: &'a Request<'a>,
+        detectors: &'a dyn Detect,
+        is_excluded: IsExcluded<'a>,
+    ) -> Self {
         let mut texts = Texts::new(set);
         let entries = request.lists.iter().map(|values| {
             let entry = |value: &'a Value<'a>| Entry {
@@ -123,6 +130,7 @@ impl<'a> Run<'a> {
         let mut run = Self {
             set,
             request,
+            detectors,
             is_excluded,
             texts,
             entries,
@@ -131,7 +139,7 @@ impl<'a> Run<'a> {
                 request,
                 presets: &set.presets,
                 tx: vec![None; set.presets.len()],
-                changed: Bits::new(),
+                changed: vec![0; set.presets.len().div_ceil(64)],
                 more: Vec::new(),
                 matched: Matched::default(),
                 all: Vec::new(),
@@ -151,8 +159,7 @@ impl<'a> Run<'a> {
 
     /// The rules whose needs some value meets, in the form in which they look at it.
     fn candidates(&mut self) -> Bits {
-        let words = self.set.rules.len().div_ceil(64);
-        let mut candidates = vec![0; words];
+        let mut candidates = self.set.no_rules();
         for look in &self.set.looks {
             let count = self.entries.get(look.list.index()).map_or(0, Vec::len);
             for at in 0..count {
@@ -169,16 +176,22 @@ impl<'a> Run<'a> {
                     continue;
                 }
                 let original = if look.is_name { entry.name } else { entry.value };
-                for (pipeline, rules) in &look.pipelines {
-                    let Some(text) = self.texts.transformed(original, *pipeline) else {
+                let Some(set) = self.texts.texts.get(original).map(|text| text.set) else {
+                    continue;
+                };
+                if !look.changes.meets(&set) {
+                    self.texts.add_candidates(&mut candidates, original, &look.rules);
+                    continue;
+                }
+                for seen in &look.pipelines {
+                    let text = match seen.changes.meets(&set) {
+                        true => self.texts.transformed(original, seen.pipeline),
+                        false => Some(original),
+                    };
+                    let Some(text) = text else {
                         return candidates;
                     };
-                    let Some(found) = self.texts.signature(text) else {
-                        continue;
-                    };
-                    for ((candidate, found), rules) in candidates.iter_mut().zip(found).zip(rules) {
-                        *candidate |= found & rules;
-                    }
+                    self.texts.add_candidates(&mut candidates, text, &seen.rules);
                 }
             }
         }
@@ -226,7 +239,7 @@ impl<'a> Run<'a> {
             let Some(rule) = self.set.rules.get(step.rule) else {
                 continue;
             };
-            if step.needs_candidate && !has_bit(&self.candidates, step.rule) {
+            if rule.needed.is_some_and(|number| !has_bit(&self.candidates, number)) {
                 continue;
             }
             if !self.removed.is_empty() && self.removed.iter().any(|removed| removed.is_for(rule)) {
@@ -368,12 +381,18 @@ impl<'a> Run<'a> {
     fn form(&mut self, rule: &Rule, original: usize) -> Option<Vec<u8>> {
         let mut before = None;
         for pipeline in &rule.pipelines {
+            if rule
+                .needed
+                .is_some_and(|number| !self.texts.is_candidate(original, *pipeline, number))
+            {
+                continue;
+            }
             let text = self.texts.transformed(original, *pipeline)?;
             if before.replace(text) == Some(text) {
                 continue;
             }
             let bytes = self.texts.looked_at(text)?;
-            if rule.operator.matches(bytes, &self.state, self.set.detectors) != rule.is_negated {
+            if rule.operator.matches(bytes, &self.state, self.detectors) != rule.is_negated {
                 return Some(bytes.to_vec());
             }
         }
@@ -409,17 +428,14 @@ impl<'a> Run<'a> {
                 self.free(rule, &value, "TX")
             }
             (key, _) => {
-                let named = self.set.names.names().iter().enumerate();
-                let fixed = named.filter_map(|(id, name)| Some((name.clone(), self.state.tx(id)?.into_owned())));
-                let more = self
-                    .state
-                    .more
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.as_bytes().into_owned()));
-                let all: Vec<_> = fixed
-                    .chain(more)
-                    .filter(|(name, _)| key.is_for(name.as_bytes()))
-                    .collect();
+                let names = self.set.names.names();
+                let named = target.variables.iter().filter_map(|id| {
+                    let value = self.state.tx(*id)?.into_owned();
+                    Some((names.get(*id)?.clone(), value))
+                });
+                let more = self.state.more.iter().filter(|(name, _)| key.is_for(name.as_bytes()));
+                let more = more.map(|(name, value)| (name.clone(), value.as_bytes().into_owned()));
+                let all: Vec<_> = named.chain(more).collect();
                 let mut is_match = false;
                 for (name, value) in all {
                     is_match |= self.free(rule, &value, &format!("TX:{name}"));
@@ -435,7 +451,7 @@ impl<'a> Run<'a> {
         let Some(transformed) = self.texts.transform(value, pipeline) else {
             return false;
         };
-        if rule.operator.matches(&transformed, &self.state, self.set.detectors) == rule.is_negated {
+        if rule.operator.matches(&transformed, &self.state, self.detectors) == rule.is_negated {
             return false;
         }
         if rule.is_quiet() {
@@ -624,6 +640,8 @@ struct Texts<'a> {
     originals: usize,
     /// Of each original, what each pipeline makes of it.
     forms: Vec<u32>,
+    /// Which rules' needs texts meet, one text after another.
+    signatures: Bits,
     /// What is left of the work that a request may cost.
     work: usize,
 }
@@ -631,7 +649,8 @@ struct Texts<'a> {
 struct Text<'a> {
     bytes: Cow<'a, [u8]>,
     set: ByteSet,
-    signature: Option<Bits>,
+    /// Where its signature is, once somebody has asked.
+    signature: Option<usize>,
 }
 
 const UNKNOWN: u32 = u32::MAX;
@@ -643,6 +662,7 @@ impl<'a> Texts<'a> {
             texts: Vec::new(),
             originals: 0,
             forms: Vec::new(),
+            signatures: Bits::new(),
             work: set.work,
         }
     }
@@ -690,8 +710,10 @@ impl<'a> Texts<'a> {
                 if changes.meets(&set) {
                     self.work = self.work.saturating_sub(LOOK_WORK + bytes.len());
                     let made = step.apply(&bytes);
-                    set = ByteSet::of(&made);
-                    bytes = Cow::Owned(made);
+                    if *made != *bytes {
+                        set = ByteSet::of(&made);
+                        bytes = Cow::Owned(made);
+                    }
                 }
             }
             if self.work == 0 {
@@ -736,16 +758,38 @@ impl<'a> Texts<'a> {
         (self.work > 0).then_some(made)
     }
 
+    /// Whether an original meets the needs of a rule that looks at it through a pipeline.
+    fn is_candidate(&mut self, original: usize, pipeline: usize, rule: usize) -> bool {
+        let seen = self.set.seen_through.get(pipeline).copied();
+        let seen = seen.and_then(|pipeline| self.transformed(original, pipeline));
+        seen.and_then(|text| self.signature(text))
+            .is_some_and(|found| has_bit(found, rule))
+    }
+
+    /// Adds those of the rules whose needs a text meets.
+    fn add_candidates(&mut self, candidates: &mut Bits, text: usize, rules: &Bits) {
+        let found = self.signature(text).into_iter().flatten();
+        for ((candidate, found), rules) in candidates.iter_mut().zip(found).zip(rules) {
+            *candidate |= found & rules;
+        }
+    }
+
     /// Which rules' needs a text meets.
-    fn signature(&mut self, text: usize) -> Option<&Bits> {
+    fn signature(&mut self, text: usize) -> Option<&[u64]> {
         let words = self.set.rules.len().div_ceil(64);
         let text = self.texts.get_mut(text)?;
-        if text.signature.is_none() {
-            self.work = self.work.saturating_sub(text.bytes.len());
-            let mut found = vec![0; words];
-            self.set.prefilter.look(&text.bytes, &text.set, &mut found);
-            text.signature = Some(found);
-        }
-        text.signature.as_ref()
+        let start = match text.signature {
+            Some(start) => start,
+            None => {
+                let start = self.signatures.len();
+                self.signatures.resize(start + words, 0);
+                self.work = self.work.saturating_sub(text.bytes.len());
+                self.set
+                    .prefilter
+                    .look(&text.bytes, &text.set, self.signatures.get_mut(start..)?);
+                *text.signature.insert(start)
+            }
+        };
+        self.signatures.get(start..start + words)
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::expand::{TxId, TxNames, TxValue};
-use crate::operator::{ByteSet, Detectors};
+use crate::operator::ByteSet;
 use crate::prefilter::{Bits, Need, Prefilter, set_bit};
 use crate::request::List;
 use crate::rule::{self, Key, Rule};
@@ -19,6 +19,8 @@ pub struct RuleSet {
     /// What is run in each phase, in order.
     pub(crate) phases: [Vec<Step>; 3],
     pub(crate) pipelines: Vec<Pipeline>,
+    /// Of each pipeline, the one through which the prefilter looks.
+    pub(crate) seen_through: Vec<usize>,
     pub(crate) names: TxNames,
     /// `TX.0` to `TX.9`.
     pub(crate) groups: Vec<TxId>,
@@ -29,7 +31,6 @@ pub struct RuleSet {
     pub(crate) presets: Vec<Option<TxValue>>,
     pub(crate) prefilter: Prefilter,
     pub(crate) looks: Vec<Look>,
-    pub(crate) detectors: Detectors,
     pub(crate) work: usize,
     /// A rule that denies every request, and what it says.
     pub(crate) denies_all: Option<(u32, Arc<str>)>,
@@ -42,8 +43,6 @@ pub struct RuleSet {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
     pub(crate) rule: usize,
-    /// It is run only where the prefilter says so.
-    pub(crate) needs_candidate: bool,
     /// Where to go on when it matches.
     pub(crate) jump: Option<usize>,
 }
@@ -64,7 +63,10 @@ pub(crate) struct Look {
     pub(crate) is_name: bool,
     /// Only at the values with this name, in lower case.
     pub(crate) name: Option<String>,
-    pub(crate) pipelines: Vec<(usize, Bits)>,
+    pub(crate) pipelines: Vec<Seen>,
+    /// The rules of all of them, and the bytes that some of them change.
+    pub(crate) rules: Bits,
+    pub(crate) changes: ByteSet,
 }
 
 /// A rule or directive that is not run.
@@ -88,6 +90,15 @@ impl fmt::Display for Unsupported {
         }
         f.write_str(&self.reason)
     }
+}
+
+/// The rules that look at a list through a pipeline.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) pipeline: usize,
+    /// The bytes that it changes.
+    pub(crate) changes: ByteSet,
+    pub(crate) rules: Bits,
 }
 
 impl RuleSet {
@@ -147,19 +158,30 @@ impl RuleSet {
                         is_name,
                         name,
                         pipelines: Vec::new(),
+                        rules: self.no_rules(),
+                        changes: ByteSet::default(),
                     });
                     looks.len() - 1
                 });
                 let Some(look) = looks.get_mut(at) else { continue };
                 for pipeline in &rule.pipelines {
-                    let pipeline = self.looked_through(*pipeline);
-                    let known = look.pipelines.iter().position(|(known, _)| *known == pipeline);
+                    let Some(pipeline) = self.seen_through.get(*pipeline).copied() else {
+                        continue;
+                    };
+                    let known = look.pipelines.iter().position(|seen| seen.pipeline == pipeline);
                     let known = known.unwrap_or_else(|| {
-                        look.pipelines.push((pipeline, vec![0; self.rules.len().div_ceil(64)]));
+                        let changes = self.pipelines.get(pipeline).map(|pipeline| pipeline.changes);
+                        look.pipelines.push(Seen {
+                            pipeline,
+                            changes: changes.unwrap_or_default(),
+                            rules: self.no_rules(),
+                        });
                         look.pipelines.len() - 1
                     });
-                    if let Some((_, rules)) = look.pipelines.get_mut(known) {
-                        set_bit(rules, index);
+                    if let Some(seen) = look.pipelines.get_mut(known) {
+                        set_bit(&mut seen.rules, index);
+                        set_bit(&mut look.rules, index);
+                        look.changes = look.changes.union(seen.changes);
                     }
                 }
             }
@@ -167,9 +189,14 @@ impl RuleSet {
         looks
     }
 
+    /// A set of rules with none in it.
+    pub(crate) fn no_rules(&self) -> Bits {
+        vec![0; self.rules.len().div_ceil(64)]
+    }
+
     /// The pipeline through which the prefilter looks: case does not count for it, so a change of it at the end is left off
     /// where there is a pipeline without.
-    fn looked_through(&self, pipeline: usize) -> usize {
+    pub(crate) fn looked_through(&self, pipeline: usize) -> usize {
         let Some([steps @ .., (Transform::Lowercase, _)]) =
             self.pipelines.get(pipeline).map(|pipeline| pipeline.steps.as_slice())
         else {
@@ -183,8 +210,8 @@ impl RuleSet {
 
     /// Runs every rule, wanted or not: for tests of what the prefilter leaves out.
     pub fn without_prefilter(&mut self) {
-        for step in self.phases.iter_mut().flatten() {
-            step.needs_candidate = false;
+        for rule in &mut self.rules {
+            rule.needed = None;
         }
     }
 }

@@ -8,18 +8,31 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::expand::{Expansion, Piece, TxId};
-use crate::operator::Operator;
+use crate::operator::{Detect, Operator};
 use crate::request::Request;
 use crate::rule::{Change, Key, Rule, Set, Source, Verdict};
 use crate::run::{Beginning, Run};
 use crate::set::{RuleSet, Step};
+
+/// Rules that ask a detector are not settled: there is none yet.
+struct Blind;
+
+impl Detect for Blind {
+    fn sqli(&self, _value: &[u8]) -> bool {
+        false
+    }
+
+    fn xss(&self, _value: &[u8]) -> bool {
+        false
+    }
+}
 
 impl RuleSet {
     /// Runs the rules at the beginning that are the same for all requests, and leaves off what is then never run. Where one of
     /// them denies the request, it denies every request, and they stay.
     pub(crate) fn settle(&mut self) {
         let request = Request::default();
-        let run = Run::new(self, &request, &|_, _, _, _| false);
+        let run = Run::new(self, &request, &Blind, &|_, _, _, _| false);
         match run.beginning(|rule| self.is_fixed(rule)) {
             Beginning::Fixed(done, tx) => {
                 self.presets = tx;
@@ -45,6 +58,7 @@ impl RuleSet {
             .all(|target| target.source == Source::Tx && matches!(target.key, Key::Tx(_)));
         let operator = match &rule.operator {
             Operator::Number(_, argument) | Operator::Text(_, argument) => is_of_tx(Some(argument)),
+            Operator::Sqli | Operator::Xss => false,
             _ => true,
         };
         let next = rule.chained.and_then(|next| self.rules.get(next));
@@ -101,7 +115,7 @@ impl RuleSet {
                 continue;
             };
             let request = Request::default();
-            let matches = Run::new(self, &request, &|_, _, _, _| false).matches(rule);
+            let matches = Run::new(self, &request, &Blind, &|_, _, _, _| false).matches(rule);
             if matches && rule.verdict == Verdict::Deny {
                 at += 1;
                 continue;

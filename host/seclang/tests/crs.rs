@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use gatewright_seclang::{Detectors, List, Options, Outcome, Request, RuleSet, Source, WORK};
+use gatewright_seclang::{Detect, List, Options, Outcome, Request, RuleSet, Source, WORK};
 
 const SETUP: &str = "/etc/modsecurity/crs/crs-setup.conf";
 const RULES: &str = "/usr/share/modsecurity-crs/rules";
@@ -22,11 +22,19 @@ fn options(paranoia: u8) -> Options {
     Options {
         paranoia: Some(paranoia),
         threshold: None,
-        detectors: Detectors {
-            sqli: |value| value.starts_with(b"1' or"),
-            xss: |value| value.starts_with(b"<script"),
-        },
         work: WORK,
+    }
+}
+
+struct Detectors;
+
+impl Detect for Detectors {
+    fn sqli(&self, value: &[u8]) -> bool {
+        value.starts_with(b"1' or")
+    }
+
+    fn xss(&self, value: &[u8]) -> bool {
+        value.starts_with(b"<script")
     }
 }
 
@@ -53,7 +61,7 @@ fn asked<'r>(target: &'r str, values: &[(List, &'r str, &'r str)]) -> Request<'r
 }
 
 fn run(set: &RuleSet, request: &Request<'_>) -> Outcome {
-    set.run(request, |_, _, _, _| false)
+    set.run(request, &Detectors, |_, _, _, _| false)
 }
 
 #[test]

@@ -2,17 +2,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
-use gatewright_seclang::{Detectors, List, Options, Outcome, Request, RuleSet, Source, WORK};
+use gatewright_seclang::{Detect, List, Options, Outcome, Request, RuleSet, Source, WORK};
 
 const OPTIONS: Options = Options {
     paranoia: None,
     threshold: None,
-    detectors: Detectors {
-        sqli: |value| value == b"sql",
-        xss: |value| value == b"xss",
-    },
     work: WORK,
 };
+
+struct Detectors;
+
+impl Detect for Detectors {
+    fn sqli(&self, value: &[u8]) -> bool {
+        value == b"sql"
+    }
+
+    fn xss(&self, value: &[u8]) -> bool {
+        value == b"xss"
+    }
+}
 
 fn set(text: &str) -> RuleSet {
     let set = RuleSet::load(&[Source::Text("a.conf".into(), text)], OPTIONS).unwrap();
@@ -29,7 +37,7 @@ fn asked<'r>(values: &[(List, &'r str, &'r str)]) -> Request<'r> {
 }
 
 fn run(set: &RuleSet, values: &[(List, &str, &str)]) -> Outcome {
-    set.run(&asked(values), |_, _, _, _| false)
+    set.run(&asked(values), &Detectors, |_, _, _, _| false)
 }
 
 fn denied(rules: &str, values: &[(List, &str, &str)]) -> Option<u32> {
@@ -90,6 +98,7 @@ fn points_add_up_and_a_rule_says_where_it_matched() {
     assert_eq!((two.denied_by, two.score), (Some(9), 6));
     let left_out = set.run(
         &asked(&[(List::ArgsGet, "x", "a"), (List::ArgsPost, "y", "a")]),
+        &Detectors,
         |id, tags, _, name| id == 1 && &*tags[0] == "letters" && name == b"y",
     );
     assert_eq!((left_out.denied_by, left_out.score), (None, 3));

@@ -62,6 +62,7 @@ impl Loading {
             source,
             key: key.clone(),
             counts: target.sign == Some('&'),
+            variables: Vec::new(),
         });
         Ok(made.map(|made| (target.sign == Some('!'), made)).collect())
     }

@@ -12,6 +12,7 @@ mod markup;
 mod multipart;
 mod readings;
 pub mod rules;
+mod shapes;
 mod sql;
 mod urlencoded;
 mod xml;

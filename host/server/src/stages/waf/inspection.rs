@@ -8,6 +8,7 @@ use gatewright_seclang::{List, Request};
 use percent_encoding::percent_decode;
 
 use super::charset::Charset;
+use super::shapes::Shapes;
 use super::{markup, readings, sql};
 
 /// Findings that are kept where one does not end it.
@@ -30,6 +31,7 @@ pub(super) struct Carried {
     parameters: usize,
     /// Values that look like SQL, and not enough to say so of each alone.
     suspicious: u8,
+    pub(super) shapes: Shapes,
     /// What the request says, for rules in SecLang; none where there are no such rules.
     pub(super) request: Option<Request<'static>>,
 }
@@ -38,6 +40,7 @@ impl Carried {
     /// At the beginning.
     pub(super) fn new(request: Option<Request<'static>>) -> Self {
         Self {
+            shapes: request.as_ref().map_or_else(Shapes::default, |_| Shapes::remembering()),
             request,
             ..Self::default()
         }
@@ -243,7 +246,11 @@ impl<'c> Inspection<'c> {
             return;
         }
         let readings = readings::of(value);
-        let sqli = readings.iter().filter_map(|reading| sqli(part, name, reading));
+        let shapes = &mut self.carried.shapes;
+        let sqli = readings.iter().filter_map(|reading| {
+            let shape = shapes.of(reading)?;
+            Some((sql::points(&shape, part, name, reading), shape))
+        });
         if let Some((points, fingerprint)) = sqli.reduce(|best, next| if next.0 > best.0 { next } else { best }) {
             self.sqli(part, name, points, fingerprint);
         }
@@ -263,16 +270,8 @@ impl<'c> Inspection<'c> {
     }
 }
 
-/// The points of a reading that has a shape of SQL injection, and the shape.
-fn sqli(part: WafPart, name: &[u8], reading: &[u8]) -> Option<(u8, String)> {
-    let sql = libinjectionrs::detect_sqli(reading);
-    let is_injection = sql.is_injection();
-    let fingerprint = sql.fingerprint.filter(|_| is_injection)?.to_string();
-    Some((sql::points(&fingerprint, part, name, reading), fingerprint))
-}
-
 /// A value of letters, digits and what no rule is about: most are, and they are not looked at again.
-fn is_harmless(value: &[u8]) -> bool {
+pub(super) fn is_harmless(value: &[u8]) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'/' | b':');
     value.iter().all(plain) && memchr::memmem::find(value, b"--").is_none()
 }

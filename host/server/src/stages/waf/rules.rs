@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gatewright_config::{WafConfig, WafPart, WafRule, WafRules};
 use gatewright_core::Exchange;
-use gatewright_seclang::{Detectors, List, LoadError, Options, Request, RuleSet};
+use gatewright_seclang::{Detect, List, LoadError, Options, Request, RuleSet};
 use http::header;
 use percent_encoding::percent_decode_str;
 use tracing::warn;
 
-use super::inspection::{Carried, Finding, is_out};
+use super::inspection::{Carried, Finding, is_harmless, is_out};
+use super::shapes::Shapes;
 use super::{markup, sql};
 
 /// The gateway's own rules.
@@ -77,19 +78,6 @@ pub fn load(config: &WafConfig) -> Result<RuleSet, LoadError> {
     let options = Options {
         paranoia: config.paranoia,
         threshold: config.threshold,
-        detectors: Detectors {
-            sqli: |value| {
-                let sql = libinjectionrs::detect_sqli(value);
-                let is_injection = sql.is_injection();
-                let fingerprint = sql
-                    .fingerprint
-                    .filter(|_| is_injection)
-                    .map(|fingerprint| fingerprint.to_string());
-                fingerprint
-                    .is_some_and(|fingerprint| sql::points(&fingerprint, WafPart::Query, b"", value) >= sql::VERDICT)
-            },
-            xss: markup::is_injection,
-        },
         work: gatewright_seclang::WORK,
     };
     let mut sources = Vec::new();
@@ -109,6 +97,20 @@ pub fn files(config: &WafConfig) -> BTreeSet<PathBuf> {
         WafRules::Path(path) => Some(path),
     });
     paths.flat_map(|path| gatewright_seclang::rule_files(path)).collect()
+}
+
+/// The gateway's own judgement, for `@detectSQLi` and `@detectXSS`.
+struct Judgement<'c>(&'c Shapes);
+
+impl Detect for Judgement<'_> {
+    fn sqli(&self, value: &[u8]) -> bool {
+        let shape = (!is_harmless(value)).then(|| self.0.again(value)).flatten();
+        shape.is_some_and(|shape| sql::points(&shape, WafPart::Query, b"", value) >= sql::VERDICT)
+    }
+
+    fn xss(&self, value: &[u8]) -> bool {
+        markup::is_injection(value)
+    }
 }
 
 /// What the head of a request says. What is decoded comes from the inspection.
@@ -157,7 +159,7 @@ pub(super) fn run(rules: Option<&RuleSet>, config: &WafConfig, path: &str, carri
     let (Some(rules), Some(request)) = (rules, &carried.request) else {
         return;
     };
-    let outcome = rules.run(request, |id, tags, list, name| {
+    let outcome = rules.run(request, &Judgement(&carried.shapes), |id, tags, list, name| {
         let rule = (family(tags.iter().map(|tag| &**tag)), Some(id));
         is_out(config, path, rule, (part(list), plain(name)))
     });
