@@ -335,7 +335,7 @@ pub(crate) fn quoted(key: &str) -> String {
     if !key.is_empty() && key.chars().all(bare) {
         key.to_owned()
     } else {
-        format!("{key:?}")
+        toml::Value::from(key).to_string()
     }
 }
 

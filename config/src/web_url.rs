@@ -44,7 +44,7 @@ impl FromStr for WebUrl {
         if text.contains('#') {
             return Err("the URL has a fragment".to_owned());
         }
-        let uri: Uri = text.parse().map_err(|error| format!("it is not a URL: {error}"))?;
+        let uri: Uri = text.parse().map_err(|_| format!("it is not a URL: {}", no_url(text)))?;
         let tls = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
@@ -80,6 +80,22 @@ impl FromStr for WebUrl {
     }
 }
 
+/// Why a text that the library does not read is no URL, in words for whoever wrote it. Nothing of the text is repeated but one
+/// character: it may hold a password.
+pub(crate) fn no_url(text: &str) -> String {
+    let wrong = text
+        .chars()
+        .find(|c| !c.is_ascii_graphic() || "\"<>\\^`{|}".contains(*c));
+    match wrong {
+        _ if text.is_empty() => "it is empty".to_owned(),
+        Some(' ') => "it has a space".to_owned(),
+        Some(c) if c.is_control() => "it has a control character".to_owned(),
+        Some(c) if c.is_ascii() => format!("it has the character `{c}`, which is written percent-encoded"),
+        Some(c) => format!("it has the character `{c}`: write a host as `xn--…`, and a path percent-encoded"),
+        None => "it is not written as `SCHEME://HOST[:PORT][/PATH]`".to_owned(),
+    }
+}
+
 impl fmt::Display for WebUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -112,6 +128,23 @@ mod tests {
             (url.tls, url.host.as_str(), url.port, url.target.as_str()),
             (false, "::1", 8080, "/")
         );
+    }
+
+    #[test]
+    fn a_text_that_is_no_url_is_refused_with_the_reason_and_without_the_text() {
+        for (text, reason) in [
+            ("", "it is empty"),
+            ("https://user:hunter2@a b", "it has a space"),
+            ("https://a/\n", "it has a control character"),
+            ("https://user:hunter2@a|b", "it has the character `|`"),
+            ("https://käse.example", "write a host as `xn--…`"),
+            ("https:/a", "SCHEME://HOST"),
+            ("https://[::1", "SCHEME://HOST"),
+        ] {
+            let said = text.parse::<WebUrl>().unwrap_err();
+            assert!(said.contains(reason), "{text}: {said}");
+            assert!(!said.contains("hunter2"), "{said}");
+        }
     }
 
     #[test]

@@ -144,7 +144,7 @@ impl Resolver<'_> {
             let place = texts.first().map_or(plugins, |text| text.span.clone());
             if !is_name(name) {
                 let hint = "write 1 to 64 letters, digits, `-`, `_` and `.`";
-                self.error(&place, format!("{name:?} is not the name of a publisher"), hint);
+                self.error(&place, format!("`{name}` is not the name of a publisher"), hint);
             }
             if texts.is_empty() {
                 let hint = "write what is in its `.pub` file: `[\"ssh-ed25519 AAAA…\"]`";
@@ -385,7 +385,7 @@ impl Resolver<'_> {
         let valid = is_name(&name.value);
         if !valid {
             let hint = "write 1 to 64 letters, digits, `-`, `_` and `.`, such as \"sessions\"";
-            self.error(&name.span, format!("{:?} is not a name", name.value), hint);
+            self.error(&name.span, format!("`{}` is not a name", name.value), hint);
         }
         valid.then_some(())
     }

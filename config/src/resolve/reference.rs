@@ -13,7 +13,7 @@ impl Resolver<'_> {
         for (name, reference) in &file.secrets.value.0 {
             if !is_name(name) {
                 let hint = "write 1 to 64 letters, digits, `-`, `_` and `.`";
-                self.error(&reference.span, format!("{name:?} is not the name of a secret"), hint);
+                self.error(&reference.span, format!("`{name}` is not the name of a secret"), hint);
             }
             if let Some(reference) = self.secret(reference) {
                 self.known_secrets.insert(name, reference);

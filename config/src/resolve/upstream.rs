@@ -9,6 +9,7 @@ use super::path::normal_segment;
 use crate::file::{Located, Section, Target, Upstream};
 use crate::gateway::{EjectionConfig, TargetConfig, TlsIdentity, UpstreamConfig};
 use crate::report::quoted;
+use crate::web_url::no_url;
 
 const EXAMPLE: &str = "write a URL such as \"http://127.0.0.1:9001\" or \"https://users.internal/base\"";
 
@@ -169,19 +170,18 @@ pub(super) struct Url {
 pub(super) fn parse_url(text: &str) -> Result<Url, String> {
     // `Uri` cuts a fragment off in silence.
     if text.contains('#') {
-        return Err(format!("the URL `{text}` has a fragment"));
+        return Err(format!("{} has a fragment", named(text)));
     }
     let uri: Uri = text
         .parse()
-        .map_err(|error| format!("`{text}` is not a URL: {error}"))?;
+        .map_err(|_| format!("{} cannot be read: {}", named(text), no_url(text)))?;
     let tls = match uri.scheme_str() {
         Some("http") => false,
         Some("https") => true,
         Some(other) => return Err(format!("the scheme `{other}` is not one of `http` and `https`")),
-        None => return Err(format!("the URL `{text}` has no scheme")),
+        None => return Err(format!("{} has no scheme", named(text))),
     };
     let authority = uri.authority().map_or("", |authority| authority.as_str());
-    // Neither is repeated: both may hold a password.
     if authority.contains('@') {
         return Err("the URL has a user name or password".to_owned());
     }
@@ -195,7 +195,7 @@ pub(super) fn parse_url(text: &str) -> Result<Url, String> {
         .trim_end_matches(']')
         .to_ascii_lowercase();
     if host.is_empty() {
-        return Err(format!("the URL `{text}` has no host"));
+        return Err(format!("{} has no host", named(text)));
     }
     let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
     let port = match uri.port_u16() {
@@ -207,7 +207,7 @@ pub(super) fn parse_url(text: &str) -> Result<Url, String> {
                 80
             }
         }
-        _ => return Err(format!("the URL `{text}` has an impossible port")),
+        _ => return Err(format!("{} has an impossible port", named(text))),
     };
     Ok(Url {
         tls,
@@ -215,6 +215,14 @@ pub(super) fn parse_url(text: &str) -> Result<Url, String> {
         port,
         base_path: base_path(uri.path())?,
     })
+}
+
+/// A URL in a message. It is not repeated where it has user information or a query: both may hold a password.
+fn named(text: &str) -> String {
+    match text.contains(['@', '?']) {
+        true => "the URL".to_owned(),
+        false => format!("the URL `{text}`"),
+    }
 }
 
 /// Empty, or `/a/b` in the normal form of request paths.

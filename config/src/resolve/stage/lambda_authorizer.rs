@@ -5,6 +5,19 @@ use crate::gateway::{IdentitySource, LambdaAuthorizerConfig};
 use crate::report::Span;
 use crate::resolve::Resolver;
 
+/// Why a text is no regular expression: the last line of what the library says, which is a sentence; the lines before it draw
+/// the place with spaces.
+fn regex_reason(error: &regex::Error) -> String {
+    match error {
+        regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
+        error => {
+            let text = error.to_string();
+            let last = text.lines().last().unwrap_or_default().trim();
+            last.trim_start_matches("error: ").to_owned()
+        }
+    }
+}
+
 impl Resolver<'_> {
     pub(super) fn lambda_authorizer(
         &mut self,
@@ -46,8 +59,7 @@ impl Resolver<'_> {
         let validation = validation.as_ref().map(|expression| {
             let valid = regex::Regex::new(&expression.value);
             if let Err(error) = &valid {
-                let reason = error.to_string();
-                let reason = reason.lines().last().unwrap_or_default().trim().to_owned();
+                let reason = regex_reason(error);
                 let hint = "write a regular expression, such as \"^Bearer [-0-9a-zA-Z._~+/]+=*$\"";
                 self.error(
                     &expression.span,
