@@ -4,6 +4,7 @@
 //! Nothing here has been opened: a path is a path, an address is not bound, a secret is not read.
 
 mod access_log;
+mod attributes;
 mod body;
 mod cache;
 mod codings;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use self::access_log::{AccessLogConfig, LogField, LogValue};
+pub use self::attributes::{AttributeFacts, NoFacts};
 pub use self::body::{BodyConfig, BodyTemplate, StatusPattern, TemplateSource};
 pub use self::cache::{
     CacheBy, CacheConfig, CacheFreshness, CacheKeyPart, CacheRefresh, DiskCacheConfig, RefusedRefresh,

@@ -118,12 +118,14 @@ fn environment(name: &str) -> Option<OsString> {
 fn understand(gathered: Gathered) -> Loaded {
     let (mut report, root) = tree(&gathered);
     let config = root.and_then(|root| meaning(&root, &mut report));
-    let warnings = match report.is_good() {
+    let mut warnings = match report.is_good() {
         true => report.take_warnings(),
         false => Vec::new(),
     };
+    let config = report.finish(config);
+    warnings.extend(config.iter().flat_map(|config| config.unset_attributes(&NoFacts)));
     Loaded {
-        config: report.finish(config),
+        config,
         warnings,
         files: gathered.files,
     }

@@ -56,7 +56,7 @@ const VARIABLES: [(&str, Variable); 12] = [
 ];
 
 /// Attributes that built-in stages set under these names.
-const ATTRIBUTES: [&str; 19] = [
+const ATTRIBUTES: [&str; 20] = [
     "auth.access_key_id",
     "auth.api_key",
     "auth.authorizer",
@@ -74,6 +74,7 @@ const ATTRIBUTES: [&str; 19] = [
     "auth.scopes",
     "auth.service",
     "auth.usage_key",
+    "auth.usage_plans",
     "correlation.id",
     "waf.rule",
 ];

@@ -63,6 +63,7 @@ pub(crate) fn resolve(file: &File, report: &mut Report) -> Option<GatewayConfig>
     resolver.chains();
     let routes = resolver.routes();
     resolver.addresses(&listeners, admin.as_ref());
+    resolver.log_spelling(&routes);
     let config = GatewayConfig {
         server: server?,
         listeners,

@@ -292,3 +292,128 @@ fn what_serves_and_is_probably_not_meant_is_a_warning() {
     );
     assert!(warnings(&format!("{plugins}[plugin.auth]\ntime = \"1s\"\n")).is_empty());
 }
+
+#[test]
+fn an_attribute_that_no_stage_sets_is_warned_of_where_it_is_named() {
+    const JWT: &str = "{ use = \"jwt\", jwks = \"https://idp.example.com/keys\", audiences = [\"a\"] }";
+    let text = |log: &str, chain: &str, integration: &str| {
+        format!(
+            "{LISTENER}[access_log]\nfields = [{log}]\n[plugins]\ndirectory = \".\"\n[upstream.app]\n\
+             targets = [{{ url = \"http://127.0.0.1:1\" }}]\n\
+             [[route]]\nname = \"a\"\npath = \"/a\"\nchain = [{chain}]\nintegration = {{ {integration} }}\n"
+        )
+    };
+    let warnings = |text: &str| -> Vec<String> {
+        let folder = folder(&[("gateway.toml", text)]);
+        let Loaded { config, warnings, .. } = load_all(&main_file(&folder));
+        config.unwrap_or_else(|errors| panic!("{errors}"));
+        warnings.iter().map(ToString::to_string).collect()
+    };
+    let headers = |edits: &str| format!("{{ use = \"headers\", {edits} }}");
+    let set = |part: &str, value: &str| headers(&format!("{part} = {{ set = {{ x-a = \"{value}\" }} }}"));
+    let (respond, log) = ("respond = 200", "\"route\"");
+    for (log, chain, integration, place, name) in [
+        (
+            log,
+            set("request", "{auth.tenant}"),
+            respond,
+            "route[0].chain[0]",
+            "auth.tenant",
+        ),
+        (
+            log,
+            set("response", "{auth.tenant}"),
+            respond,
+            "route[0].chain[0]",
+            "auth.tenant",
+        ),
+        // A request has not passed what comes after.
+        (
+            log,
+            format!("{}, {JWT}", set("request", "{auth.claims.tenant}")),
+            respond,
+            "route[0].chain[0]",
+            "auth.claims.tenant",
+        ),
+        (
+            log,
+            "{ use = \"rewrite\", query = { set = { a = \"{correlation.id}\" } } }".to_owned(),
+            "http = \"app\"",
+            "route[0].chain[0]",
+            "correlation.id",
+        ),
+        (
+            log,
+            "{ plugin = \"rate\" }".to_owned(),
+            "http = \"app\", headers = { x-a = \"{plugin.rater.tier}\" }",
+            "route[0].integration",
+            "plugin.rater.tier",
+        ),
+        (
+            log,
+            JWT.to_owned(),
+            "respond = 200, headers = { x-a = \"{auth.tenant}\" }",
+            "route[0].integration",
+            "auth.tenant",
+        ),
+        (
+            "\"auth.tenant\"",
+            JWT.to_owned(),
+            respond,
+            "access_log.fields[0]",
+            "auth.tenant",
+        ),
+        (
+            "\"route\", \"plugin.a.b\"",
+            String::new(),
+            respond,
+            "access_log.fields[1]",
+            "plugin.a.b",
+        ),
+    ] {
+        let said = warnings(&text(log, &chain, integration));
+        assert_eq!(said.len(), 1, "{chain}: {said:?}");
+        for part in [
+            format!(": {place}: no stage"),
+            format!("`{name}`"),
+            "\n  hint: ".to_owned(),
+        ] {
+            assert!(said[0].contains(&part), "{part} is not in: {}", said[0]);
+        }
+    }
+    for (log, chain, integration) in [
+        // A response has passed the whole chain.
+        (
+            log,
+            format!("{}, {JWT}", set("response", "{auth.claims.tenant}")),
+            respond,
+        ),
+        (
+            log,
+            format!("{JWT}, {}", set("request", "{auth.claims.tenant} {auth.scopes}")),
+            respond,
+        ),
+        // A plugin may be an authorizer, which names what it says as it likes, or something else.
+        (
+            "\"plugin.rate.tier\", \"auth.tenant\"",
+            "{ plugin = \"rate\" }".to_owned(),
+            "http = \"app\", headers = { x-a = \"{plugin.rate.tier} {auth.anything}\" }",
+        ),
+        ("\"correlation.id\"", "{ use = \"correlation-id\" }".to_owned(), respond),
+    ] {
+        assert_eq!(warnings(&text(log, &chain, integration)), [""; 0], "{chain}");
+    }
+    // A chain is good for all routes when it is for one of them.
+    let shared = |second: &str| {
+        format!(
+            "{LISTENER}[chain]\ntell = [{}]\nsigned = [{JWT}]\n\
+             [[route]]\nname = \"a\"\npath = \"/a\"\nchain = [\"tell\"]\nintegration = {{ respond = 200 }}\n\
+             [[route]]\nname = \"b\"\npath = \"/b\"\nchain = [{second}\"tell\"]\nintegration = {{ respond = 200 }}\n",
+            set("request", "{auth.claims.tenant}")
+        )
+    };
+    assert_eq!(warnings(&shared("\"signed\", ")), [""; 0]);
+    let said = warnings(&shared(""));
+    assert_eq!(said.len(), 1, "once, and not for each route: {said:?}");
+    assert!(said[0].contains("chain.tell[0]"), "{}", said[0]);
+}

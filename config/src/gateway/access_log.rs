@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::AccessLogOutput;
 use crate::names::Named;
+use crate::place::Place;
 
 /// `[access_log]`
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -35,6 +36,9 @@ pub struct LogField {
     pub name: String,
     /// What it says.
     pub value: LogValue,
+    /// Where the configuration names it.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 /// What a field of an access record says.
@@ -94,6 +98,7 @@ impl LogField {
         Self::STANDARD.into_iter().map(|name| Self {
             name: name.to_owned(),
             value: LogValue::Record,
+            place: Place::nowhere(),
         })
     }
 }

@@ -1,15 +1,17 @@
 //! Which stages there are, by the name that `use` has.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::place::Place;
 
 use super::{
-    ApiKeyConfig, BasicConfig, BodyConfig, CacheConfig, CompressConfig, ConcurrencyConfig, CorrelationIdConfig,
-    CorsConfig, DecompressConfig, ForwardAuthConfig, HeadersConfig, IpConfig, JwtConfig, LambdaAuthorizerConfig,
-    MtlsConfig, Oauth2IntrospectionConfig, OauthSecret, OidcLoginConfig, PluginStageConfig, PolicyConfig, QuotaConfig,
-    RedirectConfig, RequestSizeConfig, RewriteConfig, ShedConfig, SigV4Config, ThrottleConfig, UsagePlanStageConfig,
-    ValidateConfig, WafConfig,
+    ApiKeyConfig, AttributeFacts, BasicConfig, BodyConfig, CacheConfig, CompressConfig, ConcurrencyConfig,
+    CorrelationIdConfig, CorsConfig, DecompressConfig, ForwardAuthConfig, HeadersConfig, IpConfig, JwtConfig,
+    LambdaAuthorizerConfig, MtlsConfig, Oauth2IntrospectionConfig, OauthSecret, OidcLoginConfig, PluginStageConfig,
+    PolicyConfig, QuotaConfig, RedirectConfig, RequestSizeConfig, RewriteConfig, ShedConfig, SigV4Config,
+    ThrottleConfig, UsagePlanStageConfig, ValidateConfig, WafConfig,
 };
 
 /// One stage of a chain.
@@ -136,59 +138,54 @@ impl StageKind {
 }
 
 impl StageKind {
-    /// Whether the stage may set the attribute of that name for what comes after it. What asks for an attribute that no stage
-    /// before it may set asks for nothing.
+    /// Names of the attributes that the stage may set for what comes after it. `NAME` at the end of one stands for any name.
     #[must_use]
-    pub fn may_set(&self, name: &str) -> bool {
-        let is_client = matches!(name, "auth.principal" | "auth.authorizer");
-        let is_of_token = || {
-            let claim = name.strip_prefix("auth.claims.");
-            is_client || name == "auth.scopes" || claim.is_some_and(|claim| !claim.is_empty())
-        };
-        // An authorizer chooses the names of what it says.
-        let is_of_authorizer = || {
-            let name = name.strip_prefix("auth.");
-            name.is_some_and(|name| !name.is_empty())
+    pub fn sets(&self, facts: &dyn AttributeFacts) -> Vec<Cow<'static, str>> {
+        const CLIENT: [&str; 2] = ["auth.principal", "auth.authorizer"];
+        let of_client = |more: &[&'static str]| -> Vec<_> {
+            let names = CLIENT.iter().chain(more);
+            names.map(|name| Cow::Borrowed(*name)).collect()
         };
         match self {
-            Self::ApiKey(_) => is_client || matches!(name, "auth.api_key" | "auth.usage_plans"),
-            Self::Basic(_) => is_client,
-            Self::ForwardAuth(stage) => is_client && stage.principal.is_some(),
-            Self::Jwt(_) | Self::Oauth2Introspection(_) | Self::OidcLogin(_) => is_of_token(),
-            Self::LambdaAuthorizer(_) => is_of_authorizer(),
-            Self::Mtls(_) => {
-                is_client
-                    || matches!(
-                        name.strip_prefix("auth.certificate."),
-                        Some(
-                            "subject"
-                                | "issuer"
-                                | "serial"
-                                | "fingerprint"
-                                | "not_before"
-                                | "not_after"
-                                | "san"
-                                | "der"
-                                | "cn"
-                        )
-                    )
+            Self::ApiKey(_) => of_client(&["auth.api_key", "auth.usage_plans"]),
+            Self::Basic(_) => of_client(&[]),
+            Self::ForwardAuth(stage) if stage.principal.is_some() => of_client(&[]),
+            Self::Jwt(_) | Self::Oauth2Introspection(_) | Self::OidcLogin(_) => {
+                of_client(&["auth.scopes", "auth.claims.NAME"])
             }
-            Self::SigV4(_) => is_client || matches!(name, "auth.access_key_id" | "auth.region" | "auth.service"),
-            // Whether it is an authorizer is not known here.
+            // An authorizer chooses the names of what it says.
+            Self::LambdaAuthorizer(_) => of_client(&["auth.NAME"]),
+            Self::Mtls(_) => of_client(&[
+                "auth.certificate.cn",
+                "auth.certificate.der",
+                "auth.certificate.fingerprint",
+                "auth.certificate.issuer",
+                "auth.certificate.not_after",
+                "auth.certificate.not_before",
+                "auth.certificate.san",
+                "auth.certificate.serial",
+                "auth.certificate.subject",
+            ]),
+            Self::SigV4(_) => of_client(&["auth.access_key_id", "auth.region", "auth.service"]),
             Self::Plugin(stage) => {
-                let own = name
-                    .strip_prefix("plugin.")
-                    .and_then(|name| name.strip_prefix(&*stage.plugin));
-                is_of_authorizer() || own.is_some_and(|name| name.starts_with('.'))
+                let mut names = Vec::new();
+                if facts.may_authorize(&stage.plugin) {
+                    names.extend(of_client(&["auth.NAME"]));
+                }
+                if facts.may_transform(&stage.plugin) {
+                    names.push(format!("plugin.{}.NAME", stage.plugin).into());
+                }
+                names
             }
-            Self::CorrelationId(_) => name == "correlation.id",
-            Self::Waf(_) => name == "waf.rule",
+            Self::CorrelationId(_) => vec!["correlation.id".into()],
+            Self::Waf(_) => vec!["waf.rule".into()],
             Self::Body(_)
             | Self::Cache(_)
             | Self::Compress(_)
             | Self::Concurrency(_)
             | Self::Cors(_)
             | Self::Decompress(_)
+            | Self::ForwardAuth(_)
             | Self::Headers(_)
             | Self::Ip(_)
             | Self::Policy(_)
@@ -199,7 +196,7 @@ impl StageKind {
             | Self::Shed(_)
             | Self::Throttle(_)
             | Self::UsagePlan(_)
-            | Self::Validate(_) => false,
+            | Self::Validate(_) => Vec::new(),
         }
     }
 }

@@ -137,9 +137,7 @@ impl HeadersConfig {
 
     /// Its values.
     pub fn values(&self) -> impl Iterator<Item = &ValueTemplate> {
-        let edits = [&self.request, &self.response].into_iter();
-        let values = edits.flat_map(|edits| edits.set.iter().chain(&edits.append));
-        values.map(|(_, value)| value)
+        self.request.values().chain(self.response.values())
     }
 }
 
@@ -155,6 +153,11 @@ pub struct HeaderEdits {
 }
 
 impl HeaderEdits {
+    /// The values of fields.
+    pub fn values(&self) -> impl Iterator<Item = &ValueTemplate> {
+        self.set.iter().chain(&self.append).map(|(_, value)| value)
+    }
+
     /// Whether nothing is changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -2,8 +2,8 @@
 
 use super::Resolver;
 use crate::file::Located;
-use crate::gateway::{AccessLogConfig, AccessLogOutput, LogField, LogValue};
-use crate::names::{self, Named, Variable};
+use crate::gateway::{AccessLogConfig, AccessLogOutput, LogField, LogValue, RouteConfig};
+use crate::names::{self, Named, Variable, misspelt};
 use crate::report::nearest;
 
 impl Resolver<'_> {
@@ -40,7 +40,7 @@ impl Resolver<'_> {
         let file = self.file;
         let mut fields: Vec<LogField> = Vec::new();
         let mut good = true;
-        for field in &file.access_log.value.fields {
+        for (index, field) in file.access_log.value.fields.iter().enumerate() {
             let name = field.value.as_str();
             if name == "standard" {
                 fields.extend(LogField::standard());
@@ -50,6 +50,7 @@ impl Resolver<'_> {
                 Ok(value) => fields.push(LogField {
                     name: name.to_owned(),
                     value,
+                    place: self.report.place(&field.span, format!("access_log.fields[{index}]")),
                 }),
                 Err(hint) => {
                     self.error(&field.span, format!("`{name}` is not a field of access records"), hint);
@@ -81,6 +82,25 @@ impl Resolver<'_> {
         }
         good.then_some(fields)
     }
+
+    /// Checks that attributes in records are not nearly those that built-in stages set, where no stage of any route sets them.
+    pub(super) fn log_spelling(&mut self, routes: &[RouteConfig]) {
+        let file = self.file;
+        // A route that could not be read may have the stage that does.
+        if routes.len() != file.route.len() {
+            return;
+        }
+        let stages = || routes.iter().flat_map(|route| &route.chain);
+        for field in &file.access_log.value.fields {
+            let Ok(LogValue::Named(Named::Attribute(name))) = value(&field.value) else {
+                continue;
+            };
+            if let Some(right) = misspelt(&name).filter(|_| !stages().any(|stage| stage.kind.may_set(&name))) {
+                let message = format!("no stage of any route sets `{name}`");
+                self.error(&field.span, message, format!("write \"{right}\""));
+            }
+        }
+    }
 }
 
 /// What the field of that name says.
@@ -98,9 +118,12 @@ fn value(name: &str) -> Result<LogValue, String> {
         Ok(named) => Ok(LogValue::Named(named)),
         Err(_) => {
             let known = || LogField::STANDARD.into_iter().chain(LogField::MORE);
-            let right = nearest(name, known())
+            // As others write variables: `$remote_addr`, `{client}`.
+            let bare = name.trim_start_matches(['$', '{']).trim_end_matches('}');
+            let right = nearest(bare, known())
+                .or_else(|| only_longer(bare, known()))
                 .map(str::to_owned)
-                .or_else(|| names::right_name(name));
+                .or_else(|| names::right_name(bare));
             Err(match right {
                 Some(right) => format!("write \"{right}\""),
                 None => {
@@ -113,4 +136,11 @@ fn value(name: &str) -> Result<LogValue, String> {
             })
         }
     }
+}
+
+/// The name that is this one with something behind it, such as `duration_ms` for `duration`.
+fn only_longer<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let is_longer = |known: &&str| known.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'));
+    let mut longer = known.filter(is_longer);
+    longer.next().filter(|_| longer.next().is_none())
 }

@@ -251,7 +251,10 @@ impl<'f> Resolver<'f> {
                         let what = format!("stage `headers` has a value with `{{path.{name}}}`");
                         self.need_parameter(span, path, name, &what);
                     }
-                    self.spelling(span, &before, headers.values());
+                    self.spelling(span, &before, headers.request.values());
+                    // A response passes the chain when its request has passed all of it.
+                    let all = stages.iter().map(|(_, stage)| &stage.kind);
+                    self.spelling(span, &all, headers.response.values());
                 }
                 StageKind::Redirect(redirect) => {
                     for name in redirect.path.iter().flat_map(ValueTemplate::parameters) {

@@ -1,13 +1,18 @@
 //! What a configuration names that is there and good, and probably not what was meant; or not there, and needed later.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use gatewright_config::{AccessLogOutput, ConfigError, FileReference, GatewayConfig, Place, StageKind};
+use gatewright_config::{
+    AccessLogOutput, AttributeFacts, BodyConfig, ConfigError, FileReference, GatewayConfig, NoFacts, Place, StageKind,
+};
+use gatewright_wasm::Plugin;
 
+use crate::assemble::Generation;
 use crate::listener::certificate;
 use crate::listener::tls::certificates;
-use crate::stages::body::unknown_filters;
+use crate::stages::body::{named_attributes, unknown_filters};
 
 /// Everything that there is to warn of. What cannot be read is no warning: it is a mistake, and said elsewhere.
 pub fn of(config: &GatewayConfig) -> Vec<ConfigError> {
@@ -108,5 +113,35 @@ fn folders(config: &GatewayConfig, warnings: &mut Vec<ConfigError>) {
             ..Place::nowhere()
         };
         missing(place, folder, "make it, or the gateway will not start");
+    }
+}
+
+/// Attributes that are named and that nothing sets, as far as it takes plugins and templates to know: what the configuration
+/// alone shows has been said when it was read.
+pub fn unset(generation: &Generation) -> Vec<ConfigError> {
+    let mut warnings = generation.config.unset_attributes(generation);
+    let said = generation.config.unset_attributes(&NoFacts);
+    warnings.retain(|warning| !said.contains(warning));
+    warnings
+}
+
+impl AttributeFacts for Generation {
+    fn may_authorize(&self, plugin: &str) -> bool {
+        self.plugin(plugin).is_none_or(Plugin::is_authorizer)
+    }
+
+    fn may_transform(&self, plugin: &str) -> bool {
+        self.plugin(plugin).is_none_or(|plugin| !plugin.is_authorizer())
+    }
+
+    fn named_in_bodies(&self, body: &BodyConfig) -> (Vec<String>, Vec<String>) {
+        named_attributes(body)
+    }
+}
+
+impl Generation {
+    /// The plugin of that name, if it could be loaded.
+    fn plugin(&self, name: &str) -> Option<&Plugin> {
+        self.plugins.get(name)?.as_ref().ok().map(Arc::as_ref)
     }
 }

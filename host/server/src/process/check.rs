@@ -54,6 +54,7 @@ pub fn check(file: &Path, thoroughness: Thoroughness, compiler: &Compiling) -> R
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let assembled = runtime.block_on(assemble(config, 1, &foundation, None, mistakes));
     let (_, generation) = assembled?;
+    warnings.extend(warnings::unset(&generation));
     Ok(Checked {
         generation: Some(generation),
         warnings,

@@ -198,6 +198,9 @@ impl Control {
     }
 
     fn published(&self) {
+        for warning in warnings::unset(&self.generation) {
+            tracing::warn!("{warning}");
+        }
         self.foundation.probations.published(&self.generation);
         descriptors::warn_of_too_few(&self.generation.config);
         self.foundation.metrics.reloaded(Some(self.number));

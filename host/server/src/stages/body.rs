@@ -43,6 +43,12 @@ struct Made {
     content_type: HeaderValue,
 }
 
+/// Attributes that the templates of a stage name: of the request's, and of the response's.
+pub fn named_attributes(config: &BodyConfig) -> (Vec<String>, Vec<String>) {
+    let named = |template: &Option<BodyTemplate>| template.as_ref().map(template::named_attributes).unwrap_or_default();
+    (named(&config.request), named(&config.response))
+}
+
 impl Stage for NewBody {
     fn name(&self) -> &str {
         "body"

@@ -98,6 +98,23 @@ impl Template {
     }
 }
 
+/// Attributes that a template names, without `attributes.` before them; none where it cannot be read, which is a mistake and
+/// is said elsewhere.
+pub(super) fn named_attributes(config: &BodyTemplate) -> Vec<String> {
+    let text = match &config.source {
+        TemplateSource::Inline(text) => text.clone(),
+        TemplateSource::File(file) => std::fs::read_to_string(&file.path).unwrap_or_default(),
+    };
+    let environment = environment(escape(&config.content_type));
+    let Ok(template) = environment.template_from_str(&text) else {
+        return Vec::new();
+    };
+    let mut names: Vec<_> = template.undeclared_variables(true).into_iter().collect();
+    names.sort();
+    let names = names.iter().filter_map(|name| name.strip_prefix("attributes."));
+    names.map(str::to_owned).collect()
+}
+
 /// What a template may name beside the names that all templates have.
 const OF_BODIES: [(&str, &str); 10] = [
     ("request", "body"),
