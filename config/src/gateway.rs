@@ -114,6 +114,9 @@ pub struct ServerConfig {
 pub struct ListenerConfig {
     /// Where it listens.
     pub address: ListenAddress,
+    /// Where the configuration says so.
+    #[serde(skip)]
+    pub place: Place,
     /// Permissions of a Unix socket's file.
     pub mode: Option<u32>,
     /// TLS, or none for cleartext.
@@ -227,7 +230,7 @@ pub enum AccessLogOutput {
     /// Standard output.
     Stdout,
     /// Appended to this file.
-    File(PathBuf),
+    File(FileReference),
 }
 
 /// `[upstream.NAME]`

@@ -173,25 +173,38 @@ fn tree(gathered: &Gathered) -> (Report, Option<DeTable<'_>>) {
 }
 
 fn read(path: &Path) -> Result<String, ConfigErrors> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| ConfigError::of_file(path, format_args!("cannot read the file: {}", reason(&error))))?;
+    let bytes = std::fs::read(path).map_err(|error| {
+        ConfigError::of_file(path, format_args!("cannot read the file: {}", reason(&error))).with_hint(advice(&error))
+    })?;
     utf8(bytes).map_err(|NotText { line, column, message }| {
-        ConfigErrors::from(ConfigError {
+        let mistake = ConfigError {
             line,
             column,
             ..ConfigError::of_file(path, message)
-        })
+        };
+        ConfigErrors::from(mistake.with_hint(UTF8))
     })
 }
 
-/// Why bytes are no text.
-struct NotText {
-    line: usize,
-    column: usize,
-    message: String,
+/// What to do about a file that is not UTF-8 text.
+pub const UTF8: &str = "save it as UTF-8 text";
+
+/// Why the bytes of a file are no text.
+#[derive(Debug)]
+pub struct NotText {
+    /// The line of the first byte that is wrong, from 1.
+    pub line: usize,
+    /// Its column in characters, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
 }
 
-fn utf8(bytes: Vec<u8>) -> Result<String, NotText> {
+/// The bytes of a file as text.
+///
+/// # Errors
+/// When they are not UTF-8.
+pub fn utf8(bytes: Vec<u8>) -> Result<String, NotText> {
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let bytes = error.as_bytes();
@@ -207,6 +220,20 @@ fn utf8(bytes: Vec<u8>) -> Result<String, NotText> {
         };
         NotText { line, column, message }
     })
+}
+
+/// What to do about a file or folder that cannot be read.
+pub fn advice(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => {
+            "check the path; in a configuration it is from the folder of that file"
+        }
+        ErrorKind::PermissionDenied => "let the user that runs this read it",
+        ErrorKind::IsADirectory => "name a file, not a folder",
+        ErrorKind::InvalidData => UTF8,
+        _ => "name a file that this user can read",
+    }
 }
 
 /// What the system says, in its words and without its number.

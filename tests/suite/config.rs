@@ -269,9 +269,9 @@ integration = { plugin = "gone" }
             "gateway.toml:11:7: secrets.key: cannot grant it to plugin `lost`: environment variable GATEWRIGHT_TEST_NOT_SET is not set",
             "gateway.toml:21:3: route[0].chain[0].keys: route `a`: cannot read ",
             "users:1:7: the file is not UTF-8 text: line 1 has the byte 0xFF at column 7",
-            "gateway.toml:23:3: route[0].chain[2]: route `a`: ",
+            "schema.json:1:1: route `a`: the schema is not JSON: it ends too early\n  hint: ",
             "gateway.toml:25:3: route[0].chain[4]: route `a`: cannot read plugin `gone`",
-            "gateway.toml:32:3: route[1].chain[0]: route `b`: `request.template`, line 1",
+            "gateway.toml:32:3: route[1].chain[0]: route `b`: `request.template`, line 1, column 4: ",
         ],
     );
 }

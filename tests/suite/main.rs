@@ -73,3 +73,4 @@ mod usage_plan;
 mod validate;
 mod vectors;
 mod waf;
+mod warnings;

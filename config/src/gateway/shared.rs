@@ -69,7 +69,7 @@ pub enum RedisAddress {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StateConfig {
     /// File to which what was spent of quotas is written; none: it is forgotten.
-    pub snapshot: Option<PathBuf>,
+    pub snapshot: Option<FileReference>,
     /// How often.
     pub interval: Duration,
 }

@@ -18,7 +18,7 @@ impl Resolver<'_> {
                         value: path.to_owned(),
                         span: output.span.clone(),
                     };
-                    AccessLogOutput::File(self.path(&path)?)
+                    AccessLogOutput::File(self.file_reference(&path, "access_log.output".to_owned())?)
                 }
                 None => {
                     let message = format!("`{other}` is not where access records can go");

@@ -63,6 +63,8 @@ impl Resolver<'_> {
             limits,
         } = &section.value;
         let address = self.required(address.as_ref(), &section.span, "address", "\"0.0.0.0:8080\"");
+        let span = address.map_or(&section.span, |address| &address.span);
+        let place = self.report.place(span, format!("listener.{}.address", quoted(name)));
         let address = address.and_then(|address| self.listen_address(address));
         let mode = mode.as_ref().and_then(|mode| self.socket_mode(mode, address.as_ref()));
         let tls = tls.as_ref().map(|tls| self.tls(name, tls));
@@ -77,6 +79,7 @@ impl Resolver<'_> {
         }
         Some(ListenerConfig {
             address: address?,
+            place,
             mode,
             tls: match tls {
                 Some(tls) => Some(tls?),

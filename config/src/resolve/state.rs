@@ -7,7 +7,9 @@ use crate::gateway::StateConfig;
 impl Resolver<'_> {
     pub(super) fn state(&mut self) -> Option<StateConfig> {
         let file::State { snapshot, interval } = &self.file.state.value;
-        let snapshot = snapshot.as_ref().map(|path| self.path(path));
+        let snapshot = snapshot
+            .as_ref()
+            .map(|path| self.file_reference(path, "state.snapshot".to_owned()));
         Some(StateConfig {
             snapshot: match snapshot {
                 Some(path) => Some(path?),

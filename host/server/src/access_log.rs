@@ -58,7 +58,7 @@ impl AccessLog {
         let mut output = match &config.output {
             AccessLogOutput::Off => return Ok(None),
             AccessLogOutput::Stdout => Output::new(io::stdout(), None),
-            AccessLogOutput::File(path) => Output::open(path)?,
+            AccessLogOutput::File(file) => Output::open(&file.path)?,
         };
         let reopen = Arc::<AtomicBool>::default();
         let reopening = Arc::clone(&reopen);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatewright_config::AdminConfig;
+use gatewright_config::{AdminConfig, ConfigError, ListenAddress};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -31,6 +31,7 @@ use self::reserve::Reserve;
 use crate::cache::purge::Purge;
 use crate::cache::store::Store;
 use crate::explain::signature::SHORTEST_KEY;
+use crate::listener::bind;
 use crate::process::Event;
 use crate::secret::{self, SecretError};
 use crate::status::Status;
@@ -49,7 +50,7 @@ const EXPLANATIONS: &str = "/explanations/";
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// The address cannot be listened on.
-    #[error("admin: cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {}", gatewright_config::reason(source))]
     Bind {
         /// The address.
         address: SocketAddr,
@@ -57,14 +58,30 @@ pub enum AdminError {
         source: io::Error,
     },
     /// The token cannot be read.
-    #[error("admin.token: {0}")]
+    #[error("{0}")]
     Token(#[from] SecretError),
     /// The key of explanations cannot be read.
-    #[error("admin.explain_key: {0}")]
+    #[error("{0}")]
     ExplainKey(#[source] SecretError),
     /// The key of explanations could be guessed.
-    #[error("admin.explain_key: the key is shorter than {SHORTEST_KEY} bytes; `openssl rand -hex 32` makes a good one")]
+    #[error("the key is shorter than {SHORTEST_KEY} bytes")]
     ShortExplainKey,
+}
+
+impl AdminError {
+    /// What is wrong, where the configuration says it.
+    pub fn mistake(&self, config: &AdminConfig) -> ConfigError {
+        let (key, hint) = match self {
+            Self::Bind { address, source } => {
+                let place = config.place.key("address");
+                return bind::mistake(&place, "the admin", &ListenAddress::Tcp(*address), source);
+            }
+            Self::Token(error) => ("token", error.hint()),
+            Self::ExplainKey(error) => ("explain_key", error.hint()),
+            Self::ShortExplainKey => ("explain_key", "`openssl rand -hex 32` makes a good one"),
+        };
+        config.place.key(key).mistake(self).with_hint(hint)
+    }
 }
 
 /// The admin address while it is served; closed when dropped.
@@ -81,6 +98,13 @@ struct Desk {
     responses: Arc<Store>,
     events: mpsc::UnboundedSender<Event>,
     token: Option<String>,
+}
+
+/// What is wrong with the admin address, as far as can be told without listening.
+pub fn probe(config: &AdminConfig) -> Option<ConfigError> {
+    let address = config.address;
+    let source = bind::probe(&ListenAddress::Tcp(address)).err()?;
+    Some(AdminError::Bind { address, source }.mistake(config))
 }
 
 /// Serves the admin address.

@@ -31,6 +31,18 @@ pub enum SecretError {
     TooLong,
 }
 
+impl SecretError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Environment(_) => "set the variable for the process of the gateway",
+            Self::File { source, .. } => gatewright_config::advice(source),
+            Self::Empty => "put the secret there: an empty one would let everybody in",
+            Self::TooLong => "name the file that has the secret, and nothing else",
+        }
+    }
+}
+
 /// Reads a secret.
 ///
 /// # Errors

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatewright_config::{
-    AccessLogOutput, AttributeFacts, BodyConfig, ConfigError, FileReference, GatewayConfig, NoFacts, Place, StageKind,
+    AccessLogOutput, AttributeFacts, BodyConfig, ConfigError, FileReference, GatewayConfig, KeySourceConfig,
+    ListenAddress, NoFacts, Place, StageKind,
 };
 use gatewright_wasm::Plugin;
 
@@ -44,22 +45,48 @@ pub fn of(config: &GatewayConfig) -> Vec<ConfigError> {
     warnings
 }
 
+/// Files of certificates, each with what it means when the time of one is over.
+fn certificate_files(config: &GatewayConfig) -> Vec<(&FileReference, &'static str)> {
+    let mut files = Vec::new();
+    for tls in config.listeners.values().filter_map(|listener| listener.tls.as_ref()) {
+        files.push((&tls.certificate, "put a new one there: clients refuse this one"));
+        let clients = tls.clients.as_ref();
+        files.extend(clients.map(|clients| {
+            (
+                &clients.ca,
+                "put a new one there: no client of this authority is let in",
+            )
+        }));
+    }
+    let identities = config
+        .upstreams
+        .values()
+        .filter_map(|upstream| upstream.identity.as_ref());
+    files.extend(identities.map(|own| (&own.certificate, "put a new one there: servers refuse this one")));
+    let stages = config.routes.iter().flat_map(|route| &route.chain);
+    let of_issuers = stages.filter_map(|stage| match &stage.kind {
+        StageKind::Jwt(jwt) => match &jwt.keys {
+            KeySourceConfig::Fetched(fetched) => fetched.ca.as_ref(),
+            KeySourceConfig::File(_) => None,
+        },
+        StageKind::Oauth2Introspection(stage) => stage.introspector.ca.as_ref(),
+        StageKind::OidcLogin(stage) => stage.login.keys.ca.as_ref(),
+        _ => None,
+    });
+    let authorities = (config.upstreams.values().filter_map(|upstream| upstream.ca.as_ref()))
+        .chain(config.redis.iter().filter_map(|redis| redis.ca.as_ref()))
+        .chain(config.plugin.values().filter_map(|plugin| plugin.http.ca.as_ref()))
+        .chain(of_issuers);
+    files.extend(authorities.map(|ca| (ca, "put a new one there: no server of this authority is believed")));
+    files
+}
+
 /// Certificates whose time is over, or has not come.
 fn expired(config: &GatewayConfig, warnings: &mut Vec<ConfigError>) {
-    let tls = config.listeners.values().filter_map(|listener| listener.tls.as_ref());
-    let mut files: Vec<(&FileReference, &str)> = Vec::new();
-    for tls in tls {
-        files.push((&tls.certificate, "clients will refuse it: put a new one there"));
-        if let Some(clients) = &tls.clients {
-            files.push((&clients.ca, "nobody of this authority is let in"));
-        }
-    }
-    let upstreams = config.upstreams.values().filter_map(|upstream| upstream.ca.as_ref());
-    files.extend(upstreams.map(|ca| (ca, "servers with certificates of this authority are not believed")));
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |time| time.as_secs());
-    for (file, consequence) in files {
+    for (file, consequence) in certificate_files(config) {
         let Ok(found) = certificates(file, "certificate") else {
             continue;
         };
@@ -74,7 +101,11 @@ fn expired(config: &GatewayConfig, warnings: &mut Vec<ConfigError>) {
             } else {
                 continue;
             };
-            warnings.push(file.place.mistake(message).with_hint(consequence));
+            let warning = file.place.mistake(message).with_hint(consequence);
+            // A chain that several routes share is in each of them.
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
         }
     }
 }
@@ -86,6 +117,7 @@ fn date(seconds: u64) -> String {
 
 /// Folders that are named and are not there.
 fn folders(config: &GatewayConfig, warnings: &mut Vec<ConfigError>) {
+    const NO_START: &str = "make it, or the gateway will not start";
     let mut missing = |place: Place, folder: &Path, hint: &str| {
         let folder = if folder.as_os_str().is_empty() {
             Path::new(".")
@@ -97,6 +129,7 @@ fn folders(config: &GatewayConfig, warnings: &mut Vec<ConfigError>) {
             warnings.push(place.mistake(message).with_hint(hint));
         }
     };
+    let parent = |file: &Path| file.parent().unwrap_or(Path::new("")).to_owned();
     let plugins = &config.plugins.lock.place;
     if let Some(directory) = &config.plugins.directory {
         missing(
@@ -106,13 +139,15 @@ fn folders(config: &GatewayConfig, warnings: &mut Vec<ConfigError>) {
         );
     }
     if let AccessLogOutput::File(file) = &config.access_log.output {
-        let folder = file.parent().unwrap_or(Path::new(""));
-        let place = Place {
-            file: plugins.file.clone(),
-            key: "access_log.output".into(),
-            ..Place::nowhere()
-        };
-        missing(place, folder, "make it, or the gateway will not start");
+        missing(file.place.clone(), &parent(&file.path), NO_START);
+    }
+    if let Some(file) = &config.state.snapshot {
+        missing(file.place.clone(), &parent(&file.path), NO_START);
+    }
+    for listener in config.listeners.values() {
+        if let ListenAddress::Unix(path) = &listener.address {
+            missing(listener.place.clone(), &parent(path), NO_START);
+        }
     }
 }
 

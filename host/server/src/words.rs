@@ -1,9 +1,138 @@
 //! What libraries say of files and certificates, in words for who has to put them right.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
+use gatewright_config::{ConfigError, FileReference, NotText, Place};
+use jsonschema::error::ValidationErrorKind;
 use rustls::pki_types::pem;
+use rustls::server::VerifierBuilderError;
 use rustls::{CertificateError, Error, InconsistentKeys};
+use serde::Serialize;
+
+/// A choice as the configuration writes it.
+pub fn of_choice(choice: &impl Serialize) -> String {
+    match serde_json::to_value(choice) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+/// Why a stage cannot be made of what it is given, and what to do.
+#[derive(Debug)]
+pub struct Unusable {
+    /// Where what is wrong is, if that is not the stage itself.
+    pub place: Option<Place>,
+    /// What is wrong.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: Cow<'static, str>,
+}
+
+impl Unusable {
+    /// A stage that is wrong itself.
+    pub fn new(reason: impl Into<String>, hint: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            place: None,
+            reason: reason.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// The same, for something that is wrong somewhere else.
+    #[must_use]
+    pub fn at(self, place: Place) -> Self {
+        Self {
+            place: Some(place),
+            ..self
+        }
+    }
+
+    fn file(file: &FileReference, error: &io::Error) -> Self {
+        let reason = gatewright_config::reason(error);
+        let reason = format!("cannot read {}: {reason}", file.path.display());
+        Self::new(reason, gatewright_config::advice(error)).at(file.place.clone())
+    }
+}
+
+/// The bytes of a file that the configuration names.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn bytes_of(file: &FileReference) -> Result<Vec<u8>, Unusable> {
+    std::fs::read(&file.path).map_err(|error| Unusable::file(file, &error))
+}
+
+/// The text of a file that the configuration names.
+///
+/// # Errors
+/// When it cannot be read, or is not UTF-8.
+pub fn text_of(file: &FileReference) -> Result<String, Unusable> {
+    gatewright_config::utf8(bytes_of(file)?).map_err(|NotText { line, column, message }| {
+        Unusable::new(message, gatewright_config::UTF8).at(inside(&file.path, line, column))
+    })
+}
+
+/// A place in a file that the configuration names. Lines and columns are from 1; what is before that is the beginning.
+pub fn inside(file: &Path, line: usize, column: usize) -> Place {
+    Place {
+        file: Arc::new(file.to_owned()),
+        line: line.max(1),
+        column: column.max(1),
+        ..Place::nowhere()
+    }
+}
+
+/// A file that the configuration names cannot be read.
+pub fn unreadable(file: &FileReference, error: &io::Error) -> ConfigError {
+    let reason = gatewright_config::reason(error);
+    let mistake = file
+        .place
+        .mistake(format_args!("cannot read {}: {reason}", file.path.display()));
+    mistake.with_hint(gatewright_config::advice(error))
+}
+
+/// A file that the configuration names cannot be written. `what` the gateway does with it: `open`, `write`.
+pub fn unwritable(file: &FileReference, what: &str, error: &io::Error) -> ConfigError {
+    let reason = gatewright_config::reason(error);
+    let mistake = file
+        .place
+        .mistake(format_args!("cannot {what} {}: {reason}", file.path.display()));
+    mistake.with_hint(match error.kind() {
+        io::ErrorKind::NotFound => "make its folder, which is not there",
+        io::ErrorKind::PermissionDenied => "let this user write in its folder, and to the file if it is there",
+        io::ErrorKind::IsADirectory => "name a file, not a folder",
+        _ => "name a file in a folder where this user may write",
+    })
+}
+
+/// Why a value is no JSON Schema that can be used here, as the library says it of the schema of schemas.
+pub fn of_schema(error: &jsonschema::ValidationError<'_>) -> String {
+    let at = error.instance_path().as_str();
+    let what = match error.kind() {
+        ValidationErrorKind::Referencing(_) => {
+            return "it refers to something that is not in it, such as another document".to_owned();
+        }
+        ValidationErrorKind::Format { format } if format == "regex" => {
+            "the pattern is no regular expression, or one that looks ahead or behind, or is too large".to_owned()
+        }
+        ValidationErrorKind::AnyOf { .. } if at.ends_with("/type") => {
+            "there is no such type; there are array, boolean, integer, null, number, object and string".to_owned()
+        }
+        ValidationErrorKind::AnyOf { .. } | ValidationErrorKind::OneOfNotValid { .. } => {
+            "the value is none of those that may be there".to_owned()
+        }
+        ValidationErrorKind::Enum { options } => format!("the value is none of {options}"),
+        _ => error.masked_with("the value").to_string(),
+    };
+    match at {
+        "" => what,
+        at => format!("`{at}`: {what}"),
+    }
+}
 
 /// What the TLS library says of a certificate or key.
 pub fn of_tls(error: &Error) -> String {
@@ -15,6 +144,17 @@ pub fn of_tls(error: &Error) -> String {
         Error::NoCertificatesPresented => "there is no certificate".to_owned(),
         Error::InvalidCertificate(error) => of_certificate(error),
         Error::General(text) => text.clone(),
+        other => apart(&other.to_string()),
+    }
+}
+
+/// Why clients' certificates cannot be verified by what there is.
+pub fn of_verifier(error: &VerifierBuilderError) -> String {
+    match error {
+        VerifierBuilderError::NoRootAnchors => "there is no certificate authority".to_owned(),
+        VerifierBuilderError::InvalidCrl(_) => {
+            "a list of revoked certificates is damaged, or of a kind that is not supported".to_owned()
+        }
         other => apart(&other.to_string()),
     }
 }

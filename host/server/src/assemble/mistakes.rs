@@ -1,8 +1,9 @@
 //! Why a configuration cannot serve: everything that cannot be made of it, each where it says so.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::path::PathBuf;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
 use gatewright_config::{ConfigError, ConfigErrors, Place};
 use gatewright_wasm::PluginError;
@@ -13,12 +14,10 @@ use crate::router::RouterError;
 use crate::secret::SecretError;
 use crate::token::issuers::KeysError;
 use crate::upstream::connect::SetupError;
+use crate::words::Unusable;
 
 /// Nobody reads more.
 const MOST: usize = 100;
-
-/// What to do about a file that cannot be read.
-const PATHS: &str = "paths are from the folder of the configuration file; this user must be able to read it";
 
 /// The mistakes that have been found so far.
 #[derive(Debug, Default)]
@@ -50,11 +49,17 @@ impl Mistakes {
     /// Nothing, if there are none.
     ///
     /// # Errors
-    /// The mistakes, each of them once.
+    /// The mistakes, each of them once, in the order of each file.
     pub fn none(self) -> Result<(), ConfigErrors> {
         let mut seen = HashSet::new();
         let mut errors = self.0;
         errors.retain(|error| seen.insert(error.to_string()));
+        let mut files = HashMap::new();
+        for error in &errors {
+            let next = files.len();
+            files.entry(error.file.clone()).or_insert(next);
+        }
+        errors.sort_by_key(|error| (files.get(&error.file).copied(), error.line, error.column));
         errors.truncate(MOST);
         match errors.is_empty() {
             true => Ok(()),
@@ -87,6 +92,16 @@ pub enum AssembleError {
         reason: String,
         /// What to do, where the reason does not say it.
         hint: Option<&'static str>,
+    },
+    /// A stage cannot be made of what it is given.
+    #[error("route `{route}`: a stage cannot be made")]
+    Stage {
+        /// Where it is.
+        place: Place,
+        /// The route.
+        route: String,
+        /// Everything that is wrong.
+        reasons: Vec<Unusable>,
     },
     /// The chain cannot work, whatever comes.
     #[error("route `{route}`: {source}")]
@@ -156,25 +171,33 @@ impl AssembleError {
             Self::Consequence => Vec::new(),
             Self::Plugin { place, route, source } => plugin(place, route, source),
             Self::Missing { place, hint, .. } => vec![with_hint(place.mistake(&self), *hint)],
+            Self::Stage { place, route, reasons } => {
+                let mistake = |wrong: &Unusable| {
+                    let place = wrong.place.as_ref().unwrap_or(place);
+                    let mistake = place.mistake(format_args!("route `{route}`: {}", wrong.reason));
+                    mistake.with_hint(&*wrong.hint)
+                };
+                reasons.iter().map(mistake).collect()
+            }
             Self::Chain { source, .. } => mistake(&source.place, &self),
             Self::Keys {
                 place,
                 route,
                 file,
                 source,
-            } => match File::open(file) {
-                Ok(_) => source.errors.clone(),
+            } => match readable(file) {
+                Ok(()) => source.errors.clone(),
                 Err(error) => {
                     let reason = gatewright_config::reason(&error);
                     let message = format!("route `{route}`: cannot read {}: {reason}", file.display());
-                    vec![place.mistake(message).with_hint(PATHS)]
+                    vec![place.mistake(message).with_hint(gatewright_config::advice(&error))]
                 }
             },
-            Self::Tokens { place, source, .. } => mistake(source.place().unwrap_or(place), &self),
-            Self::Secret { place, .. } => {
-                let hint = "set the variable, or let this user read the file";
-                vec![place.mistake(&self).with_hint(hint)]
+            Self::Tokens { place, source, .. } => {
+                let place = source.place().unwrap_or(place);
+                vec![with_hint(place.mistake(&self), source.hint())]
             }
+            Self::Secret { place, source, .. } => vec![place.mistake(&self).with_hint(source.hint())],
             Self::Upstream(error) => vec![with_hint(error.place().mistake(error), error.hint())],
             Self::Lock(LockError::Wrong(errors)) => errors.errors.clone(),
             Self::Lock(LockError::Missing(config) | LockError::Gone(config)) => {
@@ -190,12 +213,24 @@ fn plugin(place: &Place, route: &str, error: &PluginError) -> Vec<ConfigError> {
     match error {
         PluginError::Config { plugin, errors } => {
             let place = place.key("config");
-            let mistake = |fault| place.mistake(format_args!("route `{route}`: cannot configure {plugin}: {fault}"));
+            let hint = format!(
+                "`gatewright plugin inspect {}` shows the schema of its configuration",
+                plugin.file.display()
+            );
+            let mistake = |fault| {
+                let mistake = place.mistake(format_args!("route `{route}`: cannot configure {plugin}: {fault}"));
+                mistake.with_hint(hint.as_str())
+            };
             errors.iter().map(mistake).collect()
         }
         PluginError::Configure { .. } => vec![place.key("config").mistake(format_args!("route `{route}`: {error}"))],
         error => vec![place.mistake(format_args!("route `{route}`: {error}"))],
     }
+}
+
+/// Whether a file can be read. A folder can be opened, and no more.
+fn readable(file: &Path) -> io::Result<()> {
+    File::open(file)?.read(&mut [0]).map(drop)
 }
 
 fn with_hint(error: ConfigError, hint: Option<&str>) -> ConfigError {

@@ -48,9 +48,10 @@ use crate::stages::unavailable::Unavailable as UnavailableStage;
 use crate::stages::usage_plan::UsagePlan;
 use crate::stages::validate::Validate;
 use crate::stages::waf::Waf;
-use crate::stages::waf::rules::RuleSets;
+use crate::stages::waf::rules::{self, RuleSets};
 use crate::token::issuers::KeysError;
 use crate::upstream::Upstream;
+use crate::words::Unusable;
 
 /// Which percent-encoding the paths of a route may have.
 pub(super) fn encodings(route: &RouteConfig) -> Encodings {
@@ -150,7 +151,7 @@ impl RouteAssembly<'_> {
             }
             StageKind::Basic(config) => Arc::new(self.basic(config, place)?),
             StageKind::Body(config) => {
-                Arc::new(NewBody::new(config, self.tags(position)).map_err(|reason| self.unusable(place, reason))?)
+                Arc::new(NewBody::new(config, self.tags(position)).map_err(|unusable| self.unusable(place, unusable))?)
             }
             StageKind::Cache(config) => return Ok(Part::Cache(config)),
             StageKind::Compress(config) => Arc::new(Compress::new(config, self.tags(position))),
@@ -217,14 +218,14 @@ impl RouteAssembly<'_> {
                 Arc::clone(&self.foundation.state),
             )),
             StageKind::Validate(config) => {
-                Arc::new(Validate::new(config).map_err(|reason| self.unusable(place, reason))?)
+                Arc::new(Validate::new(config).map_err(|unusable| self.unusable(place, unusable))?)
             }
             StageKind::Waf(config) => {
                 let metrics = self.foundation.metrics.waf.of(&self.name, config.mode);
                 let rules = self
                     .rule_sets
                     .of(config)
-                    .map_err(|error| self.unusable(place, format!("rules of stage `waf`: {error}")))?;
+                    .map_err(|error| self.unusable(place, vec![rules::unusable(&error)]))?;
                 Arc::new(Waf::new(config, rules, metrics))
             }
             StageKind::UsagePlan(config) => Arc::new(UsagePlan::new(config, &self.name, &self.generation.usage)),
@@ -289,8 +290,11 @@ impl RouteAssembly<'_> {
         Basic::new(config, users, passwords, state).map_err(|user| AssembleError::Missing {
             place: place.clone(),
             route: route.clone(),
-            reason: format!("{}: the hash of user `{user}` is none", config.users.display()),
-            hint: None,
+            reason: format!(
+                "{}: user `{user}`: not a bcrypt or argon2id hash",
+                config.users.display()
+            ),
+            hint: Some("`gatewright password` makes one"),
         })
     }
 
@@ -306,7 +310,7 @@ impl RouteAssembly<'_> {
             place: place.clone(),
             route: route.clone(),
             reason: format!("access key `{id}` of {}: {error}", config.credentials.display()),
-            hint: None,
+            hint: Some(error.hint()),
         })
     }
 
@@ -348,7 +352,7 @@ impl RouteAssembly<'_> {
                 place: place.clone(),
                 route: self.route.name.clone(),
                 reason: format!("there is no upstream `{name}`"),
-                hint: None,
+                hint: Some("add `[upstream.NAME]`, or name one that is there"),
             }),
         }
     }
@@ -394,12 +398,11 @@ impl RouteAssembly<'_> {
         }
     }
 
-    fn unusable(&self, place: &Place, reason: String) -> AssembleError {
-        AssembleError::Missing {
-            place: place.clone(),
+    fn unusable(&self, stage: &Place, reasons: Vec<Unusable>) -> AssembleError {
+        AssembleError::Stage {
+            place: stage.clone(),
             route: self.route.name.clone(),
-            reason,
-            hint: None,
+            reasons,
         }
     }
 

@@ -21,7 +21,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use gatewright_config::{DiskCacheConfig, FileReference, Place};
+use gatewright_config::{ConfigError, DiskCacheConfig, FileReference, Place};
 use tokio::sync::Semaphore;
 
 use self::index::{Index, Name};
@@ -99,13 +99,21 @@ pub struct DiskError {
 
 #[derive(Debug, thiserror::Error)]
 enum DiskFault {
-    #[error("{0}")]
+    #[error("{}", gatewright_config::reason(.0))]
     Folder(#[from] io::Error),
-    #[error("another gateway uses it; give each its own")]
+    #[error("another gateway uses it")]
     Used,
 }
 
 impl DiskError {
+    /// What is wrong, where the configuration names the folder.
+    pub fn mistake(&self) -> ConfigError {
+        self.place().mistake(self).with_hint(match self.reason {
+            DiskFault::Folder(_) => "name a folder where this user may make files",
+            DiskFault::Used => "give each gateway a folder of its own",
+        })
+    }
+
     /// Where the configuration names the folder.
     pub fn place(&self) -> &Place {
         &self.directory.place

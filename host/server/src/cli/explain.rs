@@ -18,7 +18,6 @@ use super::compile_plugin;
 use super::config_file::ConfigOption;
 use super::output::{failure, mistake, print};
 use super::progress::Progress;
-use crate::admin::AdminError;
 use crate::explain::{Explaining, HEADER};
 use crate::process::{ExplainError, Question, explain};
 
@@ -95,12 +94,21 @@ impl Explain {
             Some(file) if file.as_os_str() == "-" => {
                 let mut body = Vec::new();
                 let read = std::io::stdin().read_to_end(&mut body);
-                read.map_err(|error| format!("cannot read the body from standard input: {error}"))?;
+                read.map_err(|error| {
+                    format!(
+                        "cannot read the body from standard input: {}",
+                        gatewright_config::reason(&error)
+                    )
+                })?;
                 body
             }
-            Some(file) => {
-                std::fs::read(file).map_err(|error| format!("cannot read the body from {}: {error}", file.display()))?
-            }
+            Some(file) => std::fs::read(file).map_err(|error| {
+                format!(
+                    "cannot read the body from {}: {}",
+                    file.display(),
+                    gatewright_config::reason(&error)
+                )
+            })?,
         };
         let target = self.url.path_and_query().map_or("/", |target| target.as_str());
         let mut request = Request::builder().method(self.method).uri(target);
@@ -146,10 +154,10 @@ impl Explain {
                 "{}: there is no `explain_key` under `[admin]`, so the gateway explains no live requests",
                 self.config.path().display()
             )),
-            Err(error @ (AdminError::ExplainKey(_) | AdminError::ShortExplainKey)) => {
-                mistake(format_args!("{}: {error}", self.config.path().display()))
-            }
-            Err(error) => failure(error),
+            Err(error) => match &config.admin {
+                Some(admin) => mistake(error.mistake(admin)),
+                None => failure(error),
+            },
         }
     }
 }

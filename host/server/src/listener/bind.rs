@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use gatewright_config::ListenAddress;
+use gatewright_config::{ConfigError, ListenAddress, Place};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// Connections that wait in the kernel to be accepted; it takes less if `net.core.somaxconn` says so.
@@ -51,6 +51,38 @@ impl Drop for SocketFile {
     }
 }
 
+/// What is wrong where an address cannot be listened on.
+pub fn mistake(place: &Place, who: &str, address: &ListenAddress, error: &io::Error) -> ConfigError {
+    let reason = match error.kind() {
+        io::ErrorKind::AddrInUse => "the address is in use".to_owned(),
+        _ => gatewright_config::reason(error),
+    };
+    let hint = match (error.kind(), address) {
+        (io::ErrorKind::AddrInUse, _) => "stop the process that listens there, or write another address",
+        (io::ErrorKind::AddrNotAvailable, _) => "write an address of this machine, or 0.0.0.0 or [::] for all of them",
+        (io::ErrorKind::PermissionDenied, ListenAddress::Tcp(_)) => {
+            "write a port above 1023, or give the process the capability CAP_NET_BIND_SERVICE"
+        }
+        (io::ErrorKind::PermissionDenied, ListenAddress::Unix(_)) => "let this user write in the folder of the socket",
+        (io::ErrorKind::NotFound | io::ErrorKind::NotADirectory, _) => {
+            "make the folder of the socket, which is not there"
+        }
+        (io::ErrorKind::AlreadyExists, _) => "move it away, or write another path",
+        _ => "write another address",
+    };
+    place
+        .mistake(format_args!("{who}: cannot listen on {}: {reason}", shown(address)))
+        .with_hint(hint)
+}
+
+/// An address as a configuration has it.
+pub fn shown(address: &ListenAddress) -> String {
+    match address {
+        ListenAddress::Tcp(address) => address.to_string(),
+        ListenAddress::Unix(path) => format!("unix:{}", path.display()),
+    }
+}
+
 /// Opens sockets for as many workers; `mode` is that of a Unix socket's file.
 ///
 /// # Errors
@@ -59,6 +91,23 @@ pub fn bind(address: &ListenAddress, mode: Option<u32>, workers: usize) -> io::R
     match address {
         ListenAddress::Tcp(address) => bind_tcp(*address, workers).map(Bound::Tcp),
         ListenAddress::Unix(path) => bind_unix(path, mode, workers),
+    }
+}
+
+/// Whether an address can be listened on, as far as can be told without listening: whoever connects meanwhile is refused.
+///
+/// # Errors
+/// When it is in use or may not be listened on.
+pub fn probe(address: &ListenAddress) -> io::Result<()> {
+    match address {
+        ListenAddress::Tcp(address) => tcp_socket(*address, false).map(drop),
+        ListenAddress::Unix(path) => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            if !std::fs::metadata(folder.unwrap_or(Path::new(".")))?.is_dir() {
+                return Err(io::ErrorKind::NotADirectory.into());
+            }
+            is_free(path).map(drop)
+        }
     }
 }
 
@@ -77,13 +126,13 @@ fn bind_tcp(address: SocketAddr, workers: usize) -> io::Result<Vec<std::net::Tcp
     // Sockets that share a port share it with any other process of the same user. A first socket that does not share
     // finds out whether the port is free.
     if address.port() != 0 {
-        drop(tcp_socket(address, false)?);
+        drop(listening(tcp_socket(address, false)?)?);
     }
-    let first = tcp_socket(address, true)?;
+    let first = listening(tcp_socket(address, true)?)?;
     let address = first.local_addr()?.as_socket().unwrap_or(address);
     let mut listeners = vec![first.into()];
     for _ in 1..workers {
-        listeners.push(tcp_socket(address, true)?.into());
+        listeners.push(listening(tcp_socket(address, true)?)?.into());
     }
     Ok(listeners)
 }
@@ -98,12 +147,18 @@ fn tcp_socket(address: SocketAddr, share: bool) -> io::Result<Socket> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(share)?;
     socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn listening(socket: Socket) -> io::Result<Socket> {
     socket.listen(BACKLOG)?;
     Ok(socket)
 }
 
 fn bind_unix(path: &Path, mode: Option<u32>, workers: usize) -> io::Result<Bound> {
-    remove_stale(path)?;
+    if let Found::Stale = is_free(path)? {
+        std::fs::remove_file(path)?;
+    }
     let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
     socket.bind(&SockAddr::unix(path)?)?;
     if let Some(mode) = mode {
@@ -119,17 +174,24 @@ fn bind_unix(path: &Path, mode: Option<u32>, workers: usize) -> io::Result<Bound
     ))
 }
 
-/// Removes the socket of a process that is gone. Another kind of file, or one that is answered on, stays.
-fn remove_stale(path: &Path) -> io::Result<()> {
+/// Where a Unix socket is to be.
+enum Found {
+    Nothing,
+    /// The socket of a process that is gone.
+    Stale,
+}
+
+/// Another kind of file, or a socket that is answered on, is in the way.
+fn is_free(path: &Path) -> io::Result<Found> {
     match std::fs::symlink_metadata(path) {
         Ok(metadata) if metadata.file_type().is_socket() => match std::os::unix::net::UnixStream::connect(path) {
             Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
-            Err(_) => std::fs::remove_file(path),
+            Err(_) => Ok(Found::Stale),
         },
         Ok(_) => Err(io::Error::new(
             io::ErrorKind::AlreadyExists,
             "a file that is not a socket is in the way",
         )),
-        Err(_) => Ok(()),
+        Err(_) => Ok(Found::Nothing),
     }
 }

@@ -79,12 +79,13 @@ impl TlsError {
     /// What to do about it.
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Read { .. } => {
-                Some("paths are from the folder of the configuration file; this user must be able to read it")
-            }
+            Self::Read { source, .. } => Some(gatewright_config::advice(source)),
             Self::Pem { .. } => Some("name a PEM file: text with `-----BEGIN …-----` and `-----END …-----`"),
             Self::Unusable { .. } => Some("name the files that belong together, the server's own certificate first"),
-            Self::Clients { .. } | Self::Setup { .. } => None,
+            Self::Clients { .. } => {
+                Some("name PEM files with the certificates of authorities and their lists of revoked ones")
+            }
+            Self::Setup { .. } => None,
         }
     }
 
@@ -174,7 +175,9 @@ fn client_verifier(clients: &ClientTls) -> Result<Arc<dyn ClientCertVerifier>, T
         verifier = verifier.allow_unauthenticated();
     }
     let file = clients.crl.as_ref().unwrap_or(&clients.ca);
-    verifier.build().map_err(|error| unusable(file, error.to_string()))
+    verifier
+        .build()
+        .map_err(|error| unusable(file, words::of_verifier(&error)))
 }
 
 /// All certificates of a PEM file.

@@ -63,7 +63,10 @@ impl Control {
         let config = read(&options.config, &mut seen)?;
         let metrics = Arc::new(Metrics::default());
         let workers = Workers::start(worker_count(&config), metrics.shed_connections())?;
+        let mut listeners = Listeners::default();
         let mut mistakes = examine(&config);
+        mistakes.extend(listeners.probe(&config));
+        mistakes.extend(config.admin.as_ref().and_then(admin::probe));
         let (count, compiler) = (workers.count(), &options.compiler);
         let mut foundation = foundation(Purpose::Serving, &config, &metrics, count, compiler, &mut mistakes)?;
         let status = Arc::<Status>::default();
@@ -72,18 +75,14 @@ impl Control {
         let explaining = Explaining::live(config.admin.as_ref(), &status.explanations);
         foundation.explaining = explaining.ok().flatten().map(Arc::new);
         let (gateway, generation) = assemble(config, 1, &foundation, None, mistakes).await?;
-        let mut listeners = Listeners::default();
         let prepared = listeners.prepare(&generation.config, workers.count(), &metrics)?;
-        let admin = match &generation.config.admin {
-            Some(config) => Some(admin::start(
-                config,
-                registry(&metrics, &foundation),
-                Arc::clone(&status),
-                Arc::clone(&foundation.responses),
-                events.clone(),
-            )?),
-            None => None,
-        };
+        let admin = generation.config.admin.as_ref().map(|config| {
+            let registry = registry(&metrics, &foundation);
+            let (status, responses) = (Arc::clone(&status), Arc::clone(&foundation.responses));
+            let admin = admin::start(config, registry, status, responses, events.clone());
+            admin.map_err(|error| ConfigErrors::from(error.mistake(config)))
+        });
+        let admin = admin.transpose()?;
         versions::keep(&generation);
         let live = Live::new(gateway);
         listeners.apply(prepared, &workers, &live);
@@ -179,7 +178,8 @@ impl Control {
         let file = self.options.config.clone();
         let config = read(&file, &mut self.seen)?;
         let (number, before) = (self.number + 1, Some(&self.generation));
-        let mistakes = examine(&config);
+        let mut mistakes = examine(&config);
+        mistakes.extend(self.listeners.probe(&config));
         let (gateway, generation) = assemble(config, number, &self.foundation, before, mistakes).await?;
         let prepared = self
             .listeners

@@ -20,15 +20,7 @@ pub(super) fn examine(config: &GatewayConfig) -> Vec<ConfigError> {
 
 fn secrets(admin: &AdminConfig) -> impl Iterator<Item = ConfigError> {
     let token = admin.token.as_ref().and_then(|token| secret::read(token).err());
-    let token = token.map(|error| admin.place.key("token").mistake(error));
     let explaining = Explaining::live(Some(admin), &Default::default()).err();
-    let explaining = explaining.map(|error| {
-        let place = admin.place.key("explain_key");
-        match &error {
-            AdminError::ExplainKey(error) => place.mistake(error),
-            AdminError::ShortExplainKey => place.mistake("the key is too short").with_hint(error.to_string()),
-            error => place.mistake(error),
-        }
-    });
-    token.into_iter().chain(explaining)
+    let errors = token.map(AdminError::Token).into_iter().chain(explaining);
+    errors.map(|error| error.mistake(admin))
 }

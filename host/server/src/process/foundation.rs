@@ -25,6 +25,7 @@ use crate::token::issuers::Issuers;
 use crate::trial::proof::Proofs;
 use crate::upstream::screen::SystemResolver;
 use crate::via;
+use crate::words;
 
 /// Threads that serve requests.
 pub(super) fn worker_count(config: &GatewayConfig) -> usize {
@@ -65,18 +66,19 @@ pub(super) fn foundation(
     compiler: &Compiling,
     mistakes: &mut Vec<ConfigError>,
 ) -> Result<Foundation, StartError> {
-    let output = &config.access_log.output;
-    let access_log =
-        AccessLog::open(&config.access_log, metrics.dropped_records()).map_err(|source| StartError::AccessLog {
-            output: match output {
-                AccessLogOutput::File(path) => path.display().to_string(),
-                AccessLogOutput::Stdout | AccessLogOutput::Off => "standard output".to_owned(),
-            },
-            source,
-        })?;
+    let access_log = match AccessLog::open(&config.access_log, metrics.dropped_records()) {
+        Ok(access_log) => access_log,
+        Err(error) => {
+            let AccessLogOutput::File(file) = &config.access_log.output else {
+                return Err(error.into());
+            };
+            mistakes.push(words::unwritable(file, "open", &error));
+            None
+        }
+    };
     let redis = config.redis.as_ref();
     let redis = redis.map(|redis| opening::open(redis, workers, &metrics.state()));
-    let redis = redis.and_then(|redis| redis.map_err(|error| mistakes.push(error.place().mistake(&error))).ok());
+    let redis = redis.and_then(|redis| redis.map_err(|error| mistakes.push(error.mistake())).ok());
     let standing = redis.as_ref().filter(|_| purpose == Purpose::Serving).map(Redis::watch);
     let settings = HostSettings {
         store: match purpose {
@@ -92,10 +94,10 @@ pub(super) fn foundation(
             memory: config.plugins.compile_memory,
         },
     };
-    let (state, snapshots) = state(purpose, config, redis, metrics)?;
+    let (state, snapshots) = state(purpose, config, redis, metrics, mistakes);
     let disk = config.response_cache.disk.as_ref();
     let disk = disk.map(|disk| Disk::open(disk, metrics.cache()));
-    let disk = disk.and_then(|disk| disk.map_err(|error| mistakes.push(error.place().mistake(&error))).ok());
+    let disk = disk.and_then(|disk| disk.map_err(|error| mistakes.push(error.mistake())).ok());
     let via = via::own();
     let shared: Arc<dyn State> = Arc::clone(&state) as _;
     let issuers = Issuers::new(Arc::clone(metrics), via.clone(), workers, shared);
@@ -127,24 +129,25 @@ fn state(
     config: &GatewayConfig,
     redis: Option<Redis>,
     metrics: &Metrics,
-) -> Result<(Arc<dyn State>, Option<Snapshots>), StartError> {
+    mistakes: &mut Vec<ConfigError>,
+) -> (Arc<dyn State>, Option<Snapshots>) {
     if purpose == Purpose::Serving {
         let state = Arc::new(Scoped::new(redis, metrics.state()));
-        let snapshots = Snapshots::start(&config.state, Arc::clone(&state))?;
-        return Ok((state, snapshots));
+        let snapshots = Snapshots::start(&config.state, Arc::clone(&state));
+        let snapshots = snapshots.map_err(|error| mistakes.push(error.mistake())).ok().flatten();
+        return (state, snapshots);
     }
-    let written = match &config.state.snapshot {
-        Some(path) => snapshot::look(path)?,
-        None => Vec::new(),
-    };
+    let written = config.state.snapshot.as_ref().map(snapshot::look);
+    let written = written.and_then(|written| written.map_err(|error| mistakes.push(error.mistake())).ok());
+    let written = written.unwrap_or_default();
     if purpose == (Purpose::Looking { online: true }) {
         let state = Scoped::new(redis, metrics.state());
         state.restore(written);
-        return Ok((Arc::new(state), None));
+        return (Arc::new(state), None);
     }
     let state = Embedded::default();
     state.restore(written);
-    Ok((Arc::new(state), None))
+    (Arc::new(state), None)
 }
 
 /// Every number that the admin address shows.

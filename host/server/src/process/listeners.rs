@@ -1,15 +1,15 @@
 //! The listeners that are open: how a configuration opens, changes and closes them.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use gatewright_config::{ConfigErrors, GatewayConfig, ListenAddress, ListenerConfig};
+use gatewright_config::{ConfigError, ConfigErrors, GatewayConfig, ListenAddress, ListenerConfig};
 
-use super::StartError;
 use crate::drain::{self, Drain, Drainer, Phase};
-use crate::listener::bind::{Bound, SocketFile, bind, set_mode};
+use crate::listener::bind::{self, Bound, SocketFile, bind, probe, set_mode, shown};
 use crate::listener::{Settings, permits::Permits};
 use crate::live::Live;
 use crate::telemetry::Metrics;
@@ -44,39 +44,58 @@ pub(super) struct Prepared {
 }
 
 impl Listeners {
+    /// Mistakes in addresses that are not listened on yet, as far as can be told without listening.
+    pub(super) fn probe(&self, config: &GatewayConfig) -> Vec<ConfigError> {
+        let closed = config
+            .listeners
+            .iter()
+            .filter(|(name, config)| !self.is_open(name, config));
+        let probed = closed.filter_map(|(name, config)| Some((name, config, probe(&config.address).err()?)));
+        probed
+            .map(|(name, config, error)| mistake(name, config, &error))
+            .collect()
+    }
+
     /// Does what can fail: reads certificates, and binds the addresses that are not listened on yet.
+    ///
+    /// # Errors
+    /// Everything that fails.
     pub(super) fn prepare(
         &self,
         config: &GatewayConfig,
         workers: usize,
         metrics: &Metrics,
-    ) -> Result<Vec<Prepared>, StartError> {
+    ) -> Result<Vec<Prepared>, ConfigErrors> {
         let mut prepared = Vec::new();
+        let mut errors = Vec::new();
         for (name, config) in &config.listeners {
-            let mut settings = Settings::new(name, config).map_err(|error| ConfigErrors::from(error.mistake()))?;
-            settings.numbers = metrics.listener(name);
-            let is_open = self
-                .open
-                .get(name)
-                .is_some_and(|listener| listener.address == config.address);
-            let bound = match is_open {
-                true => None,
-                false => Some(
-                    bind(&config.address, config.mode, workers).map_err(|source| StartError::Bind {
-                        listener: name.clone(),
-                        address: shown(&config.address),
-                        source,
-                    })?,
-                ),
+            let settings = Settings::new(name, config).map_err(|error| error.mistake());
+            let bound = match self.is_open(name, config) {
+                true => Ok(None),
+                false => bind(&config.address, config.mode, workers).map(Some),
             };
-            prepared.push(Prepared {
-                name: name.clone(),
-                bound,
-                settings,
-                config: config.clone(),
-            });
+            match (settings, bound.map_err(|error| mistake(name, config, &error))) {
+                (Ok(mut settings), Ok(bound)) => {
+                    settings.numbers = metrics.listener(name);
+                    prepared.push(Prepared {
+                        name: name.clone(),
+                        bound,
+                        settings,
+                        config: config.clone(),
+                    });
+                }
+                (settings, bound) => errors.extend(settings.err().into_iter().chain(bound.err())),
+            }
         }
-        Ok(prepared)
+        match errors.is_empty() {
+            true => Ok(prepared),
+            false => Err(ConfigErrors { errors }),
+        }
+    }
+
+    fn is_open(&self, name: &str, config: &ListenerConfig) -> bool {
+        let open = self.open.get(name);
+        open.is_some_and(|listener| listener.address == config.address)
     }
 
     /// Accepts on new listeners, changes those that stay, and closes those that are not wanted any more.
@@ -180,9 +199,6 @@ impl Listener {
     }
 }
 
-fn shown(address: &ListenAddress) -> String {
-    match address {
-        ListenAddress::Tcp(address) => address.to_string(),
-        ListenAddress::Unix(path) => format!("unix:{}", path.display()),
-    }
+fn mistake(name: &str, config: &ListenerConfig, error: &io::Error) -> ConfigError {
+    bind::mistake(&config.place, &format!("listener `{name}`"), &config.address, error)
 }

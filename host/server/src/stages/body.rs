@@ -25,6 +25,7 @@ use crate::body_start::{self, Start};
 use crate::codings::{Coded, coded};
 use crate::integrations::template::port;
 use crate::json::{self, Inexact};
+use crate::words::Unusable;
 
 /// Longer bodies are worked on off the worker.
 const AT_ONCE_BYTES: usize = 4 << 10;
@@ -41,6 +42,19 @@ pub struct NewBody {
 struct Made {
     template: Arc<Template>,
     content_type: HeaderValue,
+}
+
+impl Made {
+    fn new(config: &BodyTemplate, part: &str, output_bytes: u64) -> Result<Self, Vec<Unusable>> {
+        let content_type = HeaderValue::from_str(&config.content_type).map_err(|_| {
+            let reason = format!("`{}` is no content type", config.content_type);
+            vec![Unusable::new(reason, "write one such as \"application/json\"")]
+        })?;
+        Ok(Self {
+            template: Arc::new(Template::new(config, part, output_bytes)?),
+            content_type,
+        })
+    }
 }
 
 /// Attributes that the templates of a stage name: of the request's, and of the response's.
@@ -101,22 +115,23 @@ impl NewBody {
     /// A stage with these templates.
     ///
     /// # Errors
-    /// When a template cannot be read, or is none.
-    pub fn new(config: &BodyConfig, tags: UpstreamTags) -> Result<Self, String> {
-        let made = |template: &Option<BodyTemplate>, part: &str| -> Result<Option<Made>, String> {
-            let Some(template) = template else { return Ok(None) };
-            Ok(Some(Made {
-                template: Arc::new(Template::new(template, part, config.output_bytes.0)?),
-                content_type: HeaderValue::from_str(&template.content_type)
-                    .map_err(|error| format!("`{}`: {error}", template.content_type))?,
-            }))
+    /// Everything that is wrong with the templates.
+    pub fn new(config: &BodyConfig, tags: UpstreamTags) -> Result<Self, Vec<Unusable>> {
+        let mut unusable = Vec::new();
+        let mut made = |template: &Option<BodyTemplate>, part: &str| {
+            let made = Made::new(template.as_ref()?, part, config.output_bytes.0);
+            made.map_err(|wrong| unusable.extend(wrong)).ok()
         };
-        Ok(Self {
-            request: made(&config.request, "request")?,
-            response: made(&config.response, "response")?,
-            config: config.clone(),
-            tags,
-        })
+        let (request, response) = (made(&config.request, "request"), made(&config.response, "response"));
+        match unusable.is_empty() {
+            true => Ok(Self {
+                request,
+                response,
+                config: config.clone(),
+                tags,
+            }),
+            false => Err(unusable),
+        }
     }
 
     async fn change_request(&self, exchange: &mut Exchange, made: &Made) -> Result<Flow, Problem> {

@@ -5,6 +5,7 @@
 
 mod parameters;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use crate::aside::aside;
 use crate::body_start;
 use crate::codings::{Coded, coded};
 use crate::json;
+use crate::words::{self, Unusable};
 
 /// Bodies that are longer are validated off the worker.
 const AT_ONCE_BYTES: usize = 4 << 10;
@@ -64,14 +66,20 @@ impl Validate {
     /// A stage with these rules.
     ///
     /// # Errors
-    /// When a schema cannot be read, or is none.
-    pub fn new(config: &ValidateConfig) -> Result<Self, String> {
-        let schema = config.schema.as_ref().map(|source| schema_of(source).map(Arc::new));
-        Ok(Self {
-            schema: schema.transpose()?,
-            parameters: Parameters::new(config)?,
-            config: config.clone(),
-        })
+    /// Every schema that cannot be read, or is none.
+    pub fn new(config: &ValidateConfig) -> Result<Self, Vec<Unusable>> {
+        let mut unusable = Vec::new();
+        let schema = config.schema.as_ref().map(schema_of).transpose();
+        let schema = schema.map_err(|wrong| unusable.extend(wrong)).ok().flatten();
+        let parameters = Parameters::new(config, &mut unusable);
+        match unusable.is_empty() {
+            true => Ok(Self {
+                schema: schema.map(Arc::new),
+                parameters,
+                config: config.clone(),
+            }),
+            false => Err(unusable),
+        }
     }
 
     fn check_type(&self, headers: &HeaderMap) -> Result<(), Problem> {
@@ -130,29 +138,53 @@ impl Validate {
     }
 }
 
-fn schema_of(source: &SchemaSource) -> Result<Validator, String> {
+fn schema_of(source: &SchemaSource) -> Result<Validator, Vec<Unusable>> {
+    const NOT_JSON: &str = "write the schema as JSON, or as a table in the configuration";
     match source {
-        SchemaSource::Inline(schema) => compile(schema),
+        SchemaSource::Inline(schema) => compile("the schema", schema),
         SchemaSource::File(file) => {
-            let path = file.path.display();
-            let text = std::fs::read(&file.path)
-                .map_err(|error| format!("cannot read `{path}`: {}", gatewright_config::reason(&error)))?;
-            let schema: Value =
-                serde_json::from_slice(&text).map_err(|error| format!("`{path}` is not JSON: {error}"))?;
-            compile(&schema).map_err(|error| format!("`{path}`: {error}"))
+            let text = words::bytes_of(file).map_err(|unusable| vec![unusable])?;
+            let schema: Value = serde_json::from_slice(&text).map_err(|error| {
+                let place = words::inside(&file.path, error.line(), error.column());
+                let reason = match error.is_eof() {
+                    true => "the schema is not JSON: it ends too early",
+                    false => "the schema is not JSON: something else is expected here",
+                };
+                vec![Unusable::new(reason, NOT_JSON).at(place)]
+            })?;
+            let compiled = compile("the schema", &schema);
+            let inside = |unusable: Unusable| unusable.at(words::inside(&file.path, 1, 1));
+            compiled.map_err(|unusable| unusable.into_iter().map(inside).collect())
         }
     }
 }
 
 /// Patterns take time in the length of the text, whatever they are; what needs another engine is refused here. Other
 /// documents are not fetched.
-fn compile(schema: &Value) -> Result<Validator, String> {
+fn compile(what: &str, schema: &Value) -> Result<Validator, Vec<Unusable>> {
+    const SCHEMA: &str =
+        "a schema is JSON Schema, refers only to what is in it, and its patterns look neither ahead nor behind";
     let compiled = jsonschema::options()
         .offline()
         .should_validate_formats(true)
         .with_pattern_options(PatternOptions::regex().size_limit(1 << 20))
         .build(schema);
-    compiled.map_err(|error| format!("the schema cannot be used: {error}"))
+    compiled.map_err(|error| {
+        let mut reasons = vec![words::of_schema(&error)];
+        // Of a schema of the newest draft the schema of schemas says everything that is wrong.
+        if schema.get("$schema").is_none() {
+            let all = jsonschema::draft202012::meta::validator();
+            reasons.extend(
+                all.iter_errors(schema)
+                    .take(MOST_FAILURES)
+                    .map(|error| words::of_schema(&error)),
+            );
+        }
+        let mut seen = HashSet::new();
+        reasons.retain(|reason| seen.insert(reason.clone()));
+        let unusable = |reason| Unusable::new(format!("{what} cannot be used: {reason}"), SCHEMA);
+        reasons.into_iter().map(unusable).collect()
+    })
 }
 
 /// What is wrong with a body.

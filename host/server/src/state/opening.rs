@@ -1,6 +1,6 @@
 //! What `[redis]` says to a connection: the secret and the certificate authorities are read, nothing is connected.
 
-use gatewright_config::{Place, RedisAddress, RedisConfig, RedisServers, SecretReference};
+use gatewright_config::{ConfigError, Place, RedisAddress, RedisConfig, RedisServers, SecretReference};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use super::redis::{Address, Login, Redis, RedisSettings, Servers, Tls};
@@ -35,6 +35,18 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// What is wrong, where the configuration says it.
+    #[must_use]
+    pub fn mistake(&self) -> ConfigError {
+        let hint = match self {
+            Self::Password { source, .. } => source.hint(),
+            Self::Authorities { .. } => {
+                "name a PEM file with the certificates of authorities; this user must be able to read it"
+            }
+        };
+        self.place().mistake(self).with_hint(hint)
+    }
+
     /// Where the configuration names it.
     #[must_use]
     pub fn place(&self) -> &Place {

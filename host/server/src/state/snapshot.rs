@@ -6,15 +6,16 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 
-use gatewright_config::StateConfig;
+use gatewright_config::{ConfigError, FileReference, StateConfig};
 
 use super::embedded::{Count, CountId};
 use super::scoped::Scoped;
+use crate::words;
 
 /// The first line, before the number of those that follow.
 const HEAD: &str = "gatewright quotas 1";
@@ -22,20 +23,47 @@ const HEAD: &str = "gatewright quotas 1";
 const LONGEST: u64 = 1 << 30;
 
 /// Why there can be no snapshot.
-#[derive(Debug, thiserror::Error)]
-pub enum SnapshotError {
+#[derive(Debug)]
+pub struct SnapshotError {
+    file: FileReference,
+    fault: Fault,
+}
+
+#[derive(Debug)]
+enum Fault {
     /// The file cannot be read.
-    #[error("cannot read {0}: {1}")]
-    Read(PathBuf, io::Error),
+    Read(io::Error),
     /// It is not a snapshot, or not a whole one.
-    #[error("{0} is not a snapshot of this gateway: {1}; move it away to begin with nothing spent")]
-    Damaged(PathBuf, String),
+    Damaged(String),
     /// The file cannot be written.
-    #[error("cannot write {0}: {1}")]
-    Write(PathBuf, io::Error),
+    Write(io::Error),
     /// There is no thread for it.
-    #[error("cannot start the thread that writes {0}: {1}")]
-    Thread(PathBuf, io::Error),
+    Thread(io::Error),
+}
+
+impl SnapshotError {
+    /// What is wrong, where the configuration names the file.
+    pub fn mistake(&self) -> ConfigError {
+        let Self { file, fault } = self;
+        let path = file.path.display();
+        match fault {
+            Fault::Read(error) => words::unreadable(file, error),
+            Fault::Write(error) => words::unwritable(file, "write", error),
+            Fault::Damaged(what) => {
+                let mistake = file
+                    .place
+                    .mistake(format_args!("{path} is not a snapshot of this gateway: {what}"));
+                mistake.with_hint("move it away to begin with nothing spent")
+            }
+            Fault::Thread(error) => {
+                let reason = gatewright_config::reason(error);
+                let mistake = file
+                    .place
+                    .mistake(format_args!("there is no thread to write {path}: {reason}"));
+                mistake.with_hint("let this user start more threads")
+            }
+        }
+    }
 }
 
 /// Writes snapshots; a last one when it is dropped.
@@ -50,34 +78,36 @@ impl Snapshots {
     /// # Errors
     /// When the file cannot be used; what a later failure is, is logged and tried again.
     pub fn start(config: &StateConfig, state: Arc<Scoped>) -> Result<Option<Self>, SnapshotError> {
-        let Some(path) = config.snapshot.clone() else {
+        let Some(file) = &config.snapshot else {
             return Ok(None);
         };
+        let failed = |fault| SnapshotError {
+            file: file.clone(),
+            fault,
+        };
+        let path = file.path.clone();
         let interval = config.interval;
-        let counts = read(&path)?;
+        let counts = read(&path).map_err(failed)?;
         // What cannot be written is said now, and not when it is needed.
-        write(&path, &counts).map_err(|error| SnapshotError::Write(path.clone(), error))?;
+        write(&path, &counts).map_err(|error| failed(Fault::Write(error)))?;
         state.restore(counts);
         let (stop, stopped) = mpsc::channel();
-        let keep = {
-            let path = path.clone();
-            move || {
-                let mut ill = false;
-                loop {
-                    let ends = stopped.recv_timeout(interval) != Err(RecvTimeoutError::Timeout);
-                    if let Some(counts) = state.changed_counts() {
-                        keep(&path, &counts, &state, &mut ill);
-                    }
-                    if ends {
-                        return;
-                    }
+        let keep = move || {
+            let mut ill = false;
+            loop {
+                let ends = stopped.recv_timeout(interval) != Err(RecvTimeoutError::Timeout);
+                if let Some(counts) = state.changed_counts() {
+                    keep(&path, &counts, &state, &mut ill);
+                }
+                if ends {
+                    return;
                 }
             }
         };
         let thread = std::thread::Builder::new().name("snapshots".to_owned()).spawn(keep);
         Ok(Some(Self {
             stop: Some(stop),
-            thread: Some(thread.map_err(|error| SnapshotError::Thread(path, error))?),
+            thread: Some(thread.map_err(|error| failed(Fault::Thread(error)))?),
         }))
     }
 }
@@ -137,21 +167,24 @@ fn write(path: &Path, counts: &[(CountId, Count)]) -> io::Result<()> {
 ///
 /// # Errors
 /// When it is not a snapshot, or cannot be read for another reason.
-pub fn look(path: &Path) -> Result<Vec<(CountId, Count)>, SnapshotError> {
-    match read(path) {
-        Err(SnapshotError::Read(_, error)) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Vec::new()),
-        counts => counts,
+pub fn look(file: &FileReference) -> Result<Vec<(CountId, Count)>, SnapshotError> {
+    match read(&file.path) {
+        Err(Fault::Read(error)) if error.kind() == io::ErrorKind::PermissionDenied => Ok(Vec::new()),
+        counts => counts.map_err(|fault| SnapshotError {
+            file: file.clone(),
+            fault,
+        }),
     }
 }
 
 /// The counts of a file; none when there is no file.
-fn read(path: &Path) -> Result<Vec<(CountId, Count)>, SnapshotError> {
+fn read(path: &Path) -> Result<Vec<(CountId, Count)>, Fault> {
     let text = match text(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(SnapshotError::Read(path.to_owned(), error)),
+        Err(error) => return Err(Fault::Read(error)),
     };
-    let damaged = |what: String| SnapshotError::Damaged(path.to_owned(), what);
+    let damaged = Fault::Damaged;
     let mut lines = text.lines();
     let head = lines.next().and_then(|line| line.strip_prefix(HEAD));
     let promised: usize = head
@@ -196,6 +229,8 @@ fn parse(line: &str) -> Option<(CountId, Count)> {
 mod tests {
     use std::time::Duration;
 
+    use gatewright_config::Place;
+
     use super::*;
     use crate::telemetry::StateMetrics;
     use gatewright_core::{Limit, Period, Quota, Scope, State as _, Step};
@@ -218,7 +253,10 @@ mod tests {
     fn start(path: &Path) -> Result<(Arc<Scoped>, Option<Snapshots>), SnapshotError> {
         let state = Arc::new(Scoped::new(None, StateMetrics::default()));
         let config = StateConfig {
-            snapshot: Some(path.to_owned()),
+            snapshot: Some(FileReference {
+                path: path.to_owned(),
+                place: Place::nowhere(),
+            }),
             interval: Duration::from_secs(3600),
         };
         let snapshots = Snapshots::start(&config, Arc::clone(&state))?;
@@ -246,7 +284,16 @@ mod tests {
         let whole = fs::read_to_string(&path).unwrap();
         for length in 0..whole.len() - 1 {
             fs::write(&path, &whole[..length]).unwrap();
-            assert!(matches!(start(&path), Err(SnapshotError::Damaged(..))), "{length}");
+            assert!(
+                matches!(
+                    start(&path),
+                    Err(SnapshotError {
+                        fault: Fault::Damaged(_),
+                        ..
+                    })
+                ),
+                "{length}"
+            );
             assert_eq!(fs::read_to_string(&path).unwrap(), whole[..length]);
         }
         for wrong in [
@@ -255,10 +302,25 @@ mod tests {
             "\u{0}",
         ] {
             fs::write(&path, wrong).unwrap();
-            assert!(matches!(start(&path), Err(SnapshotError::Damaged(..))), "{wrong}");
+            assert!(
+                matches!(
+                    start(&path),
+                    Err(SnapshotError {
+                        fault: Fault::Damaged(_),
+                        ..
+                    })
+                ),
+                "{wrong}"
+            );
         }
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(matches!(start(&path), Err(SnapshotError::Read(..))));
+        assert!(matches!(
+            start(&path),
+            Err(SnapshotError {
+                fault: Fault::Read(_),
+                ..
+            })
+        ));
     }
 }

@@ -70,7 +70,7 @@ pub enum KeysError {
         source: SecretError,
     },
     /// A secret is so short that it can be guessed.
-    #[error("the secret is shorter than {SHORTEST_COOKIE_SECRET} bytes; `openssl rand -base64 32` makes a good one")]
+    #[error("the secret is shorter than {SHORTEST_COOKIE_SECRET} bytes")]
     Short(Place),
     /// The file has none.
     #[error("cannot use the keys of {}: {reason}", file.path.display())]
@@ -89,6 +89,18 @@ impl KeysError {
             Self::Setup(error) => Some(error.place()),
             Self::Secret { place, .. } | Self::Short(place) => Some(place),
             Self::File { file, .. } => Some(&file.place),
+        }
+    }
+}
+
+impl KeysError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Setup(error) => error.hint(),
+            Self::Secret { source, .. } => Some(source.hint()),
+            Self::Short(_) => Some("`openssl rand -base64 32` makes a good one"),
+            Self::File { .. } => Some("name a file with a JSON Web Key Set: `{\"keys\": [ … ]}`"),
         }
     }
 }

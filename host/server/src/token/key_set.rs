@@ -87,16 +87,11 @@ impl KeySet {
             }
         }
         if keys.is_empty() {
-            let reasons = match left_out.as_slice() {
-                [] => "there are none".to_owned(),
-                reasons => reasons
-                    .iter()
-                    .take(MOST_REASONS)
-                    .cloned()
-                    .collect::<Vec<_>>()
-                    .join("; "),
-            };
-            return Err(format!("none of its {} keys can be used: {reasons}", jwks.len()));
+            let reasons: Vec<_> = left_out.into_iter().take(MOST_REASONS).collect();
+            return Err(match reasons.is_empty() {
+                true => "there are no keys in it".to_owned(),
+                false => format!("no key in it can be used: {}", reasons.join("; ")),
+            });
         }
         let weight = |_: &Digest, token: &Arc<Verified>| u32::try_from(token.bytes + TOKEN_BYTES).unwrap_or(u32::MAX);
         Ok(Self {

@@ -34,7 +34,7 @@ pub enum SetupError {
     #[error(transparent)]
     Authorities(#[from] TlsError),
     /// The system has none.
-    #[error("cannot read the system's certificate authorities; name a file with `ca` ({errors} errors)")]
+    #[error("cannot read the system's certificate authorities ({errors} files cannot be read)")]
     NoAuthorities {
         /// The upstream.
         place: Place,
@@ -95,7 +95,11 @@ impl SetupError {
             Self::Authorities(error) => error.hint(),
             Self::Authority { .. } => Some("name a PEM file with the certificates of authorities"),
             Self::ServerName { .. } => Some("write the host as it is in the certificate"),
-            Self::NoAuthorities { .. } | Self::Tls { .. } | Self::Identity { .. } => None,
+            Self::NoAuthorities { .. } => {
+                Some("name a file with `ca`, or install the system's certificate authorities")
+            }
+            Self::Identity { .. } => Some("name the files that belong together, the gateway's own certificate first"),
+            Self::Tls { .. } => None,
         }
     }
 
@@ -330,10 +334,7 @@ pub fn tls_config(
             let configured = builder.with_client_auth_cert(chain, private_key(&identity.key)?);
             configured.map_err(|error| SetupError::Identity {
                 identity: Box::new(identity.clone()),
-                reason: match error {
-                    rustls::Error::InconsistentKeys(_) => "the key is not the certificate's".to_owned(),
-                    error => error.to_string(),
-                },
+                reason: words::of_tls(&error),
             })?
         }
     };

@@ -1,10 +1,13 @@
 //! One template: what it may do, and how far.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use gatewright_config::names::{right_name, variables};
-use gatewright_config::{BodyTemplate, TemplateSource};
+use gatewright_config::{BodyTemplate, TemplateSource, nearest};
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use serde::Serialize;
@@ -14,6 +17,7 @@ use serde_json_path::JsonPath;
 
 use super::formats;
 use crate::json::Inexact;
+use crate::words::{self, Unusable};
 
 /// Steps that one rendering may take: a few hundredths of a second.
 const FUEL: u64 = 1_000_000;
@@ -32,32 +36,35 @@ pub(super) struct Template {
 
 impl Template {
     /// Reads a template of the body of `part`, which is `request` or `response`.
-    pub(super) fn new(config: &BodyTemplate, part: &str, output_bytes: u64) -> Result<Self, String> {
-        let (name, text) = match &config.source {
-            TemplateSource::Inline(text) => (format!("{part}.template"), text.clone()),
-            TemplateSource::File(file) => {
-                let name = file.path.display().to_string();
-                let text = std::fs::read_to_string(&file.path);
-                let text =
-                    text.map_err(|error| format!("cannot read `{name}`: {}", gatewright_config::reason(&error)))?;
-                (name, text)
-            }
-        };
+    ///
+    /// # Errors
+    /// What is wrong with its language, or every name in it that stands for nothing.
+    pub(super) fn new(config: &BodyTemplate, part: &str, output_bytes: u64) -> Result<Self, Vec<Unusable>> {
+        const JINJA: &str =
+            "templates are written in the language of Jinja: `{{ VALUE }}`, `{% if … %}`, `{% for … %}`";
+        let source = Source::read(config, part).map_err(|unusable| vec![unusable])?;
+        let name = source.name.clone();
         let escape = escape(&config.content_type);
         let is_json = matches!(escape, AutoEscape::Json);
         let mut environment = environment(escape);
+        let wrong = |error: &Error| vec![source.unusable(error.range().map(|range| range.start), &what(error), JINJA)];
         environment
-            .add_template_owned(name.clone(), text)
-            .map_err(|error| said(&name, &error))?;
-        let template = environment.get_template(&name).map_err(|error| said(&name, &error))?;
+            .add_template_owned(name.clone(), source.text.clone())
+            .map_err(|error| wrong(&error))?;
+        let template = environment.get_template(&name).map_err(|error| wrong(&error))?;
         let needs = template.undeclared_variables(true);
         let is_function = |name: &str| environment.globals().any(|(known, _)| known == name);
-        if let Some((wrong, hint)) = needs
+        let unknown: BTreeMap<_, _> = needs
             .iter()
             .filter(|need| !is_function(need))
-            .find_map(|need| unknown(need))
-        {
-            return Err(format!("`{name}`: nothing is called `{wrong}`: {hint}"));
+            .filter_map(|need| unknown(need))
+            .collect();
+        if !unknown.is_empty() {
+            let unusable = unknown.into_iter().map(|(wrong, hint)| {
+                let at = source.position(&wrong);
+                source.unusable(at, &format!("nothing is called `{wrong}`"), hint)
+            });
+            return Err(unusable.collect());
         }
         let reads_body = needs.iter().any(|need| {
             let rest = need.strip_prefix(part);
@@ -95,6 +102,61 @@ impl Template {
             ));
         }
         Ok(output.bytes.into())
+    }
+}
+
+/// The text of a template.
+struct Source {
+    /// What it is called in messages.
+    name: String,
+    text: String,
+    /// The file that it is in, if it is not in the configuration.
+    file: Option<PathBuf>,
+}
+
+impl Source {
+    fn read(config: &BodyTemplate, part: &str) -> Result<Self, Unusable> {
+        Ok(match &config.source {
+            TemplateSource::Inline(text) => Self {
+                name: format!("{part}.template"),
+                text: text.clone(),
+                file: None,
+            },
+            TemplateSource::File(file) => Self {
+                name: file.path.display().to_string(),
+                text: words::text_of(file)?,
+                file: Some(file.path.clone()),
+            },
+        })
+    }
+
+    /// Where a name is, in bytes: in the first expression or statement that has it.
+    fn position(&self, name: &str) -> Option<usize> {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let found = self.text.match_indices(name).map(|(at, _)| at);
+        let mut apart = found.filter(|at| {
+            let before = self.text.get(..*at).unwrap_or_default();
+            let after = self.text.get(at + name.len()..).unwrap_or_default();
+            let opened = before.rfind("{{").max(before.rfind("{%"));
+            let closed = before.rfind("}}").max(before.rfind("%}"));
+            opened > closed && !before.ends_with(is_word) && !after.starts_with(is_word)
+        });
+        apart.next()
+    }
+
+    /// What is wrong with the template, at this byte.
+    fn unusable(&self, at: Option<usize>, what: &str, hint: impl Into<Cow<'static, str>>) -> Unusable {
+        let before = at.and_then(|at| self.text.get(..at));
+        let place = before.map(|before| {
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+            (line, column)
+        });
+        let (line, column) = place.unwrap_or((1, 1));
+        match &self.file {
+            Some(file) => Unusable::new(what, hint).at(words::inside(file, line, column)),
+            None => Unusable::new(format!("`{}`, line {line}, column {column}: {what}", self.name), hint),
+        }
     }
 }
 
@@ -147,8 +209,14 @@ fn unknown(name: &str) -> Option<(String, String)> {
         Some(right) if right.starts_with("query.") => "write `{{ request.query.NAME }}`".to_owned(),
         Some(right) => format!("write `{{{{ {right} }}}}`"),
         None => {
-            let objects: std::collections::BTreeSet<_> = known().map(|(object, _)| object).collect();
-            format!("there are {}", objects.into_iter().collect::<Vec<_>>().join(", "))
+            let objects: BTreeSet<_> = known().map(|(object, _)| object).collect();
+            let names = || known().filter(|(_, member)| !member.is_empty());
+            let names: Vec<_> = names().map(|(object, member)| format!("{object}.{member}")).collect();
+            let all = names.iter().map(String::as_str).chain(objects.iter().copied());
+            match nearest(&wrong, all.clone()).or_else(|| nearest(first, all)) {
+                Some(right) => format!("write `{{{{ {right} }}}}`"),
+                None => format!("there are {}", objects.into_iter().collect::<Vec<_>>().join(", ")),
+            }
         }
     };
     Some((wrong, hint))
@@ -225,8 +293,12 @@ fn invalid(reason: impl Into<String>) -> Error {
 /// What is wrong with a template, and in which line. What an error says of values stays out.
 fn said(name: &str, error: &Error) -> String {
     let line = error.line().map(|line| format!(", line {line}")).unwrap_or_default();
+    format!("`{name}`{line}: {}", what(error))
+}
+
+fn what(error: &Error) -> String {
     let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
-    format!("`{name}`{line}: {}{detail}", error.kind())
+    format!("{}{detail}", error.kind())
 }
 
 /// What has been made so far, and how much more it may be.
@@ -258,7 +330,7 @@ mod tests {
             source: TemplateSource::Inline(text.to_owned()),
             content_type: content_type.to_owned(),
         };
-        Template::new(&config, "request", 1 << 10).unwrap_or_else(|error| panic!("{error}"))
+        Template::new(&config, "request", 1 << 10).unwrap_or_else(|error| panic!("{error:?}"))
     }
 
     /// With these values as variables, which a template knows by any name.
@@ -302,14 +374,53 @@ mod tests {
                 source: TemplateSource::Inline(text.to_owned()),
                 content_type: "text/plain".to_owned(),
             };
-            let made = Template::new(&config, "request", 10).and_then(|template| template.render(json!({})));
-            assert!(made.is_err(), "{text}");
+            let fails = match Template::new(&config, "request", 10) {
+                Ok(template) => template.render(json!({})).is_err(),
+                Err(_) => true,
+            };
+            assert!(fails, "{text}");
         }
         assert!(
             rendered("{\"a\": {{ variables.a }}", "application/json", &json!({}))
                 .unwrap_err()
                 .contains("not made JSON")
         );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_template_is_said_with_line_and_column() {
+        let wrong = |text: &str| -> Vec<String> {
+            let config = BodyTemplate {
+                source: TemplateSource::Inline(text.to_owned()),
+                content_type: "text/plain".to_owned(),
+            };
+            let wrong = Template::new(&config, "request", 1 << 10).err().unwrap_or_default();
+            wrong.into_iter().map(|unusable| unusable.reason).collect()
+        };
+        for (text, said) in [
+            (
+                "one\n{{ two three }}",
+                &["line 2, column 8: syntax error: unexpected identifier, expected end of variable block"][..],
+            ),
+            (
+                "{% for %}",
+                &["line 1, column 8: syntax error: unexpected end of block, expected in"],
+            ),
+            (
+                "nosuch\né {{ nosuch }} {{ request.hots }}{{ variables.nosuch }}",
+                &[
+                    "line 2, column 6: nothing is called `nosuch`",
+                    "line 2, column 19: nothing is called `request.hots`",
+                ],
+            ),
+            (
+                "{% if nosuch.a %}{% endif %}",
+                &["line 1, column 7: nothing is called `nosuch.a`"],
+            ),
+        ] {
+            let said: Vec<_> = said.iter().map(|said| format!("`request.template`, {said}")).collect();
+            assert_eq!(wrong(text), said, "{text}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use percent_encoding::percent_decode_str;
 
 use self::readings::Readings;
 use super::{MOST_FAILURES, broken_by_one, compile, failure};
+use crate::words::Unusable;
 
 /// The rules for parameters.
 pub(super) struct Parameters {
@@ -29,19 +30,22 @@ struct Rule {
 }
 
 impl Parameters {
-    pub(super) fn new(config: &ValidateConfig) -> Result<Self, String> {
-        let rules =
-            |rules: &[(String, ParameterRule)]| -> Result<Vec<_>, String> { rules.iter().map(Rule::new).collect() };
+    /// Rules whose schemas are none are left out, and said.
+    pub(super) fn new(config: &ValidateConfig, unusable: &mut Vec<Unusable>) -> Self {
+        let mut rules = |rules: &[(String, ParameterRule)]| -> Vec<Rule> {
+            let rule = |rule| Rule::new(rule).map_err(|wrong| unusable.extend(wrong)).ok();
+            rules.iter().filter_map(rule).collect()
+        };
         // The configuration has checked the names.
         let name = |rule: &Rule| HeaderName::from_bytes(rule.name.as_bytes()).ok();
-        Ok(Self {
-            path: rules(&config.path)?,
-            query: rules(&config.query)?,
-            headers: rules(&config.headers)?
+        Self {
+            path: rules(&config.path),
+            query: rules(&config.query),
+            headers: rules(&config.headers)
                 .into_iter()
                 .filter_map(|rule| Some((name(&rule)?, rule)))
                 .collect(),
-        })
+        }
     }
 
     pub(super) fn check(&self, exchange: &Exchange) -> Result<(), Problem> {
@@ -100,12 +104,12 @@ impl Found {
 }
 
 impl Rule {
-    fn new((name, rule): &(String, ParameterRule)) -> Result<Self, String> {
+    fn new((name, rule): &(String, ParameterRule)) -> Result<Self, Vec<Unusable>> {
         Ok(Self {
             name: name.clone(),
             required: rule.required,
             readings: Readings::of(&rule.schema),
-            schema: compile(&rule.schema).map_err(|error| format!("parameter `{name}`: {error}"))?,
+            schema: compile(&format!("the schema of the parameter `{name}`"), &rule.schema)?,
         })
     }
 

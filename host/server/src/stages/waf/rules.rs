@@ -14,6 +14,7 @@ use tracing::warn;
 use super::inspection::{Carried, Finding, is_harmless, is_out};
 use super::shapes::Shapes;
 use super::{markup, sql};
+use crate::words::Unusable;
 
 /// The gateway's own rules.
 const BUILTIN: &str = include_str!("rules/builtin.conf");
@@ -34,6 +35,19 @@ type Key = (Vec<WafRules>, Option<u8>, Option<u32>);
 pub(super) struct Seen {
     pub(super) findings: Vec<Finding>,
     pub(super) notes: Vec<Finding>,
+}
+
+/// What is wrong with rules, and what to do.
+pub fn unusable(error: &LoadError) -> Unusable {
+    const FILES: &str =
+        "`rules` names files of SecLang, or folders of files that end in `.conf`; this user must be able to read them";
+    let what = match error {
+        LoadError::Unreadable { path, error } => {
+            format!("cannot read {}: {}", path.display(), gatewright_config::reason(error))
+        }
+        other => other.to_string(),
+    };
+    Unusable::new(format!("rules of stage `waf`: {what}"), FILES)
 }
 
 impl RuleSets {

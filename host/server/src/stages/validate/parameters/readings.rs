@@ -49,7 +49,7 @@ impl Readings {
                 types: items
                     .map_or(Types::default(), |items| Types::of(items, schema, DEPTH))
                     .or_text(),
-                schema: items.and_then(|items| compile(items).ok()),
+                schema: items.and_then(|items| compile("its items", items).ok()),
             }),
         }
     }
@@ -208,7 +208,7 @@ mod tests {
     use serde_json::json;
 
     fn is_good(schema: &Value, values: &[&str]) -> bool {
-        let validator = compile(schema).unwrap();
+        let validator = compile("it", schema).unwrap();
         let values: Vec<_> = values.iter().map(|text| Cow::Borrowed(*text)).collect();
         let readings = Readings::of(schema).of_values(&values);
         let good = |reading: &Reading| reading.iter().all(|value| validator.is_valid(value));
