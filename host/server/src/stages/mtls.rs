@@ -10,6 +10,8 @@ use gatewright_config::{CertificateRule, MtlsConfig, PrincipalField};
 use gatewright_core::wildcard::matches;
 use gatewright_core::{ClientCertificate, Exchange, Flow, Problem, ProblemKind, Stage, Step, Value};
 
+use crate::words;
+
 /// Lets clients pass whose certificate is good here.
 pub struct Mtls {
     principal: PrincipalField,
@@ -56,9 +58,9 @@ impl Mtls {
             )));
         }
         let Some(principal) = self.principal_of(&certificate) else {
-            let field = self.principal;
+            let field = words::of_choice(&self.principal);
             return Err(denied(&format!(
-                "the certificate of {subject} has none or several of {field:?}"
+                "the certificate of {subject} has none or several of `{field}`"
             )));
         };
         exchange.authenticate("mtls", &principal);

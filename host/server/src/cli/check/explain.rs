@@ -4,6 +4,7 @@ mod settings;
 
 use std::fmt;
 
+use gatewright_config::units::format_duration;
 use gatewright_config::{ByteSize, Encoded, GatewayConfig, RouteConfig, ValuePredicate, suggestion};
 use serde_json::{Value, json};
 
@@ -101,7 +102,7 @@ impl Explained<'_> {
                 Encoded::Decode => conditions.push((what, "decoded".to_owned())),
             }
         }
-        conditions.push(("timeout", format!("{timeout:?}")));
+        conditions.push(("timeout", format_duration(*timeout)));
         conditions
     }
 

@@ -3,7 +3,6 @@
 mod stage;
 
 use gatewright_config::{IntegrationConfig, TemplatePart, ValueTemplate};
-use serde::Serialize;
 use serde_json::Value;
 
 pub(super) use self::stage::stage;
@@ -40,14 +39,6 @@ pub(super) fn integration(integration: &IntegrationConfig, kinds: &impl Fn(&str)
             ];
             (format!("plugin:{}", plugin.plugin), settings)
         }
-    }
-}
-
-/// A choice as the configuration writes it.
-fn word(choice: &impl Serialize) -> String {
-    match serde_json::to_value(choice) {
-        Ok(Value::String(word)) => word,
-        _ => String::new(),
     }
 }
 

@@ -1,13 +1,29 @@
 //! Settings of stages.
 
+use gatewright_config::units::format_duration;
 use gatewright_config::{
-    ApiKeySource, BodyRule, BodyTemplate, CacheBy, CacheConfig, CacheFreshness, CacheKeyPart, HeaderEdits,
+    ApiKeySource, Away, BodyRule, BodyTemplate, CacheBy, CacheConfig, CacheFreshness, CacheKeyPart, HeaderEdits,
     IdentitySource, IntrospectionOrigin, IpList, KeyOrigin, KeySourceConfig, OnFault, OriginPattern, ParameterRule,
-    PathEdit, QueryEdits, SchemaSource, StageKind, TemplateSource, TokenCarriers, TokenRules, TokenSource,
+    PathEdit, QueryEdits, SchemaSource, Scope, StageKind, TemplateSource, TokenCarriers, TokenRules, TokenSource,
     WafExclusion, WafRules,
 };
 
-use super::{Settings, keys, list, template, word};
+use super::{Settings, keys, list, template};
+use crate::words::of_choice as word;
+
+fn scope(scope: Scope) -> String {
+    match scope {
+        Scope::Instance => "instance".to_owned(),
+        Scope::Cluster(away) => {
+            let away = match away {
+                Away::Open => "open",
+                Away::Closed => "closed",
+                Away::Local => "local",
+            };
+            format!("cluster, {away} when unavailable")
+        }
+    }
+}
 
 fn identity_source(source: &IdentitySource) -> String {
     match source {
@@ -42,7 +58,7 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
             let settings = vec![
                 ("users", stage.users.display().to_string()),
                 ("realm", stage.realm.clone()),
-                ("remember", format!("{:?}", stage.remember)),
+                ("remember", format_duration(stage.remember)),
                 ("attempts", stage.attempts.to_string()),
                 ("forward", stage.forward.to_string()),
             ];
@@ -80,7 +96,7 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
             let settings = vec![
                 ("limit", stage.limit.to_string()),
                 ("by", stage.by.to_string()),
-                ("scope", format!("{:?}", stage.scope).to_lowercase()),
+                ("scope", scope(stage.scope)),
             ];
             settings
         }
@@ -115,8 +131,8 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
                 ),
                 ("copy", names(&stage.copy)),
                 ("to_client", names(&stage.to_client)),
-                ("timeout", format!("{:?}", stage.timeout)),
-                ("cache", format!("{:?}", stage.cache)),
+                ("timeout", format_duration(stage.timeout)),
+                ("cache", format_duration(stage.cache)),
             ];
             settings
         }
@@ -150,10 +166,10 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
         StageKind::LambdaAuthorizer(stage) => {
             let settings = vec![
                 ("asks", format!("{} of {}", stage.path, stage.upstream)),
-                ("event", format!("{:?}", stage.event)),
+                ("event", word(&stage.event)),
                 ("identity", list(stage.identity.iter().map(identity_source))),
-                ("cache", format!("{:?}", stage.cache)),
-                ("timeout", format!("{:?}", stage.timeout)),
+                ("cache", format_duration(stage.cache)),
+                ("timeout", format_duration(stage.timeout)),
             ];
             settings
         }
@@ -163,7 +179,7 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
                 || "all that were verified".to_owned(),
                 |rules| format!("{} rules", rules.len()),
             );
-            let principal = format!("{:?}", stage.principal).to_lowercase();
+            let principal = word(&stage.principal);
             vec![("principal", principal), ("allow", allow)]
         }
         StageKind::Oauth2Introspection(stage) => {
@@ -175,7 +191,7 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
             let mut settings = vec![
                 ("endpoint", endpoint),
                 ("client_id", introspector.client.id.clone()),
-                ("cache", format!("{:?}", introspector.cache)),
+                ("cache", format_duration(introspector.cache)),
             ];
             settings.extend(token(&stage.carriers, &stage.rules));
             settings
@@ -188,7 +204,7 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
                 ("callback", stage.callback.to_string()),
                 ("logout", stage.logout.clone().unwrap_or_else(|| "none".to_owned())),
                 ("cookie", login.cookie.name.clone()),
-                ("session", format!("{:?}", login.session)),
+                ("session", format_duration(login.session)),
                 ("sessions", word(&login.sessions)),
                 ("on_unauthenticated", word(&stage.on_unauthenticated)),
                 ("scopes", list(login.scopes.iter().cloned())),
@@ -209,8 +225,8 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
                 ("credentials", stage.credentials.display().to_string()),
                 ("service", stage.service.clone()),
                 ("region", region),
-                ("clock_skew", format!("{:?}", stage.clock_skew)),
-                ("presigned", format!("{:?}", stage.presigned)),
+                ("clock_skew", format_duration(stage.clock_skew)),
+                ("presigned", format_duration(stage.presigned)),
                 ("unsigned_payload", stage.unsigned_payload.to_string()),
                 ("body", stage.body_bytes.to_string()),
             ];
@@ -237,9 +253,9 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
         StageKind::Quota(stage) => {
             let settings = vec![
                 ("limit", stage.rule.limit.to_string()),
-                ("period", format!("{:?}", stage.rule.period).to_lowercase()),
+                ("period", word(&stage.rule.period)),
                 ("by", stage.by.to_string()),
-                ("scope", format!("{:?}", stage.scope).to_lowercase()),
+                ("scope", scope(stage.scope)),
             ];
             settings
         }
@@ -286,7 +302,7 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
         }
         StageKind::Shed(stage) => {
             let settings = vec![
-                ("latency", format!("{:?}", stage.latency)),
+                ("latency", format_duration(stage.latency)),
                 ("priority", word(&stage.priority)),
                 ("group", stage.group.clone()),
                 ("least", stage.least.to_string()),
@@ -299,7 +315,7 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
                 ("rate", stage.rate.to_string()),
                 ("burst", stage.burst.to_string()),
                 ("by", stage.by.to_string()),
-                ("scope", format!("{:?}", stage.scope).to_lowercase()),
+                ("scope", scope(stage.scope)),
             ];
             settings
         }
@@ -347,7 +363,7 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
             let mut settings = vec![("is", kinds(&stage.plugin))];
             if !stage.identity.is_empty() {
                 settings.push(("identity", list(stage.identity.iter().map(identity_source))));
-                settings.push(("cache", format!("{:?}", stage.cache)));
+                settings.push(("cache", format_duration(stage.cache)));
             }
             settings.push(("on_fault", on_fault));
             settings.push(("body", stage.body_bytes.to_string()));
@@ -411,13 +427,13 @@ fn cache(stage: &CacheConfig) -> Settings {
     let fresh = match stage.freshness {
         CacheFreshness::Http { heuristic: false } => "as responses say".to_owned(),
         CacheFreshness::Http { heuristic: true } => "as responses say, or a tenth of their age".to_owned(),
-        CacheFreshness::Ttl(ttl) => format!("{ttl:?}"),
+        CacheFreshness::Ttl(ttl) => format_duration(ttl),
     };
     vec![
         ("key", list(always.chain(parts).chain(by))),
         ("fresh", fresh),
         ("object", stage.object_bytes.to_string()),
-        ("wait", format!("{:?}", stage.wait)),
+        ("wait", format_duration(stage.wait)),
         (
             "on hit",
             "answers itself: stages after it and the integration do not run".to_owned(),
