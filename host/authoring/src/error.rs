@@ -106,7 +106,7 @@ pub enum Error {
     #[error("{0}")]
     NoResult(String),
     /// A file.
-    #[error("cannot {what} {}: {error}", file.display())]
+    #[error("cannot {what} {}: {}", file.display(), reason(error))]
     File {
         /// What was tried.
         what: &'static str,
@@ -115,6 +115,15 @@ pub enum Error {
         /// The system's words.
         error: std::io::Error,
     },
+}
+
+/// The system's words, without its number.
+pub(crate) fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error ") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
 }
 
 impl Error {

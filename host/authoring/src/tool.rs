@@ -99,7 +99,7 @@ pub(crate) fn run(command: &mut Command, hint: &str) -> Result<(), Error> {
     });
     let status = ended.map_err(|error| Error::Run {
         command: program(command),
-        reason: error.to_string(),
+        reason: crate::error::reason(&error),
     })?;
     if status.success() {
         return Ok(());

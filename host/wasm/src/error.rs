@@ -170,7 +170,7 @@ pub enum PluginError {
         reason: String,
     },
     /// `describe` or `configure` did not end in time.
-    #[error("cannot load {plugin}: `{function}` did not end within {limit:?}")]
+    #[error("cannot load {plugin}: `{function}` did not end within {}", format_duration(*.limit))]
     Slow {
         /// Which plugin.
         plugin: PluginFile,

@@ -72,7 +72,7 @@ impl Toolchain for Rust {
         let output = cargo.args(["--message-format", "json-render-diagnostics"]).output();
         let output = output.map_err(|error| Error::Run {
             command: program(&cargo),
-            reason: error.to_string(),
+            reason: crate::error::reason(&error),
         })?;
         if !output.status.success() {
             return Err(Error::Failed {

@@ -56,7 +56,9 @@ impl Proofs {
     /// Which case fails and how, or why they cannot be run.
     pub async fn check(&self, file: &Path, plugin: &Plugin) -> Result<(), String> {
         let tests = tests_file(file);
-        let Some(text) = read(&tests).map_err(|error| format!("cannot read {}: {error}", tests.display()))? else {
+        let Some(text) = read(&tests)
+            .map_err(|error| format!("cannot read {}: {}", tests.display(), gatewright_config::reason(&error)))?
+        else {
             return Ok(());
         };
         let summary = plugin.summary();

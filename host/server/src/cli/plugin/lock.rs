@@ -65,7 +65,7 @@ impl Lock {
 pub(super) fn write(locking: &Locking) -> Result<(), String> {
     let file = &locking.config.file;
     files::replace(file, locking.lock.to_string().as_bytes())
-        .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        .map_err(|error| format!("cannot write {}: {}", file.display(), gatewright_config::reason(&error)))?;
     print(format_args!("{}: written\n", file.display()));
     Ok(())
 }

@@ -97,7 +97,8 @@ impl Replay {
 }
 
 fn read(file: &Path) -> Result<Recording, String> {
-    let text = fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let text = fs::read_to_string(file)
+        .map_err(|error| format!("cannot read {}: {}", file.display(), gatewright_config::reason(&error)))?;
     let recording: Recording =
         serde_json::from_str(&text).map_err(|error| format!("{} is no recorded call: {error}", file.display()))?;
     match recording.format {
@@ -113,7 +114,7 @@ fn write(file: &Path, text: &str) -> Result<(), String> {
     let mut options = fs::OpenOptions::new();
     let opened = options.write(true).create_new(true).open(file);
     let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| format!("cannot write {}: {error}", file.display()))
+    written.map_err(|error| format!("cannot write {}: {}", file.display(), gatewright_config::reason(&error)))
 }
 
 fn lines(recording: &Recording, observed: &Observed, differences: &[Difference], misses_query: bool) -> String {

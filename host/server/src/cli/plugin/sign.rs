@@ -41,12 +41,18 @@ impl Sign {
 fn sign_file(file: &Path, key: &SecretKey) -> Result<(), String> {
     let signature = signature_file(file);
     let text = sign(&read(file)?, key);
-    files::replace(&signature, text.as_bytes())
-        .map_err(|error| format!("cannot write {}: {error}", signature.display()))?;
+    files::replace(&signature, text.as_bytes()).map_err(|error| {
+        format!(
+            "cannot write {}: {}",
+            signature.display(),
+            gatewright_config::reason(&error)
+        )
+    })?;
     print(format_args!("{}\n", signature.display()));
     Ok(())
 }
 
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))
+    std::fs::read(file)
+        .map_err(|error| format!("cannot read {}: {}", file.display(), gatewright_config::reason(&error)))
 }
