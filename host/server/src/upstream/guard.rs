@@ -39,11 +39,16 @@ impl Sent {
         self.0.count.fetch_add(1, Ordering::Release);
     }
 
-    /// Passes on the interim responses that have come to the last request, and wakes `waiter` when there are more. Stages
-    /// never see them, so only fields go along that tell of what a page needs.
-    pub fn pass_on_interims(&self, client: &dyn Interim, waiter: &Waker) {
+    /// Passes on the interim responses that have come to the last request, and wakes `waiter` when there are more.
+    pub fn wait_for_interims(&self, client: &dyn Interim, waiter: &Waker) {
         self.0.waiter.register(waiter);
-        if !self.0.has_interims.swap(false, Ordering::Acquire) {
+        self.pass_on_interims(client);
+    }
+
+    /// Passes on the interim responses that have come to the last request. Stages never see them, so only fields go along
+    /// that tell of what a page needs.
+    pub fn pass_on_interims(&self, client: &dyn Interim) {
+        if !self.0.has_interims.load(Ordering::Acquire) || !self.0.has_interims.swap(false, Ordering::Acquire) {
             return;
         }
         let interims = std::mem::take(&mut *self.0.interims.lock().unwrap_or_else(PoisonError::into_inner));

@@ -160,21 +160,27 @@ impl Lease {
         let sending = sender.try_send_request(request);
         async move {
             let mut sending = pin!(sending);
-            poll_fn(|context| {
+            // What comes out is moved as seldom as can be: a response is large.
+            let answered = poll_fn(|context| {
                 if let Some(client) = client {
-                    sent.pass_on_interims(client, context.waker());
+                    sent.pass_on_interims(client);
                 }
-                match sending.as_mut().poll(context) {
-                    Poll::Ready(answered) => {
-                        if let Ok(response) = &answered {
-                            *kept_for = keep_alive::kept_for(response.headers());
-                        }
-                        Poll::Ready(answered.map_err(|error| failure(error, reused)))
-                    }
-                    Poll::Pending => alarm.poll(time.ends().into(), context).map(|()| Err(Failure::Late)),
+                if let Poll::Ready(answered) = sending.as_mut().poll(context) {
+                    return Poll::Ready(Some(answered));
                 }
-            })
-            .await
+                if let Some(client) = client {
+                    sent.wait_for_interims(client, context.waker());
+                }
+                alarm.poll(time.ends().into(), context).map(|()| None)
+            });
+            match answered.await {
+                Some(Ok(response)) => {
+                    *kept_for = keep_alive::kept_for(response.headers());
+                    Ok(response)
+                }
+                Some(Err(error)) => Err(failure(error, reused)),
+                None => Err(Failure::Late),
+            }
         }
     }
 
