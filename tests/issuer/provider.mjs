@@ -1,8 +1,8 @@
-// A real OpenID provider for tests. PORT is where it listens (0: anywhere), KEY names the key that it signs with, TOOLS is the
+// A real OpenID provider for tests. PORT is where it listens (0: anywhere), HOST is the host in its name, KEY names the key that it signs with, TOOLS is the
 // folder with its library. It says its port on a line of its own.
 import { createServer } from 'node:http';
 
-const { PORT = '0', KEY = 'key-1', TOOLS, CLIENTS = '[]' } = process.env;
+const { PORT = '0', HOST = '127.0.0.1', KEY = 'key-1', TOOLS, CLIENTS = '[]' } = process.env;
 const { Provider } = await import(`${TOOLS}/node_modules/oidc-provider/lib/index.js`);
 const { exportJWK, generateKeyPair } = await import(`${TOOLS}/node_modules/jose/dist/webapi/index.js`);
 
@@ -12,7 +12,7 @@ const key = { ...(await exportJWK(privateKey)), kid: KEY, use: 'sig', alg: 'RS25
 const server = createServer();
 server.listen(Number(PORT), '127.0.0.1', () => {
   const { port } = server.address();
-  const issuer = `http://127.0.0.1:${port}`;
+  const issuer = `http://${HOST}:${port}`;
   const provider = new Provider(issuer, {
     jwks: { keys: [key] },
     clients: [

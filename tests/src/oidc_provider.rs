@@ -15,6 +15,8 @@ pub struct OidcProvider {
     child: Option<Child>,
     port: u16,
     clients: String,
+    /// The host of its name; it listens at 127.0.0.1 in any case.
+    host: &'static str,
 }
 
 impl OidcProvider {
@@ -29,6 +31,7 @@ impl OidcProvider {
             child: None,
             port: 0,
             clients: clients.to_owned(),
+            host: "127.0.0.1",
         };
         provider.run(key);
         provider
@@ -56,7 +59,18 @@ impl OidcProvider {
 
     /// Its issuer identifier.
     pub fn issuer(&self) -> String {
+        format!("http://{}:{}", self.host, self.port)
+    }
+
+    /// Where it is reached, whatever it calls itself.
+    pub fn internal(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// From its next start on it has another name than the one it is reached by. Returns that name.
+    pub fn be_public(&mut self) -> String {
+        self.host = "localhost";
+        self.issuer()
     }
 
     /// An access token of the client `service`.
@@ -87,6 +101,7 @@ impl OidcProvider {
             .arg(root().join("tests/issuer/provider.mjs"))
             .env("TOOLS", root().join("target/tools"))
             .env("PORT", self.port.to_string())
+            .env("HOST", self.host)
             .env("KEY", key)
             .env("CLIENTS", &self.clients)
             .stdin(Stdio::null())

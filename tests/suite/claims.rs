@@ -1,5 +1,7 @@
 //! What a token says of its client, and everything that reads it: no reader has to be known to anybody beforehand.
 
+mod vouched;
+
 use gatewright_tests::tokens::{jwks, seconds_from_now};
 use gatewright_tests::{Origin, RawResponse, Recorded, Signer, TestFiles, TestGateway, full, http};
 use http::Response;

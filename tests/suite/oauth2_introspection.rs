@@ -283,3 +283,72 @@ fn a_secret_that_is_not_there_is_said_where_it_is_named() {
         .unwrap();
     assert!(error.contains("secret") && error.contains("gateway.toml:"), "{error}");
 }
+
+#[test]
+fn a_real_server_with_a_public_and_an_internal_url_vouches_for_tokens() {
+    let mut provider = OidcProvider::start("key-1");
+    let public = provider.be_public();
+    provider.start_again("key-1");
+    let internal = provider.internal();
+    let discovery = format!("discovery = \"{internal}/.well-known/openid-configuration\"");
+    let named = |issuer: &str| {
+        gateway(&format!(
+            "issuer = \"{issuer}\", {discovery}, audiences = [\"urn:orders:opaque\"]"
+        ))
+    };
+    let token = provider.token("urn:orders:opaque", "orders.read");
+    assert_eq!(get(&named(&public), &token).status, 200);
+    // What it says of a token names its issuer, which is not the place where it was asked.
+    assert_eq!(refusal(&get(&named(&internal), &token)).0, 401);
+    // Without being told where, nobody believes metadata that name somebody else.
+    let lost = gateway(&format!("issuer = \"{internal}\", audiences = [\"urn:orders:opaque\"]"));
+    assert_eq!(refusal(&get(&lost, &token)), AWAY);
+}
+
+#[test]
+fn an_answer_may_name_another_issuer_than_the_metadata_where_the_configuration_says_so() {
+    let said = Arc::new(Mutex::new(json!({})));
+    let answering = Arc::clone(&said);
+    let server = Origin::start(move |request| {
+        let said = answering.lock().unwrap().to_string();
+        async move {
+            let name = format!("http://{}", request.headers()["host"].to_str().unwrap());
+            let body = match request.uri().path() {
+                "/elsewhere" => json!({
+                    "issuer": "https://login.example.com/organizations/v2.0",
+                    "introspection_endpoint": format!("{name}/introspect"),
+                })
+                .to_string(),
+                "/introspect" => said,
+                other => panic!("nobody asks for {other}"),
+            };
+            Response::new(full(body))
+        }
+    });
+    let told = |issuer: &str, answer: Value| {
+        *said.lock().unwrap() = answer;
+        let gateway = gateway(&format!(
+            "issuer = \"{issuer}\", discovery = \"{}/elsewhere\"",
+            server.url()
+        ));
+        get(&gateway, "token").status
+    };
+    let of = |iss: Value, tid: &str| json!({ "active": true, "sub": "u", "iss": iss, "tid": tid });
+    // As Azure AD B2C does.
+    let b2c = "https://login.example.com/8c1f/v2.0/";
+    assert_eq!(told(b2c, of(json!(b2c), "8c1f")), 200);
+    assert_eq!(
+        told(b2c, of(json!("https://login.example.com/organizations/v2.0"), "8c1f")),
+        401
+    );
+    // As Microsoft Entra does for all organizations.
+    let entra = "https://login.example.com/{tenantid}/v2.0";
+    let tenant = json!("https://login.example.com/8c1f/v2.0");
+    assert_eq!(told(entra, of(tenant.clone(), "8c1f")), 200);
+    assert_eq!(
+        told(entra, of(tenant, "other")),
+        401,
+        "a tenant that speaks for another"
+    );
+    assert_eq!(told(entra, of(json!(entra), "{tenantid}")), 401);
+}

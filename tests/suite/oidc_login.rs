@@ -1,7 +1,8 @@
 //! The `oidc-login` stage end to end: people who log in at a real provider, and providers and browsers that lie.
 
 mod browser;
-mod provider;
+mod discovery;
+pub(crate) mod provider;
 mod sessions;
 
 use gatewright_tests::{Certificates, OidcProvider, Origin, RawResponse, TestFiles, TestGateway, eventually, http};
@@ -10,8 +11,8 @@ use serde_json::json;
 use self::browser::Browser;
 use self::provider::{Login, Provider};
 
-const COOKIE_SECRET: &str = "a secret of the tests, which is long enough";
-const CLIENT_SECRET: &str = "client-secret-of-the-tests";
+pub(crate) const COOKIE_SECRET: &str = "a secret of the tests, which is long enough";
+pub(crate) const CLIENT_SECRET: &str = "client-secret-of-the-tests";
 
 /// A gateway; `listener` and `settings` are more of both.
 fn gateway(listener: &str, issuer: &str, settings: &str, origin: &str) -> TestGateway {
@@ -211,7 +212,7 @@ impl Setup {
 }
 
 /// The cookies that a response sets, as a request brings them along.
-fn session(response: &RawResponse) -> String {
+pub(crate) fn session(response: &RawResponse) -> String {
     let fields = response
         .header_values("set-cookie")
         .into_iter()

@@ -43,5 +43,5 @@ mod standard_p3;
 mod start;
 mod state;
 mod store;
-mod teaching;
+pub(crate) mod teaching;
 mod traps;

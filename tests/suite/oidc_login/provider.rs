@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// A provider.
-pub(super) struct Provider {
+pub(crate) struct Provider {
     origin: Origin,
     signer: Arc<Signer>,
     says: Arc<Mutex<Says>>,
@@ -23,21 +23,23 @@ struct Says {
     answers: BTreeMap<String, (u16, Value)>,
     /// What every answer of the token endpoint has besides.
     more: Value,
+    /// What its metadata say besides or instead.
+    metadata: Value,
     /// What the last request of the token endpoint had in its form.
     asked: BTreeMap<String, String>,
 }
 
 /// A login that has been begun.
 #[derive(Debug)]
-pub(super) struct Login {
+pub(crate) struct Login {
     /// What the browser would ask the provider.
-    pub(super) query: BTreeMap<String, String>,
+    pub(crate) query: BTreeMap<String, String>,
     /// What it brings along when it comes back.
-    pub(super) cookie: String,
+    pub(crate) cookie: String,
 }
 
 impl Provider {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let signer = Arc::new(Signer::new("ES256", "a"));
         let says = Arc::<Mutex<Says>>::default();
         let (keys, answering) = (jwks([&*signer]), Arc::clone(&says));
@@ -49,7 +51,7 @@ impl Provider {
                 let body = request.into_body().collect().await.unwrap().to_bytes();
                 let mut says = says.lock().unwrap();
                 let (status, body) = match &*path {
-                    "/.well-known/openid-configuration" => (200, metadata(&name).to_string()),
+                    "/.well-known/openid-configuration" => (200, metadata(&name, &says.metadata).to_string()),
                     "/jwks" => (200, keys),
                     _ => {
                         if path == "/token" {
@@ -71,23 +73,28 @@ impl Provider {
     }
 
     /// Its name, which is its URL.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.origin.url()
     }
 
+    /// From now on its metadata say this besides or instead.
+    pub(crate) fn will_describe(&self, changes: &Value) {
+        self.says.lock().unwrap().metadata = changes.clone();
+    }
+
     /// From now on it answers this there.
-    pub(super) fn will_say(&self, path: &str, status: u16, body: &Value) {
+    pub(crate) fn will_say(&self, path: &str, status: u16, body: &Value) {
         let mut says = self.says.lock().unwrap();
         says.answers.insert(path.to_owned(), (status, body.clone()));
     }
 
     /// From now on its tokens come with this.
-    pub(super) fn will_add(&self, more: &Value) {
+    pub(crate) fn will_add(&self, more: &Value) {
         self.says.lock().unwrap().more = more.clone();
     }
 
     /// From now on it gives out this ID token.
-    pub(super) fn will_give(&self, id_token: &str) {
+    pub(crate) fn will_give(&self, id_token: &str) {
         self.will_say(
             "/token",
             200,
@@ -96,7 +103,7 @@ impl Provider {
     }
 
     /// From now on it says that this login was alice's, with these claims besides or instead; null takes one away.
-    pub(super) fn will_vouch(&self, login: &Login, changes: &Value) {
+    pub(crate) fn will_vouch(&self, login: &Login, changes: &Value) {
         self.will_give(&self.signer.token(&self.claims(login, changes)));
     }
 
@@ -113,7 +120,7 @@ impl Provider {
     }
 
     /// ID tokens that it has not made.
-    pub(super) fn forgeries(&self, login: &Login) -> Vec<(&'static str, String)> {
+    pub(crate) fn forgeries(&self, login: &Login) -> Vec<(&'static str, String)> {
         let claims = self.claims(login, &json!({}));
         let good = self.signer.token(&claims);
         let (signed, _) = good.rsplit_once('.').unwrap();
@@ -132,12 +139,12 @@ impl Provider {
     }
 
     /// The form that the token endpoint was asked with last.
-    pub(super) fn asked(&self) -> BTreeMap<String, String> {
+    pub(crate) fn asked(&self) -> BTreeMap<String, String> {
         self.says.lock().unwrap().asked.clone()
     }
 
     /// How often it was asked there.
-    pub(super) fn hits(&self, path: &str) -> usize {
+    pub(crate) fn hits(&self, path: &str) -> usize {
         self.origin
             .requests()
             .iter()
@@ -148,7 +155,7 @@ impl Provider {
 
 impl Login {
     /// The login that a response begins.
-    pub(super) fn of(response: &RawResponse) -> Self {
+    pub(crate) fn of(response: &RawResponse) -> Self {
         assert_eq!(response.status, 302, "{response:?}");
         let location = response.header("location").unwrap();
         let (_, query) = location.split_once('?').unwrap();
@@ -159,24 +166,27 @@ impl Login {
     }
 
     /// Where the provider sends the browser back to.
-    pub(super) fn answer(&self) -> String {
+    pub(crate) fn answer(&self) -> String {
         format!("/oauth2/callback?code=c&state={}", self.query["state"])
     }
 
     /// The challenge that a verifier stands for (RFC 7636, section 4.2).
-    pub(super) fn challenge_of(verifier: &str) -> String {
+    pub(crate) fn challenge_of(verifier: &str) -> String {
         encode(&Sha256::digest(verifier))
     }
 }
 
-fn metadata(name: &str) -> Value {
-    json!({
+fn metadata(name: &str, changes: &Value) -> Value {
+    let mut metadata = json!({
         "issuer": name,
         "jwks_uri": format!("{name}/jwks"),
         "authorization_endpoint": format!("{name}/authorize"),
         "token_endpoint": format!("{name}/token"),
         "userinfo_endpoint": format!("{name}/userinfo"),
-    })
+    });
+    let changes = changes.as_object().cloned().unwrap_or_default();
+    metadata.as_object_mut().unwrap().extend(changes);
+    metadata
 }
 
 fn pairs(text: &str) -> BTreeMap<String, String> {

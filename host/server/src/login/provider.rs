@@ -16,7 +16,7 @@ use crate::token::json;
 use crate::token::key_set::{Unverified, sha256};
 use crate::token::key_source::{KeySource, Reason, endpoint};
 use crate::token::oauth::{self, ANSWER_BYTES};
-use crate::token::rules::Rules;
+use crate::token::rules::{Rules, is_named};
 use crate::upstream::gateway_client::{Ask, GatewayClient};
 
 /// What one question may take. Longer than for keys: a provider may ask others in turn.
@@ -89,9 +89,8 @@ impl Provider {
         self.client.close_idle();
     }
 
-    /// Its name.
-    #[must_use]
-    pub fn issuer(&self) -> &str {
+    /// The name that its tokens have.
+    fn issuer(&self) -> &str {
         &self.config.issuer
     }
 
@@ -115,6 +114,20 @@ impl Provider {
         let metadata = keys.metadata(Instant::now());
         metadata
             .ok_or_else(|| Failure::Unavailable("the provider's metadata are not known; the log says why".to_owned()))
+    }
+
+    /// Whether it goes by that name: the one that its tokens have, or that of its metadata, which are another's only where the
+    /// configuration says where they are.
+    ///
+    /// # Errors
+    /// When it has not said its name yet.
+    pub async fn is_named(&self, name: &str, deadline: Instant) -> Result<bool, Failure> {
+        if is_named(&self.config.issuer, name) {
+            return Ok(true);
+        }
+        let metadata = self.metadata(deadline).await?;
+        let described = metadata.get("issuer").and_then(Value::as_str);
+        Ok(described.is_some_and(|described| is_named(described, name)))
     }
 
     /// Where a browser goes to log in. `challenge` is the SHA-256 of the verifier, in base64url.

@@ -23,7 +23,7 @@ use crate::login::session::{Begun, Session};
 use crate::login::{Found, Login, NotKept};
 use crate::token::gate::{attach, unavailable};
 use crate::token::key_set::{Digest, sha256};
-use crate::token::rules::{Refusal, Rules, is_named};
+use crate::token::rules::{Refusal, Rules};
 use crate::token::{carriers, claims};
 
 const NAME: &str = "oidc-login";
@@ -278,8 +278,11 @@ impl OidcLogin {
         begun: &Begun,
     ) -> Result<Vec<HeaderValue>, Unfinished> {
         // Another provider's answer would be taken there (RFC 9207).
-        if parameter(request, "iss").is_some_and(|name| !is_named(self.login.provider.issuer(), &name)) {
-            return Err(login_failed("the answer is another provider's (`iss`)").into());
+        if let Some(name) = parameter(request, "iss") {
+            let is_its_name = self.login.provider.is_named(&name, deadline).await;
+            if !is_its_name.map_err(problem)? {
+                return Err(login_failed("the answer is another provider's (`iss`)").into());
+            }
         }
         if let Some(error) = parameter(request, "error") {
             return Err(self.refused(&error, begun));
