@@ -279,3 +279,69 @@ fn a_file_that_is_included_again_and_again_is_refused_in_bounded_time() {
         "{error}"
     );
 }
+
+/// How version 4 of the Core Rule Set goes about it: setup, defaults, rules by paranoia level, exclusions, early and late
+/// blocking.
+#[test]
+fn rules_in_the_manner_of_version_4_of_the_core_rule_set_are_run() {
+    let rules = |setup: &str| {
+        r#"
+SecDefaultAction "phase:1,log,auditlog,pass"
+SecDefaultAction "phase:2,log,auditlog,pass"
+{setup}
+SecAction "id:900990,phase:1,pass,t:none,nolog,setvar:tx.crs_setup_version=4000"
+SecRule &TX:crs_setup_version "@eq 0" "id:901001,phase:1,deny,status:500,msg:'no setup'"
+SecRule &TX:inbound_anomaly_score_threshold "@eq 0" "id:901100,phase:1,pass,nolog,ver:'OWASP_CRS/4.0.0',setvar:'tx.inbound_anomaly_score_threshold=5'"
+SecRule &TX:early_blocking "@eq 0" "id:901115,phase:1,pass,nolog,setvar:'tx.early_blocking=0'"
+SecRule &TX:blocking_paranoia_level "@eq 0" "id:901120,phase:1,pass,nolog,setvar:'tx.blocking_paranoia_level=1'"
+SecRule &TX:detection_paranoia_level "@eq 0" "id:901125,phase:1,pass,nolog,setvar:'tx.detection_paranoia_level=%{TX.blocking_paranoia_level}'"
+SecRule &TX:critical_anomaly_score "@eq 0" "id:901140,phase:1,pass,nolog,setvar:'tx.critical_anomaly_score=5'"
+SecAction "id:901200,phase:1,pass,t:none,nolog,setvar:'tx.blocking_inbound_anomaly_score=0',setvar:'tx.inbound_anomaly_score_pl1=0',setvar:'tx.inbound_anomaly_score_pl2=0'"
+SecRule TX:DETECTION_PARANOIA_LEVEL "@lt %{tx.blocking_paranoia_level}" "id:901500,phase:1,deny,msg:'levels'"
+SecRule REQUEST_FILENAME "@endsWith /login" "id:9001000,phase:1,pass,nolog,ctl:ruleRemoveTargetById=930120;ARGS:pwd,ctl:ruleRemoveTargetByTag=attack-x;ARGS:/^note_/"
+SecRule TX:DETECTION_PARANOIA_LEVEL "@lt 1" "id:930011,phase:1,pass,nolog,skipAfter:END-REQUEST-930"
+SecRule TX:DETECTION_PARANOIA_LEVEL "@lt 1" "id:930012,phase:2,pass,nolog,skipAfter:END-REQUEST-930"
+SecRule REQUEST_COOKIES|!REQUEST_COOKIES:/__utm/|REQUEST_COOKIES_NAMES|ARGS_NAMES|ARGS|XML:/* "@contains etc/passwd" "id:930120,phase:2,block,capture,t:none,t:utf8toUnicode,t:urlDecodeUni,t:normalizePathWin,t:lowercase,msg:'files',logdata:'%{TX.0}',tag:'attack-lfi',tag:'attack-x',tag:'paranoia-level/1',severity:'CRITICAL',setvar:'tx.lfi_score=+%{tx.critical_anomaly_score}',setvar:'tx.inbound_anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
+SecRule REQUEST_HEADERS:User-Agent "@contains scanner" "id:913100,phase:1,block,t:none,tag:'attack-x',setvar:'tx.inbound_anomaly_score_pl1=+%{tx.critical_anomaly_score}'"
+SecRule TX:DETECTION_PARANOIA_LEVEL "@lt 2" "id:930014,phase:2,pass,nolog,skipAfter:END-REQUEST-930"
+SecRule ARGS "@contains strict" "id:930121,phase:2,block,t:none,setvar:'tx.inbound_anomaly_score_pl2=+%{tx.critical_anomaly_score}'"
+SecMarker "END-REQUEST-930"
+SecRule TX:BLOCKING_PARANOIA_LEVEL "@ge 1" "id:949052,phase:1,pass,t:none,nolog,setvar:'tx.blocking_inbound_anomaly_score=+%{tx.inbound_anomaly_score_pl1}'"
+SecRule TX:BLOCKING_INBOUND_ANOMALY_SCORE "@ge %{tx.inbound_anomaly_score_threshold}" "id:949111,phase:1,deny,t:none,msg:'early (%{TX.BLOCKING_INBOUND_ANOMALY_SCORE})',chain"
+SecRule TX:EARLY_BLOCKING "@eq 1"
+SecAction "id:949059,phase:2,pass,t:none,nolog,setvar:'tx.blocking_inbound_anomaly_score=0'"
+SecRule TX:BLOCKING_PARANOIA_LEVEL "@ge 1" "id:949060,phase:2,pass,t:none,nolog,setvar:'tx.blocking_inbound_anomaly_score=+%{tx.inbound_anomaly_score_pl1}'"
+SecRule TX:BLOCKING_PARANOIA_LEVEL "@ge 2" "id:949061,phase:2,pass,t:none,nolog,setvar:'tx.blocking_inbound_anomaly_score=+%{tx.inbound_anomaly_score_pl2}'"
+SecRule TX:BLOCKING_INBOUND_ANOMALY_SCORE "@ge %{tx.inbound_anomaly_score_threshold}" "id:949110,phase:2,deny,t:none,msg:'total (%{TX.BLOCKING_INBOUND_ANOMALY_SCORE})'"
+"#
+        .replace("{setup}", setup)
+    };
+    let early = "SecAction \"id:900120,phase:1,pass,t:none,nolog,setvar:tx.early_blocking=1\"";
+    let level = "SecAction \"id:900000,phase:1,pass,t:none,nolog,setvar:tx.blocking_paranoia_level=2\"";
+    let watching = "SecAction \"id:900001,phase:1,pass,t:none,nolog,setvar:tx.detection_paranoia_level=2\"";
+    let wrong = format!("{level}\n{}", watching.replace("=2", "=1"));
+    let file = (List::ArgsGet, "q", "..%5cETC/./Passwd");
+    let scanner = (List::Headers, "user-agent", "a scanner");
+    let strict = (List::ArgsGet, "q", "strict");
+    let login = (List::Filename, "", "/app/login");
+    for (setup, values, expected) in [
+        ("", vec![file], Some(949_110)),
+        ("", vec![(List::ArgsGet, "etc/passwd", "")], Some(949_110)),
+        ("", vec![(List::Cookies, "a", "etc/passwd")], Some(949_110)),
+        ("", vec![(List::Cookies, "__utma", "etc/passwd")], None),
+        ("", vec![(List::XmlText, "", "etc/passwd")], Some(949_110)),
+        ("", vec![scanner], Some(949_110)),
+        (early, vec![scanner], Some(949_111)),
+        (early, vec![file], Some(949_110)),
+        ("", vec![strict], None),
+        (watching, vec![strict], None),
+        (level, vec![strict], Some(949_110)),
+        (wrong.as_str(), vec![strict], Some(901_500)),
+        ("", vec![login, (List::ArgsPost, "pwd", "etc/passwd")], None),
+        ("", vec![login, (List::ArgsPost, "note_1", "etc/passwd")], None),
+        ("", vec![login, (List::ArgsPost, "user", "etc/passwd")], Some(949_110)),
+        ("", vec![(List::ArgsPost, "pwd", "etc/passwd")], Some(949_110)),
+    ] {
+        assert_eq!(denied(&rules(setup), &values), expected, "{setup} {values:?}");
+    }
+}
