@@ -27,13 +27,21 @@ use gatewright_bench::exchange;
 use gatewright_config::condition::Condition;
 use gatewright_config::{
     Algorithm, ApiKeyConfig, ApiKeyEntry, ApiKeySource, BasicConfig, ByteSize, CertificateRule, CredentialEntry,
-    GatewayConfig, IntegrationConfig, LimitKey, MtlsConfig, PasswordHash, PolicyConfig, PrincipalField, Rate, Scope,
-    SecretReference, SigV4Config, StageKind, StatementConfig, ThrottleConfig, UserEntry, WafConfig, WafLarger, WafMode,
-    WafRules,
+    FileReference, GatewayConfig, IntegrationConfig, LimitKey, MtlsConfig, PasswordHash, Place, PolicyConfig,
+    PrincipalField, Rate, Scope, SecretReference, SigV4Config, StageKind, StatementConfig, ThrottleConfig, UserEntry,
+    WafConfig, WafLarger, WafMode, WafRules,
 };
 use gatewright_core::{Body, ClientCertificate, Exchange, Flow, Integration, Response, Stage, Step};
 use http::header::{self, HeaderValue};
 use http::uri::PathAndQuery;
+
+/// A file that a configuration would name.
+fn named(path: &str) -> FileReference {
+    FileReference {
+        path: path.into(),
+        place: Place::nowhere(),
+    }
+}
 
 fn main() {
     divan::main();
@@ -81,7 +89,7 @@ fn api_key(bencher: Bencher<'_, '_>) {
         scheme: Some("Bearer".to_owned()),
     };
     let config = ApiKeyConfig {
-        keys: "keys.toml".into(),
+        keys: named("keys.toml"),
         sources: vec![source],
         forward: false,
     };
@@ -143,7 +151,7 @@ fn basic(bencher: Bencher<'_, '_>) {
     let passwords = Arc::new(Passwords::default());
     passwords.remember(passwords.digest("alice", b"myPassword", &hash));
     let config = BasicConfig {
-        users: "users".into(),
+        users: named("users"),
         realm: "bench".to_owned(),
         remember: Duration::from_secs(3600),
         attempts: "1/s".parse().unwrap_or_else(|_| panic!("a rate")),
@@ -220,7 +228,7 @@ fn sigv4(bencher: Bencher<'_, '_>) {
         enabled: true,
     };
     let config = SigV4Config {
-        credentials: "credentials.toml".into(),
+        credentials: named("credentials.toml"),
         service: "service".to_owned(),
         region: None,
         clock_skew: Duration::from_secs(100 * 366 * 24 * 3600),

@@ -52,7 +52,7 @@ pub use self::stages::{
 pub use self::targets::{CorrelationIdConfig, PathEdit, QueryEdits, RedirectConfig, RequestSizeConfig, RewriteConfig};
 pub use self::tokens::{
     Algorithm, FetchedKeysConfig, IntrospectionOrigin, IntrospectorConfig, JwtConfig, KeyOrigin, KeySourceConfig,
-    MetadataOrigin, Oauth2IntrospectionConfig, OauthClient, OauthSecret, TokenCarriers, TokenRules, TokenSource,
+    MetadataOrigin, Oauth2IntrospectionConfig, OauthClient, SecretSource, TokenCarriers, TokenRules, TokenSource,
 };
 pub use self::usage_plans::{PlanThrottle, UsagePlanConfig};
 pub use self::validate::{ParameterRule, SchemaSource, ValidateConfig};
@@ -205,10 +205,10 @@ pub struct AdminConfig {
     /// Where it listens.
     pub address: SocketAddr,
     /// Bearer token that every path but `/healthz` and `/readyz` asks for; always there off loopback.
-    pub token: Option<SecretReference>,
+    pub token: Option<SecretSource>,
     /// Key with which live requests ask to be explained; without one they cannot.
-    pub explain_key: Option<SecretReference>,
-    /// Its section, for messages.
+    pub explain_key: Option<SecretSource>,
+    /// Where the file says where, for messages.
     #[serde(skip)]
     pub place: Place,
 }

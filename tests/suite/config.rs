@@ -267,7 +267,7 @@ integration = { plugin = "gone" }
             "gateway.toml:9:6: upstream.app.ca: cannot read certificate ",
             "nowhere.pem: No such file or directory\n",
             "gateway.toml:11:7: secrets.key: cannot grant it to plugin `lost`: environment variable GATEWRIGHT_TEST_NOT_SET is not set",
-            "gateway.toml:21:3: route[0].chain[0].keys: route `a`: cannot read ",
+            "gateway.toml:21:29: route[0].chain[0].keys: route `a`: cannot read ",
             "users:1:7: the file is not UTF-8 text: line 1 has the byte 0xFF at column 7",
             "schema.json:1:1: route `a`: the schema is not JSON: it ends too early\n  hint: ",
             "gateway.toml:25:3: route[0].chain[4]: route `a`: cannot read plugin `gone`",

@@ -44,6 +44,7 @@ mod limits;
 mod listeners;
 mod memory;
 mod messages;
+mod mistakes;
 mod mtls;
 mod names;
 mod oauth2_introspection;

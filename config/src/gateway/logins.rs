@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{FetchedKeysConfig, OauthClient, OauthSecret, Scope, TokenRules};
+use super::{FetchedKeysConfig, OauthClient, Scope, SecretSource, TokenRules};
 use crate::file::{ForwardedToken, SessionsIn, Unauthenticated};
 use crate::units::ByteSize;
 
@@ -67,7 +67,7 @@ pub struct LoginCookie {
     /// Domain whose hosts all get it; none for the host that set it.
     pub domain: Option<String>,
     /// What protects it: the first is used, the others are known from before. Never empty.
-    pub secrets: Vec<OauthSecret>,
+    pub secrets: Vec<SecretSource>,
 }
 
 /// Where a provider sends browsers back to.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::SecretReference;
+use super::SecretSource;
 use crate::place::{FileReference, Place};
 
 /// `[redis]`
@@ -16,11 +16,11 @@ pub struct RedisConfig {
     /// The user, if not the servers' default one.
     pub username: Option<String>,
     /// The user's password.
-    pub password: Option<SecretReference>,
+    pub password: Option<SecretSource>,
     /// The user at the sentinels, if not their default one.
     pub sentinel_username: Option<String>,
     /// The sentinels' password.
-    pub sentinel_password: Option<SecretReference>,
+    pub sentinel_password: Option<SecretSource>,
     /// The number of the database.
     pub database: u32,
     /// Whether they speak TLS.

@@ -9,8 +9,8 @@ use crate::place::Place;
 use super::{
     ApiKeyConfig, AttributeFacts, BasicConfig, BodyConfig, CacheConfig, CompressConfig, ConcurrencyConfig,
     CorrelationIdConfig, CorsConfig, DecompressConfig, ForwardAuthConfig, HeadersConfig, IpConfig, JwtConfig,
-    LambdaAuthorizerConfig, MtlsConfig, Oauth2IntrospectionConfig, OauthSecret, OidcLoginConfig, PluginStageConfig,
-    PolicyConfig, QuotaConfig, RedirectConfig, RequestSizeConfig, RewriteConfig, ShedConfig, SigV4Config,
+    LambdaAuthorizerConfig, MtlsConfig, Oauth2IntrospectionConfig, OidcLoginConfig, PluginStageConfig, PolicyConfig,
+    QuotaConfig, RedirectConfig, RequestSizeConfig, RewriteConfig, SecretSource, ShedConfig, SigV4Config,
     ThrottleConfig, UsagePlanStageConfig, ValidateConfig, WafConfig,
 };
 
@@ -89,7 +89,7 @@ pub enum StageKind {
 
 impl StageKind {
     /// The secrets that it is given, wherever they are.
-    pub fn secrets(&self) -> impl Iterator<Item = &OauthSecret> {
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretSource> {
         let (client, cookie) = match self {
             Self::Oauth2Introspection(stage) => (stage.introspector.client.secret.as_ref(), None),
             Self::OidcLogin(stage) => (stage.login.client.secret.as_ref(), Some(&stage.login.cookie)),

@@ -1,7 +1,6 @@
 //! The settings of stages: one type a stage, with what belongs to it. Those of families have files of their own.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -9,13 +8,14 @@ use serde::Serialize;
 
 use super::{AuthorizerEvent, Period, PrincipalField, Priority, Scope, TypePattern, ValueTemplate};
 use crate::condition::Condition;
+use crate::place::FileReference;
 use crate::units::{ByteSize, Rate};
 
 /// `{ use = "api-key", … }`
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ApiKeyConfig {
     /// TOML file of hashed keys.
-    pub keys: PathBuf,
+    pub keys: FileReference,
     /// Where the key is looked for, in this order.
     pub sources: Vec<ApiKeySource>,
     /// Whether the upstream gets it too.
@@ -53,7 +53,7 @@ pub struct ConcurrencyConfig {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BasicConfig {
     /// File of users.
-    pub users: PathBuf,
+    pub users: FileReference,
     /// What users are told that the password is for.
     pub realm: String,
     /// How long a password that was right is not hashed again.
@@ -270,7 +270,7 @@ pub struct StatementConfig {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SigV4Config {
     /// TOML file of access keys.
-    pub credentials: PathBuf,
+    pub credentials: FileReference,
     /// The service that signatures are for.
     pub service: String,
     /// The region that they are for; none: any.

@@ -266,14 +266,14 @@ pub struct OauthClient {
     /// Its name.
     pub id: String,
     /// Its secret; none for a public client.
-    pub secret: Option<OauthSecret>,
+    pub secret: Option<SecretSource>,
     /// How that is said.
     pub authentication: ClientAuthentication,
 }
 
 /// A secret that is not written down in the configuration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct OauthSecret {
+pub struct SecretSource {
     /// Where it is.
     pub reference: SecretReference,
     /// Where the file names it, for messages.

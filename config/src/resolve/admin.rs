@@ -13,8 +13,10 @@ impl Resolver<'_> {
             token,
             explain_key,
         } = &section.value;
-        let token = token.as_ref().map(|token| self.secret(token));
-        let explain_key = explain_key.as_ref().and_then(|key| self.secret(key));
+        let token = token.as_ref().map(|token| self.secret_source(token, "admin.token"));
+        let explain_key = explain_key
+            .as_ref()
+            .and_then(|key| self.secret_source(key, "admin.explain_key"));
         let address_span = &address.span;
         let address = self.socket_address(address)?;
         if *enabled && section.whole && token.is_none() && !address.ip().is_loopback() {
@@ -25,11 +27,16 @@ impl Resolver<'_> {
                 "add `token = \"env:NAME\"`, or listen on \"127.0.0.1:9901\"",
             );
         }
+        // Where it is left out it is the section's.
+        let place = match address_span.is_empty() {
+            true => &section.span,
+            false => address_span,
+        };
         enabled.then_some(AdminConfig {
             address,
             token: token.flatten(),
             explain_key,
-            place: self.report.place(&section.span, "admin".to_owned()),
+            place: self.report.place(place, "admin.address".to_owned()),
         })
     }
 }

@@ -28,8 +28,12 @@ impl Resolver<'_> {
         } = &section.value;
         let servers = self.required(servers.as_ref(), &section.span, "servers", EXAMPLE);
         let servers = servers.and_then(|servers| self.redis_servers(section, servers, mode.value, primary.as_ref()));
-        let password = password.as_ref().map(|password| self.secret(password));
-        let sentinel_secret = sentinel_password.as_ref().map(|password| self.secret(password));
+        let password = password
+            .as_ref()
+            .map(|password| self.secret_source(password, "redis.password"));
+        let sentinel_secret = sentinel_password
+            .as_ref()
+            .map(|password| self.secret_source(password, "redis.sentinel_password"));
         let of_sentinels = sentinel_password.as_ref().or(sentinel_username.as_ref());
         if let Some(unused) = of_sentinels.filter(|_| mode.value != RedisMode::Sentinel) {
             let hint = "remove it, or write `mode = \"sentinel\"`";

@@ -2,7 +2,7 @@
 
 use super::Resolver;
 use crate::file::Located;
-use crate::gateway::SecretReference;
+use crate::gateway::{SecretReference, SecretSource};
 
 const HINT: &str = "write \"env:NAME\" for an environment variable or \"file:PATH\" for a file that holds it";
 
@@ -19,6 +19,14 @@ impl Resolver<'_> {
                 self.known_secrets.insert(name, reference);
             }
         }
+    }
+
+    /// A secret that the configuration names under this key.
+    pub(super) fn secret_source(&mut self, reference: &Located<String>, key: &str) -> Option<SecretSource> {
+        Some(SecretSource {
+            reference: self.secret(reference)?,
+            place: self.report.place(&reference.span, key.to_owned()),
+        })
     }
 
     /// A literal is refused, and not repeated in the message: messages end up in logs.

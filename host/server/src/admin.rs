@@ -71,16 +71,16 @@ pub enum AdminError {
 impl AdminError {
     /// What is wrong, where the configuration says it.
     pub fn mistake(&self, config: &AdminConfig) -> ConfigError {
-        let (key, hint) = match self {
+        let (secret, hint) = match self {
             Self::Bind { address, source } => {
-                let place = config.place.key("address");
-                return bind::mistake(&place, "the admin", &ListenAddress::Tcp(*address), source);
+                return bind::mistake(&config.place, "the admin", &ListenAddress::Tcp(*address), source);
             }
-            Self::Token(error) => ("token", error.hint()),
-            Self::ExplainKey(error) => ("explain_key", error.hint()),
-            Self::ShortExplainKey => ("explain_key", "`openssl rand -hex 32` makes a good one"),
+            Self::Token(error) => (&config.token, error.hint()),
+            Self::ExplainKey(error) => (&config.explain_key, error.hint()),
+            Self::ShortExplainKey => (&config.explain_key, "`openssl rand -hex 32` makes a good one"),
         };
-        config.place.key(key).mistake(self).with_hint(hint)
+        let place = secret.as_ref().map_or(&config.place, |secret| &secret.place);
+        place.mistake(self).with_hint(hint)
     }
 }
 
@@ -118,7 +118,11 @@ pub fn start(
     responses: Arc<Store>,
     events: mpsc::UnboundedSender<Event>,
 ) -> Result<Admin, AdminError> {
-    let token = config.token.as_ref().map(secret::read).transpose()?;
+    let token = config
+        .token
+        .as_ref()
+        .map(|token| secret::read(&token.reference))
+        .transpose()?;
     let bind = |source| AdminError::Bind {
         address: config.address,
         source,

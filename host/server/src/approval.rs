@@ -25,15 +25,13 @@ const REACHING: [&str; 6] = [
 pub enum LockError {
     /// It must be there, and is not.
     #[error(
-        "there is no lock file {}, and `lock` under `[plugins]` is \"required\"; run `gatewright plugin lock` to approve the \
-         plugins that are there",
+        "there is no lock file {}, and `lock` under `[plugins]` is \"required\"",
         .0.file.display()
     )]
     Missing(LockConfig),
     /// It was there while the generation that serves was made. An editor may be about to write it anew.
     #[error(
-        "the lock file {} is gone; put it back, or set `lock = \"off\"` under `[plugins]` if plugins need no approval any \
-         more",
+        "the lock file {} is gone",
         .0.file.display()
     )]
     Gone(LockConfig),

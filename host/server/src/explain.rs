@@ -65,10 +65,10 @@ impl Explaining {
     /// # Errors
     /// When the key cannot be read, or can be guessed.
     pub fn live(admin: Option<&AdminConfig>, explanations: &Arc<Explanations>) -> Result<Option<Self>, AdminError> {
-        let Some(reference) = admin.and_then(|admin| admin.explain_key.as_ref()) else {
+        let Some(key) = admin.and_then(|admin| admin.explain_key.as_ref()) else {
             return Ok(None);
         };
-        let key = secret::read(reference).map_err(AdminError::ExplainKey)?;
+        let key = secret::read(&key.reference).map_err(AdminError::ExplainKey)?;
         let signature = Signature::new(&key).ok_or(AdminError::ShortExplainKey)?;
         Ok(Some(Self {
             signature: Some(signature),

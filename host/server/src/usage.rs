@@ -86,12 +86,10 @@ pub fn read_keys(config: &GatewayConfig, mistakes: &mut Mistakes) -> KeyFiles {
             let StageKind::ApiKey(api_key) = &stage.kind else {
                 continue;
             };
-            if files.contains_key(&api_key.keys) {
+            if files.contains_key(&api_key.keys.path) {
                 continue;
             }
-            let place = || stage.place.key("keys");
-            let keys = gatewright_config::load_keys(&api_key.keys).map_err(|source| AssembleError::Keys {
-                place: place(),
+            let keys = gatewright_config::load_keys(&api_key.keys.path).map_err(|source| AssembleError::Keys {
                 route: route.name.clone(),
                 file: api_key.keys.clone(),
                 source,
@@ -99,39 +97,40 @@ pub fn read_keys(config: &GatewayConfig, mistakes: &mut Mistakes) -> KeyFiles {
             let keys = mistakes.keep(keys).unwrap_or_default();
             for wrong in keys.iter().filter_map(|key| wrong_plans(key, config)) {
                 mistakes.add(AssembleError::Missing {
-                    place: place(),
+                    place: api_key.keys.place.clone(),
                     route: route.name.clone(),
-                    reason: format!("{}: {wrong}", api_key.keys.display()),
-                    hint: None,
+                    reason: format!("{}: {}", api_key.keys.path.display(), wrong.0),
+                    hint: Some(wrong.1),
                 });
             }
-            files.insert(api_key.keys.clone(), keys);
+            files.insert(api_key.keys.path.clone(), keys);
         }
     }
     files
 }
 
-fn wrong_plans(key: &ApiKeyEntry, config: &GatewayConfig) -> Option<String> {
+/// What is wrong with the usage plans of a key, and what to do.
+fn wrong_plans(key: &ApiKeyEntry, config: &GatewayConfig) -> Option<(String, &'static str)> {
     let name = &key.name;
     let unknown = key
         .usage_plans
         .iter()
         .find(|plan| !config.usage_plans.contains_key(*plan));
     if let Some(plan) = unknown {
-        return Some(format!(
-            "key `{name}` has the usage plan `{plan}`, which there is not; add `[usage_plan.{plan}]`"
-        ));
+        let wrong = format!("key `{name}` has the usage plan `{plan}`, which there is not");
+        return Some((wrong, "add `[usage_plan.NAME]`, or name one that is there"));
     }
     config.routes.iter().find_map(|route| {
         let mut covering = key.usage_plans.iter().filter(|plan| {
-            config.usage_plans.get(*plan).is_some_and(|plan| plan.covers(&route.name))
+            config
+                .usage_plans
+                .get(*plan)
+                .is_some_and(|plan| plan.covers(&route.name))
         });
         let (first, second) = (covering.next()?, covering.next()?);
         let route = &route.name;
-        Some(format!(
-            "key `{name}` has two usage plans for the route `{route}`, `{first}` and `{second}`; name in `routes` of the plans \
-             what each is for"
-        ))
+        let wrong = format!("key `{name}` has two usage plans for the route `{route}`, `{first}` and `{second}`");
+        Some((wrong, "name in `routes` of the plans what each is for"))
     })
 }
 

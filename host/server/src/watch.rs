@@ -111,10 +111,10 @@ pub fn files(config: &GatewayConfig) -> BTreeSet<PathBuf> {
     for stage in config.routes.iter().flat_map(|route| &route.chain) {
         match &stage.kind {
             StageKind::ApiKey(config) => {
-                files.insert(config.keys.clone());
+                files.insert(config.keys.path.clone());
             }
             StageKind::Basic(config) => {
-                files.insert(config.users.clone());
+                files.insert(config.users.path.clone());
             }
             StageKind::Body(config) => {
                 let templates = [&config.request, &config.response].into_iter().flatten();
@@ -129,8 +129,8 @@ pub fn files(config: &GatewayConfig) -> BTreeSet<PathBuf> {
                 }
             }
             StageKind::SigV4(config) => {
-                files.extend(secrets_of(&config.credentials));
-                files.insert(config.credentials.clone());
+                files.extend(secrets_of(&config.credentials.path));
+                files.insert(config.credentials.path.clone());
             }
             StageKind::Waf(config) => files.extend(waf::rules::files(config)),
             StageKind::Jwt(config) => files.extend(config.keys.files().cloned()),

@@ -122,11 +122,8 @@ pub fn of_schema(error: &jsonschema::ValidationError<'_>) -> String {
         ValidationErrorKind::AnyOf { .. } if at.ends_with("/type") => {
             "there is no such type; there are array, boolean, integer, null, number, object and string".to_owned()
         }
-        ValidationErrorKind::AnyOf { .. } | ValidationErrorKind::OneOfNotValid { .. } => {
-            "the value is none of those that may be there".to_owned()
-        }
         ValidationErrorKind::Enum { options } => format!("the value is none of {options}"),
-        _ => error.masked_with("the value").to_string(),
+        _ => gatewright_wasm::schema_words::said(error, false),
     };
     match at {
         "" => what,

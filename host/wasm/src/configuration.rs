@@ -9,7 +9,7 @@ use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
 pub(crate) use self::settings::Settings;
-use crate::{ConfigFault, PluginError, PluginFile};
+use crate::{ConfigFault, PluginError, PluginFile, schema_words};
 
 /// Errors of one configuration that are told.
 const ERRORS: usize = 50;
@@ -29,7 +29,7 @@ impl Schema {
                 .offline()
                 .with_pattern_options(PatternOptions::regex().size_limit(1 << 20))
                 .build(schema)
-                .map_err(|error| error.to_string())
+                .map_err(|error| schema_words::said(&error, true))
         };
         let compiled = catch_unwind(AssertUnwindSafe(compile))
             .unwrap_or_else(|panic| Err(format!("the validator broke down: {}", crate::call::message(&*panic))));
@@ -58,10 +58,7 @@ impl Schema {
                 let at = error.instance_path().as_str().to_owned();
                 // A table says nothing to the point, and may have in it what nobody has marked.
                 let is_table = error.instance().is_object() || error.instance().is_array();
-                let message = match is_table || settings.hides(&at) {
-                    true => error.masked_with("the value").to_string(),
-                    false => error.to_string(),
-                };
+                let message = schema_words::said(&error, !is_table && !settings.hides(&at));
                 ConfigFault {
                     at,
                     message: crate::text::escaped(&settings.without_secrets(message), 1 << 10),
@@ -136,7 +133,7 @@ mod tests {
         let unmarked = json!({ "anyOf": [{ "required": ["other"] }, { "required": ["another"] }] });
         let schema = Schema::compile(&file(), &unmarked).unwrap();
         let error = schema.check(&file(), &self::settings(&config)).unwrap_err().to_string();
-        assert!(error.contains("anyOf") && !error.contains("hunter2"), "{error}");
+        assert!(error.contains("none of those") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]

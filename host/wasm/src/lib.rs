@@ -54,6 +54,7 @@ mod pool;
 mod proxy;
 mod recording;
 mod runtime;
+pub mod schema_words;
 pub mod signature;
 mod stage;
 mod state;

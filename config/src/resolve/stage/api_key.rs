@@ -19,7 +19,7 @@ impl Resolver<'_> {
         } = stage;
         let keys = self
             .required(keys.as_ref(), span, "keys", "\"keys.toml\"")
-            .and_then(|path| self.path(path));
+            .and_then(|path| self.stage_file(path, "keys"));
         let scheme = scheme
             .as_ref()
             .map(|scheme| self.scheme(scheme, header.is_some(), span));

@@ -22,7 +22,7 @@ impl Resolver<'_> {
         } = stage;
         let users = self
             .required(users.as_ref(), span, "users", "\"users.htpasswd\"")
-            .and_then(|path| self.path(path));
+            .and_then(|path| self.stage_file(path, "users"));
         // It stands in a quoted string.
         let text = realm.value.as_str();
         let plain = text

@@ -87,7 +87,7 @@ impl Resolver<'_> {
                         value: path.to_owned(),
                         span: jwks.span.clone(),
                     };
-                    self.stage_file(&path, "keys").map(KeySourceConfig::File)
+                    self.stage_file(&path, "jwks").map(KeySourceConfig::File)
                 }
                 None => {
                     let hint = "write \"https://idp.example.com/jwks.json\" or \"file:PATH\"";

@@ -195,7 +195,10 @@ impl Resolver<'_> {
                 format!("write {example}"),
             );
         }
-        let secrets: Vec<_> = secrets.value.iter().map(|secret| self.oauth_secret(secret)).collect();
+        let secrets = secrets.value.iter().enumerate();
+        let secrets: Vec<_> = secrets
+            .map(|(index, secret)| self.stage_secret(secret, &format!("cookie_secret[{index}]")))
+            .collect();
         Some(LoginCookie {
             name: name?,
             domain: match domain {

@@ -27,7 +27,7 @@ impl Resolver<'_> {
         } = stage;
         let credentials = self
             .required(credentials.as_ref(), span, "credentials", "\"credentials.toml\"")
-            .and_then(|path| self.path(path));
+            .and_then(|path| self.stage_file(path, "credentials"));
         let service = self.scope_part(service, "a service", "\"execute-api\"");
         let region = region
             .as_ref()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::file::{ClientAuthentication, Delay, Located, Settings};
-use crate::gateway::{MetadataOrigin, OauthClient, OauthSecret, TokenCarriers, TokenRules, TokenSource};
+use crate::gateway::{MetadataOrigin, OauthClient, SecretSource, TokenCarriers, TokenRules, TokenSource};
 use crate::report::Span;
 use crate::resolve::Resolver;
 use crate::units::ByteSize;
@@ -224,7 +224,7 @@ impl Resolver<'_> {
         if let Some(id) = id.filter(|id| id.value.is_empty()) {
             self.error(&id.span, "the name of a client is empty", "write \"gateway\"");
         }
-        let secret = client.secret.map(|secret| self.oauth_secret(secret));
+        let secret = client.secret.map(|secret| self.stage_secret(secret, "client_secret"));
         Some(OauthClient {
             id: id?.value.clone(),
             secret: match secret {
@@ -235,10 +235,11 @@ impl Resolver<'_> {
         })
     }
 
-    pub(super) fn oauth_secret(&mut self, secret: &Located<String>) -> Option<OauthSecret> {
-        Some(OauthSecret {
+    /// A secret that the stage names under this key.
+    pub(super) fn stage_secret(&mut self, secret: &Located<String>, key: &str) -> Option<SecretSource> {
+        Some(SecretSource {
             reference: self.secret(secret)?,
-            place: self.stage_place(&secret.span, "client_secret"),
+            place: self.stage_place(&secret.span, key),
         })
     }
 }

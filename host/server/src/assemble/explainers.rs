@@ -32,7 +32,7 @@ pub(super) fn redaction(config: &GatewayConfig, foundation: &Foundation) -> Opti
     }
     let admin = config.admin.iter();
     let admin = admin.flat_map(|admin| admin.token.iter().chain(&admin.explain_key));
-    secrets.extend(admin.filter_map(|reference| secret::read(reference).ok()));
+    secrets.extend(admin.filter_map(|secret| secret::read(&secret.reference).ok()));
     Some(Arc::new(Redaction::new(config, secrets)))
 }
 

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use gatewright_config::{ConfigError, ConfigErrors, Place};
+use gatewright_config::{ConfigError, ConfigErrors, FileReference, Place};
 use gatewright_wasm::PluginError;
 
 use crate::approval::LockError;
@@ -15,6 +15,10 @@ use crate::secret::SecretError;
 use crate::token::issuers::KeysError;
 use crate::upstream::connect::SetupError;
 use crate::words::Unusable;
+
+/// What to do about a plugin that is not what it should be.
+pub(super) const ABOUT_PLUGINS: &str =
+    "`gatewright plugin inspect` shows what is in its file, and `gatewright plugin test` runs its cases";
 
 /// Nobody reads more.
 const MOST: usize = 100;
@@ -114,12 +118,10 @@ pub enum AssembleError {
     /// A file of keys, users or credentials has mistakes.
     #[error("route `{route}`: {source}")]
     Keys {
-        /// Where it is named.
-        place: Place,
         /// The route.
         route: String,
         /// The file.
-        file: PathBuf,
+        file: FileReference,
         /// The mistakes.
         source: ConfigErrors,
     },
@@ -180,17 +182,12 @@ impl AssembleError {
                 reasons.iter().map(mistake).collect()
             }
             Self::Chain { source, .. } => mistake(&source.place, &self),
-            Self::Keys {
-                place,
-                route,
-                file,
-                source,
-            } => match readable(file) {
+            Self::Keys { route, file, source } => match readable(&file.path) {
                 Ok(()) => source.errors.clone(),
                 Err(error) => {
                     let reason = gatewright_config::reason(&error);
-                    let message = format!("route `{route}`: cannot read {}: {reason}", file.display());
-                    vec![place.mistake(message).with_hint(gatewright_config::advice(&error))]
+                    let message = format!("route `{route}`: cannot read {}: {reason}", file.path.display());
+                    vec![file.place.mistake(message).with_hint(gatewright_config::advice(&error))]
                 }
             },
             Self::Tokens { place, source, .. } => {
@@ -200,8 +197,13 @@ impl AssembleError {
             Self::Secret { place, source, .. } => vec![place.mistake(&self).with_hint(source.hint())],
             Self::Upstream(error) => vec![with_hint(error.place().mistake(error), error.hint())],
             Self::Lock(LockError::Wrong(errors)) => errors.errors.clone(),
-            Self::Lock(LockError::Missing(config) | LockError::Gone(config)) => {
-                vec![config.place.key("lock").mistake(&self)]
+            Self::Lock(LockError::Missing(config)) => {
+                let hint = "run `gatewright plugin lock` to approve the plugins that are there";
+                vec![config.place.key("lock").mistake(&self).with_hint(hint)]
+            }
+            Self::Lock(LockError::Gone(config)) => {
+                let hint = "put it back, or set `lock = \"off\"` if plugins need no approval any more";
+                vec![config.place.key("lock").mistake(&self).with_hint(hint)]
             }
             Self::Router(_) => vec![Place::nowhere().mistake(&self)],
         }
@@ -213,18 +215,22 @@ fn plugin(place: &Place, route: &str, error: &PluginError) -> Vec<ConfigError> {
     match error {
         PluginError::Config { plugin, errors } => {
             let place = place.key("config");
-            let hint = format!(
-                "`gatewright plugin inspect {}` shows the schema of its configuration",
-                plugin.file.display()
-            );
+            const SCHEMA: &str = "`gatewright plugin inspect` shows the schema of its configuration";
             let mistake = |fault| {
                 let mistake = place.mistake(format_args!("route `{route}`: cannot configure {plugin}: {fault}"));
-                mistake.with_hint(hint.as_str())
+                mistake.with_hint(SCHEMA)
             };
             errors.iter().map(mistake).collect()
         }
-        PluginError::Configure { .. } => vec![place.key("config").mistake(format_args!("route `{route}`: {error}"))],
-        error => vec![place.mistake(format_args!("route `{route}`: {error}"))],
+        PluginError::Configure { .. } => {
+            let mistake = place.key("config").mistake(format_args!("route `{route}`: {error}"));
+            vec![mistake.with_hint("the plugin refuses it itself: its documentation says what it takes")]
+        }
+        error => vec![
+            place
+                .mistake(format_args!("route `{route}`: {error}"))
+                .with_hint(ABOUT_PLUGINS),
+        ],
     }
 }
 

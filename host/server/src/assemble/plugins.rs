@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use gatewright_config::{GatewayConfig, IntegrationConfig, Lock, Place, PluginConfig, StageKind};
 use gatewright_wasm::{Granted, Loading, Plugin, Trust};
 
+use super::mistakes::ABOUT_PLUGINS;
 use super::{AssembleError, Foundation, Generation, Mistakes};
 use crate::approval;
 use crate::candidate::{self, Candidate};
@@ -132,12 +133,15 @@ pub(super) fn missing(
     for (name, reason) in wrong {
         if let Some((route, place)) = first_use(config, name) {
             let is_there = plugin_file(config, name).is_some_and(|file| file.exists());
-            let hint = "plugins are files `NAME.wasm` in the folder that `directory` under `[plugins]` names";
+            let hint = match is_there {
+                true => ABOUT_PLUGINS,
+                false => "plugins are files `NAME.wasm` in the folder that `directory` under `[plugins]` names",
+            };
             mistakes.add(AssembleError::Missing {
                 place: place.clone(),
                 route: route.to_owned(),
                 reason: reason.clone(),
-                hint: (!is_there).then_some(hint),
+                hint: Some(hint),
             });
         }
     }

@@ -146,10 +146,10 @@ impl RouteAssembly<'_> {
         let place = &stage.place;
         Ok(Part::Stage(match &stage.kind {
             StageKind::ApiKey(config) => {
-                let keys = self.generation.keys.get(&config.keys);
+                let keys = self.generation.keys.get(&config.keys.path);
                 Arc::new(ApiKey::new(config, keys.map_or(&[], Vec::as_slice)))
             }
-            StageKind::Basic(config) => Arc::new(self.basic(config, place)?),
+            StageKind::Basic(config) => Arc::new(self.basic(config)?),
             StageKind::Body(config) => {
                 Arc::new(NewBody::new(config, self.tags(position)).map_err(|unusable| self.unusable(place, unusable))?)
             }
@@ -194,7 +194,7 @@ impl RouteAssembly<'_> {
                 Arc::new(OidcLogin::new(config, login))
             }
             StageKind::Policy(config) => Arc::new(Policy::new(config)),
-            StageKind::SigV4(config) => Arc::new(self.sigv4(config, place)?),
+            StageKind::SigV4(config) => Arc::new(self.sigv4(config)?),
             StageKind::Concurrency(config) => Arc::new(Concurrency::new(
                 config,
                 &self.name,
@@ -277,10 +277,9 @@ impl RouteAssembly<'_> {
         })
     }
 
-    fn basic(&self, config: &BasicConfig, place: &Place) -> Result<Basic, AssembleError> {
+    fn basic(&self, config: &BasicConfig) -> Result<Basic, AssembleError> {
         let route = &self.route.name;
-        let users = load_users(&config.users).map_err(|source| AssembleError::Keys {
-            place: place.clone(),
+        let users = load_users(&config.users.path).map_err(|source| AssembleError::Keys {
             route: route.clone(),
             file: config.users.clone(),
             source,
@@ -288,28 +287,27 @@ impl RouteAssembly<'_> {
         let passwords = Arc::clone(&self.foundation.passwords);
         let state = Arc::clone(&self.foundation.state);
         Basic::new(config, users, passwords, state).map_err(|user| AssembleError::Missing {
-            place: place.clone(),
+            place: config.users.place.clone(),
             route: route.clone(),
             reason: format!(
                 "{}: user `{user}`: not a bcrypt or argon2id hash",
-                config.users.display()
+                config.users.path.display()
             ),
             hint: Some("`gatewright password` makes one"),
         })
     }
 
-    fn sigv4(&self, config: &SigV4Config, place: &Place) -> Result<SigV4, AssembleError> {
+    fn sigv4(&self, config: &SigV4Config) -> Result<SigV4, AssembleError> {
         let route = &self.route.name;
-        let credentials = load_credentials(&config.credentials).map_err(|source| AssembleError::Keys {
-            place: place.clone(),
+        let credentials = load_credentials(&config.credentials.path).map_err(|source| AssembleError::Keys {
             route: route.clone(),
             file: config.credentials.clone(),
             source,
         })?;
         SigV4::new(config, credentials).map_err(|(id, error)| AssembleError::Missing {
-            place: place.clone(),
+            place: config.credentials.place.clone(),
             route: route.clone(),
-            reason: format!("access key `{id}` of {}: {error}", config.credentials.display()),
+            reason: format!("access key `{id}` of {}: {error}", config.credentials.path.display()),
             hint: Some(error.hint()),
         })
     }

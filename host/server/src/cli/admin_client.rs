@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gatewright_config::SecretReference;
+use gatewright_config::SecretSource;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -45,7 +45,7 @@ impl AskError {
 /// Asks the admin address.
 pub(super) struct AdminClient {
     address: String,
-    token: Option<SecretReference>,
+    token: Option<SecretSource>,
 }
 
 impl AdminClient {
@@ -82,8 +82,11 @@ impl AdminClient {
     pub(super) fn ask(&self, method: &Method, path: &str, body: Option<&Value>) -> Result<Value, AskError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| AskError::Failure(error.to_string()))?;
-        let token = self.token.as_ref().map(secret::read).transpose();
-        let token = token.map_err(|error| AskError::Mistake(format!("admin.token: {error}")))?;
+        let token = self.token.as_ref().map(|token| {
+            let read = secret::read(&token.reference);
+            read.map_err(|error| AskError::Mistake(token.place.mistake(&error).with_hint(error.hint()).to_string()))
+        });
+        let token = token.transpose()?;
         let unreachable = |reason: &dyn std::fmt::Display| {
             AskError::Failure(format!(
                 "cannot ask the gateway at its admin address {}: {reason}; does it run?",

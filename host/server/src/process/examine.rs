@@ -19,7 +19,10 @@ pub(super) fn examine(config: &GatewayConfig) -> Vec<ConfigError> {
 }
 
 fn secrets(admin: &AdminConfig) -> impl Iterator<Item = ConfigError> {
-    let token = admin.token.as_ref().and_then(|token| secret::read(token).err());
+    let token = admin
+        .token
+        .as_ref()
+        .and_then(|token| secret::read(&token.reference).err());
     let explaining = Explaining::live(Some(admin), &Default::default()).err();
     let errors = token.map(AdminError::Token).into_iter().chain(explaining);
     errors.map(|error| error.mistake(admin))

@@ -207,7 +207,7 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gatewright_config::PreviousKeyEntry;
+    use gatewright_config::{FileReference, Place, PreviousKeyEntry};
     use http::{HeaderMap, Method, Version};
 
     fn stage(sources: Vec<ApiKeySource>) -> ApiKey {
@@ -221,7 +221,10 @@ mod tests {
             usage_plans: Vec::new(),
         };
         let config = ApiKeyConfig {
-            keys: "keys.toml".into(),
+            keys: FileReference {
+                path: "keys.toml".into(),
+                place: Place::nowhere(),
+            },
             sources,
             forward: false,
         };
@@ -317,7 +320,10 @@ mod tests {
             usage_plans: vec!["a".to_owned(), "b".to_owned()],
         };
         let config = ApiKeyConfig {
-            keys: "keys.toml".into(),
+            keys: FileReference {
+                path: "keys.toml".into(),
+                place: Place::nowhere(),
+            },
             sources: vec![ApiKeySource::Authorizer],
             forward: false,
         };

@@ -86,7 +86,7 @@ impl Basic {
             challenge: HeaderValue::from_str(&challenge).unwrap_or(HeaderValue::from_static("Basic")),
             remember: config.remember,
             forward: config.forward,
-            limit: format!("basic:{}", config.users.display()),
+            limit: format!("basic:{}", config.users.path.display()),
             of_client: bucket(config.attempts, 1),
             of_user: bucket(config.attempts, 10),
             passwords,

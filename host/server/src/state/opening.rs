@@ -1,6 +1,6 @@
 //! What `[redis]` says to a connection: the secret and the certificate authorities are read, nothing is connected.
 
-use gatewright_config::{ConfigError, Place, RedisAddress, RedisConfig, RedisServers, SecretReference};
+use gatewright_config::{ConfigError, Place, RedisAddress, RedisConfig, RedisServers, SecretSource};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use super::redis::{Address, Login, Redis, RedisSettings, Servers, Tls};
@@ -61,14 +61,9 @@ impl OpenError {
 /// # Errors
 /// When the password or the certificate authorities cannot be read.
 pub fn open(config: &RedisConfig, workers: usize, metrics: &StateMetrics) -> Result<Redis, OpenError> {
-    let login = login(
-        config,
-        "redis.password",
-        config.username.as_ref(),
-        config.password.as_ref(),
-    )?;
+    let login = login(config.username.as_ref(), config.password.as_ref())?;
     let (user, password) = (config.sentinel_username.as_ref(), config.sentinel_password.as_ref());
-    let sentinel_login = self::login(config, "redis.sentinel_password", user, password)?;
+    let sentinel_login = self::login(user, password)?;
     let tls = match (config.tls, &config.ca) {
         (false, _) => None,
         (true, None) => Some(Tls::default()),
@@ -94,22 +89,16 @@ pub fn open(config: &RedisConfig, workers: usize, metrics: &StateMetrics) -> Res
     Ok(Redis::new(settings, workers, metrics))
 }
 
-fn login(
-    config: &RedisConfig,
-    key: &str,
-    username: Option<&String>,
-    password: Option<&SecretReference>,
-) -> Result<Login, OpenError> {
-    let password = password.map(secret::read).transpose();
+fn login(username: Option<&String>, password: Option<&SecretSource>) -> Result<Login, OpenError> {
+    let read = |password: &SecretSource| {
+        secret::read(&password.reference).map_err(|source| OpenError::Password {
+            place: password.place.clone(),
+            source,
+        })
+    };
     Ok(Login {
         username: username.cloned(),
-        password: password.map_err(|source| OpenError::Password {
-            place: Place {
-                key: key.into(),
-                ..config.place.clone()
-            },
-            source,
-        })?,
+        password: password.map(read).transpose()?,
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use gatewright_config::{
-    FetchedKeysConfig, FileReference, IntrospectorConfig, KeySourceConfig, LoginConfig, OauthSecret, Place,
+    FetchedKeysConfig, FileReference, IntrospectorConfig, KeySourceConfig, LoginConfig, Place, SecretSource,
 };
 use gatewright_core::State;
 use http::HeaderValue;
@@ -274,7 +274,7 @@ pub(super) fn authorities(ca: Option<&FileReference>) -> Option<Vec<u8>> {
     std::fs::read(&ca?.path).ok()
 }
 
-fn read(secret: &OauthSecret) -> Result<String, KeysError> {
+fn read(secret: &SecretSource) -> Result<String, KeysError> {
     secret::read(&secret.reference).map_err(|source| KeysError::Secret {
         place: secret.place.clone(),
         source,

@@ -51,14 +51,14 @@ pub enum SetupError {
     },
     /// Its own certificate cannot be used.
     #[error(
-        "cannot use certificate {} with key {}: {reason}",
-        identity.certificate.path.display(), identity.key.path.display()
+        "cannot use certificate {} with key {}: {}",
+        identity.certificate.path.display(), identity.key.path.display(), words::of_tls(source)
     )]
     Identity {
         /// Certificate and key.
         identity: Box<TlsIdentity>,
         /// Why.
-        reason: String,
+        source: rustls::Error,
     },
     /// The host is neither a DNS name nor an address.
     #[error("cannot verify `{host}`: it is neither a DNS name nor an IP address")]
@@ -84,6 +84,10 @@ impl SetupError {
         match self {
             Self::Authorities(error) => error.place(),
             Self::Authority { file, .. } => &file.place,
+            Self::Identity {
+                identity,
+                source: rustls::Error::InvalidCertificate(_),
+            } => &identity.certificate.place,
             Self::Identity { identity, .. } => &identity.key.place,
             Self::ServerName { place, .. } | Self::NoAuthorities { place, .. } | Self::Tls { place, .. } => place,
         }
@@ -332,9 +336,9 @@ pub fn tls_config(
         Some(identity) => {
             let chain = certificates(&identity.certificate, "certificate")?;
             let configured = builder.with_client_auth_cert(chain, private_key(&identity.key)?);
-            configured.map_err(|error| SetupError::Identity {
+            configured.map_err(|source| SetupError::Identity {
                 identity: Box::new(identity.clone()),
-                reason: words::of_tls(&error),
+                source,
             })?
         }
     };

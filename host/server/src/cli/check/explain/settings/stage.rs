@@ -48,7 +48,7 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
                 ApiKeySource::Authorizer => "authorizer".to_owned(),
             };
             let settings = vec![
-                ("keys", stage.keys.display().to_string()),
+                ("keys", stage.keys.path.display().to_string()),
                 ("from", list(stage.sources.iter().map(source))),
                 ("forward", stage.forward.to_string()),
             ];
@@ -56,7 +56,7 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
         }
         StageKind::Basic(stage) => {
             let settings = vec![
-                ("users", stage.users.display().to_string()),
+                ("users", stage.users.path.display().to_string()),
                 ("realm", stage.realm.clone()),
                 ("remember", format_duration(stage.remember)),
                 ("attempts", stage.attempts.to_string()),
@@ -222,7 +222,7 @@ pub(in super::super) fn stage(kind: &StageKind, kinds: &impl Fn(&str) -> String)
         StageKind::SigV4(stage) => {
             let region = stage.region.clone().unwrap_or_else(|| "any".to_owned());
             let settings = vec![
-                ("credentials", stage.credentials.display().to_string()),
+                ("credentials", stage.credentials.path.display().to_string()),
                 ("service", stage.service.clone()),
                 ("region", region),
                 ("clock_skew", format_duration(stage.clock_skew)),
