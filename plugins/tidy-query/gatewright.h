@@ -6,6 +6,7 @@
 #ifndef GATEWRIGHT_H
 #define GATEWRIGHT_H
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -14,6 +14,7 @@ mod interface;
 mod kind;
 mod language;
 mod name;
+mod sections;
 mod starting;
 mod tool;
 

@@ -76,7 +76,7 @@ pub use describing::measure;
 pub use error::{ConfigFault, PluginError, PluginFile};
 pub use granted::{Granted, Secret, scope};
 pub use kind::PluginKind;
-pub use metrics::{CallStats, RouteReport, RuntimeStats};
+pub use metrics::{CallStats, LastTrap, RouteReport, RuntimeStats};
 pub use observer::{Observer, Statement};
 pub use outbound::{HttpClient, Outbound, OutboundError, Sending};
 pub use plugin::{Plugin, StageUse};

@@ -19,6 +19,7 @@ pub(crate) use custom::{CustomMetrics, Sample};
 pub use report::{CallStats, RouteReport, RuntimeStats};
 pub(crate) use route::{Measured, RouteStats, Taken};
 pub(crate) use service::{Answered, Service};
+pub use stats::LastTrap;
 pub(crate) use stats::{Outcome, PluginStats, nanos};
 
 /// The numbers of all plugins of the process. They live as long as the host: a plugin that is replaced goes on

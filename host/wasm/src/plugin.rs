@@ -21,7 +21,7 @@ use crate::kind::{Kinds, PluginKind};
 use crate::limits::Limits;
 use crate::loading::Compiled;
 use crate::log_gate::{LogGate, LogGates};
-use crate::metrics::{RouteStats, RuntimeStats};
+use crate::metrics::{LastTrap, RouteStats, RuntimeStats};
 use crate::plugin_host::{CallObserver, Shared};
 use crate::proxy::ProxyIntegration;
 use crate::recording::Recorder;
@@ -335,6 +335,8 @@ impl Plugin {
             return;
         };
         stats.trapped(reason);
+        let trap = LastTrap::new(stats.route(), kind.as_str(), failure);
+        self.caller.stats.broke_off(trap);
         if let Some(suppressed) = self.failures.open() {
             tracing::warn!(
                 plugin = %self.caller.name,

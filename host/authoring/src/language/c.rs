@@ -1,12 +1,14 @@
 //! C: clang, as Zig brings it with a C library for WASI, makes a module, with bindings that are written here, and a
 //! component is made of it.
 
+use std::fs;
 use std::process::Command;
 
 use super::Toolchain;
 use crate::Error;
 use crate::building::{Job, Made};
 use crate::interface::World;
+use crate::sections::without_debugging;
 use crate::tool::{Tool, pip, run};
 
 pub(super) struct C;
@@ -58,8 +60,11 @@ impl Toolchain for C {
             .arg(&bindings)
             .arg("plugin.c")
             .arg(bindings.join(format!("{BINDINGS}.c")));
-        build.args([STACK, "-Wl,--strip-all", "-o"]).arg(&module);
+        // `assert` says where it was, and names of functions, which come with what a debugger reads, are in the trace of a trap.
+        build.args([STACK, "-UNDEBUG", "-g", "-o"]).arg(&module);
         run(&mut build, "")?;
+        let whole = fs::read(&module).map_err(Error::file("read", &module))?;
+        fs::write(&module, without_debugging(&whole)).map_err(Error::file("write", &module))?;
         let file = job.work.join("c/plugin.wasm");
         World::of(&job.folder)?.componentize(&module, &file)?;
         Ok(Made { file, name: None })

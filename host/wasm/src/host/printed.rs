@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -20,6 +21,15 @@ use crate::text::escaped;
 
 /// Lines that are kept for the case that the guest traps: a trace of Python's ends with what matters.
 const LAST_LINES: usize = 6;
+/// Lines that are kept from the beginning of an account: a trace of Go's begins with what matters.
+const FIRST_LINES: usize = 8;
+/// How an account of why a guest breaks off begins: in Go, in Python, and in C.
+const BEGINNINGS: [&str; 4] = [
+    "panic: ",
+    "fatal error: ",
+    "Traceback (most recent call last):",
+    "Assertion failed: ",
+];
 /// Bytes of one of them.
 const LAST_LINE: usize = 256;
 /// Bytes that a guest may write at once.
@@ -35,6 +45,8 @@ struct Lines {
     budget: LogBudget,
     /// The beginning of a line.
     line: Vec<u8>,
+    /// The first lines of the last account of an end, if one was begun in this call.
+    first: Vec<String>,
     /// The last lines of this call: where a runtime prints a panic or a trace before it traps, they say why.
     last: VecDeque<String>,
 }
@@ -46,6 +58,7 @@ impl Printed {
             exchange,
             budget: LogBudget::new(caller.limits.log_bytes),
             line: Vec::new(),
+            first: Vec::new(),
             last: VecDeque::new(),
         })))
     }
@@ -54,18 +67,19 @@ impl Printed {
     pub(crate) fn begin(&self, exchange: Option<ExchangeId>) {
         self.with(|lines| {
             lines.end();
+            lines.first.clear();
             lines.last.clear();
             lines.exchange = exchange;
             lines.budget = LogBudget::new(lines.caller.limits.log_bytes);
         });
     }
 
-    /// The last lines that were printed in this call, in one text.
+    /// The beginning of an account of why the guest breaks off, and the last lines that were printed in this call, in one text.
     pub(crate) fn last_lines(&self) -> Option<String> {
         let mut last = None;
         self.with(|lines| {
             lines.end();
-            let said: Vec<_> = lines.last.iter().map(String::as_str).collect();
+            let said: Vec<_> = lines.first.iter().chain(&lines.last).map(String::as_str).collect();
             last = (!said.is_empty()).then(|| said.join(" | "));
         });
         last
@@ -141,16 +155,29 @@ impl Lines {
 
     /// The line is as long as it gets.
     fn end(&mut self) {
-        if self.line.is_empty() {
+        let line = mem::take(&mut self.line);
+        if line.is_empty() {
             return;
         }
-        let text = String::from_utf8_lossy(&self.line);
+        let text = String::from_utf8_lossy(&line);
+        self.note(escaped(&text, LAST_LINE));
+        log::write(&self.caller, self.exchange, &mut self.budget, Level::Info, &text, &[]);
+    }
+
+    fn note(&mut self, text: String) {
+        let begins = BEGINNINGS.iter().any(|beginning| text.starts_with(beginning));
+        if begins {
+            self.first.clear();
+            self.last.clear();
+        }
+        if begins || (1..FIRST_LINES).contains(&self.first.len()) {
+            self.first.push(text);
+            return;
+        }
         if self.last.len() == LAST_LINES {
             self.last.pop_front();
         }
-        self.last.push_back(escaped(&text, LAST_LINE));
-        log::write(&self.caller, self.exchange, &mut self.budget, Level::Info, &text, &[]);
-        self.line.clear();
+        self.last.push_back(text);
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Outcome;
 use super::route::RouteSums;
-use super::stats::PluginStats;
+use super::stats::{LastTrap, PluginStats};
 use crate::failure::TrapReason;
 use crate::kind::PluginKind;
 
@@ -27,6 +27,9 @@ pub struct RuntimeStats {
     pub calls: Vec<CallStats>,
     /// Traps by reason, all routes together; only those that occurred.
     pub traps: Vec<(&'static str, u64)>,
+    /// The last of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_trap: Option<LastTrap>,
     /// The same by route.
     pub routes: Vec<RouteReport>,
 }
@@ -83,6 +86,7 @@ impl PluginStats {
             cpu_ms: ms(on_routes + self.loading_nanos()),
             calls: calls(&all),
             traps: traps(&all),
+            last_trap: self.last_trap(),
             routes: routes.iter().map(|(route, sums)| report(route, sums)).collect(),
         }
     }

@@ -95,7 +95,7 @@ impl RouteStats {
         }
     }
 
-    pub(super) fn route(&self) -> &RouteName {
+    pub(crate) fn route(&self) -> &RouteName {
         &self.route
     }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use gatewright_core::{PerWorker, RouteName};
+use serde::Serialize;
 
 use super::counts::counts;
 use super::route::{RouteStats, RouteSums};
@@ -66,6 +67,31 @@ impl From<&Failure> for Outcome {
     }
 }
 
+/// The last call of a plugin that broke off, and why.
+#[derive(Clone, Debug, Serialize)]
+pub struct LastTrap {
+    /// When, in milliseconds since 1970.
+    pub unix_ms: u64,
+    /// The route.
+    pub route: String,
+    /// The interface.
+    pub hook: &'static str,
+    /// Why, in the plugin's own words where it has left any.
+    pub failure: String,
+}
+
+impl LastTrap {
+    pub(crate) fn new(route: &str, hook: &'static str, failure: &Failure) -> Self {
+        let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        Self {
+            unix_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            route: route.to_owned(),
+            hook,
+            failure: failure.to_string(),
+        }
+    }
+}
+
 /// One plugin's numbers.
 pub(crate) struct PluginStats {
     workers: PerWorker<Numbers>,
@@ -74,6 +100,7 @@ pub(crate) struct PluginStats {
     memory_high_water: AtomicU64,
     /// Processor time of `describe` and of `configure` at load.
     loading_nanos: AtomicU64,
+    last_trap: Mutex<Option<LastTrap>>,
     pub(crate) services: ServiceStats,
 }
 
@@ -118,6 +145,7 @@ impl PluginStats {
             routes: Mutex::default(),
             memory_high_water: AtomicU64::new(0),
             loading_nanos: AtomicU64::new(0),
+            last_trap: Mutex::default(),
             services: ServiceStats::new(workers),
         }
     }
@@ -149,6 +177,15 @@ impl PluginStats {
 
     pub(super) fn loading_nanos(&self) -> u64 {
         self.loading_nanos.load(Ordering::Relaxed)
+    }
+
+    /// Notes why a call broke off.
+    pub(crate) fn broke_off(&self, trap: LastTrap) {
+        *self.last_trap.lock().unwrap_or_else(PoisonError::into_inner) = Some(trap);
+    }
+
+    pub(super) fn last_trap(&self) -> Option<LastTrap> {
+        self.last_trap.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn sums(&self) -> PluginSums {

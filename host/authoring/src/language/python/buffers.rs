@@ -11,15 +11,14 @@ use std::ops::Range;
 
 use wasmparser::{BinaryReaderError, FunctionBody, Operator, Parser, Payload, TypeRef};
 
+use crate::sections::{PREAMBLE, Section, leb, read_leb, section, sections};
+
 const POP: &str = "wit_dylib_pop_list";
 const FREE: &str = "wit_dylib_dealloc_bytes";
 /// Numbers of sections: of a module within a component, and of the functions and the code of a module.
 const MODULE: u8 = 1;
 const FUNCTIONS: u8 = 3;
 const CODE: u8 = 10;
-
-/// Magic number and version.
-const PREAMBLE: usize = 8;
 
 /// The last version of componentize-py that is known to leave the copies. A later one is left as it is: what is freed twice is
 /// worse than what is not freed.
@@ -50,31 +49,6 @@ pub(super) fn mended(component: &[u8]) -> Result<Option<Vec<u8>>, BinaryReaderEr
         }
     }
     Ok(found.then_some(mended))
-}
-
-/// A section of a component or module.
-struct Section<'b> {
-    number: u8,
-    /// With its number and its length.
-    whole: &'b [u8],
-    content: &'b [u8],
-}
-
-/// The sections after the preamble, as far as they are whole.
-fn sections(mut bytes: &[u8]) -> impl Iterator<Item = Section<'_>> {
-    bytes = bytes.get(PREAMBLE..).unwrap_or_default();
-    std::iter::from_fn(move || {
-        let (number, rest) = bytes.split_first()?;
-        let (length, digits) = read_leb(rest)?;
-        let content = rest.get(digits..digits.checked_add(length)?)?;
-        let (whole, rest) = bytes.split_at_checked(1 + digits + length)?;
-        bytes = rest;
-        Some(Section {
-            number: *number,
-            whole,
-            content,
-        })
-    })
 }
 
 /// What is known of the glue.
@@ -194,38 +168,6 @@ fn wrapper(pop: u32, free: u32) -> Vec<u8> {
         &[0x0b, 0x0b, 0x20, 3, 0x0b],
     ];
     pieces.concat()
-}
-
-fn section(module: &mut Vec<u8>, number: u8, content: &[u8]) {
-    module.push(number);
-    module.extend(leb(content.len()));
-    module.extend_from_slice(content);
-}
-
-/// A number as WebAssembly writes it (unsigned LEB128).
-fn leb(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let low = (number & 0x7f) as u8;
-        number >>= 7;
-        if number == 0 {
-            bytes.push(low);
-            return bytes;
-        }
-        bytes.push(low | 0x80);
-    }
-}
-
-/// Such a number, and how many bytes it takes.
-fn read_leb(bytes: &[u8]) -> Option<(usize, usize)> {
-    let mut number = 0_usize;
-    for (index, byte) in bytes.iter().enumerate().take(5) {
-        number |= usize::from(byte & 0x7f) << (7 * index);
-        if byte & 0x80 == 0 {
-            return Some((number, index + 1));
-        }
-    }
-    None
 }
 
 #[cfg(test)]
