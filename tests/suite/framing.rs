@@ -374,7 +374,9 @@ fn an_upgrade_to_another_protocol_is_501_and_one_to_http_is_passed_over() {
 
 #[test]
 fn the_record_of_a_refusal_before_routing_says_why() {
-    let (gateway, _origin) = hello_with("limits = { header_count = 10, uri_bytes = \"64B\", body = \"8B\" }");
+    let (gateway, _origin) = hello_with(
+        "trusted_proxies = [\"127.0.0.1\"]\nlimits = { header_count = 10, uri_bytes = \"64B\", body = \"8B\" }",
+    );
     let long = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "a".repeat(100));
     let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "A: b\r\n".repeat(11));
     let requests = [
@@ -382,6 +384,7 @@ fn the_record_of_a_refusal_before_routing_says_why() {
         "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
         "GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Host: a b\r\n\r\n",
         "GET /%2f HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET /../.. HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: localhost\r\nA_b: c\r\n\r\n",

@@ -249,9 +249,9 @@ impl Problem {
         self.0.detail.as_deref().unwrap_or(self.0.kind.message())
     }
 
-    /// What the access record says about the cause.
+    /// What the access record says about the cause: where nothing else is said, what the client is told.
     pub fn cause(&self) -> Option<&str> {
-        self.0.cause.as_deref()
+        self.0.cause.as_deref().or(self.0.detail.as_deref())
     }
 
     /// Header fields for the response.
@@ -284,7 +284,7 @@ impl From<ProblemKind> for Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.kind().code(), self.message())?;
-        self.cause().map_or(Ok(()), |cause| write!(f, " ({cause})"))
+        self.0.cause.as_deref().map_or(Ok(()), |cause| write!(f, " ({cause})"))
     }
 }
 
@@ -318,5 +318,8 @@ mod tests {
         let problem = Problem::new(ProblemKind::IntegrationFailure).with_cause("10.0.0.7 refused");
         assert_eq!(problem.message(), "Bad Gateway");
         assert_eq!(problem.cause(), Some("10.0.0.7 refused"));
+        let told = Problem::new(ProblemKind::BadRequest).with_detail("no host");
+        assert_eq!(told.cause(), Some("no host"));
+        assert_eq!(Problem::new(ProblemKind::BadRequest).cause(), None);
     }
 }

@@ -114,7 +114,7 @@ fn a_key_that_is_not_the_certificate_s_is_said_with_its_place() {
     let message = gatewright_tests::TestGateway::try_start(&config).err().unwrap();
     assert!(
         message.contains("upstream.app.client_key: cannot use certificate")
-            && message.contains("the key is not the certificate's"),
+            && message.contains("the key is not the one that the certificate was issued for"),
         "{message}"
     );
 }
