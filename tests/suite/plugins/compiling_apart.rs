@@ -1,6 +1,7 @@
 //! P19: the compiler is a child. What it takes is bounded, what it breaks is itself, and nothing of it stays.
 
 use std::fs;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use gatewright_tests::process::binary;
@@ -231,4 +232,81 @@ fn the_command_that_compiles_is_not_for_people() {
     assert!(message.contains("for the gateway itself"), "{message}");
     let help = String::from_utf8(run("--help").stdout).unwrap();
     assert!(help.contains("plugin") && !help.contains("compile-plugin"), "{help}");
+}
+
+/// Two plugins that take seconds to compile, and a store that has neither.
+fn two_large() -> (TestFiles, String) {
+    let other = {
+        // A custom section, so that it is another file.
+        let mut bytes = large_plugin().to_vec();
+        bytes.extend([0, 2, 1, b'x']);
+        bytes
+    };
+    let files = TestFiles::default()
+        .with("plugins/one.wasm", large_plugin())
+        .with("plugins/two.wasm", other);
+    let config = [
+        base_with("store = \"{dir}/store\""),
+        format!("[plugin.one]\n{PATIENT}\n[plugin.two]\n{PATIENT}\n"),
+        route("one", "{ plugin = \"one\" }", "respond = 200"),
+        route("two", "{ plugin = \"two\" }", "respond = 200"),
+    ];
+    (files, config.concat())
+}
+
+#[test]
+fn plugins_are_compiled_side_by_side_and_a_gateway_says_when_each_begins_and_ends() {
+    let _heavy = heavy();
+    let (files, config) = two_large();
+    let process = TestProcess::start_in(files, &config, &[]).unwrap();
+    let log = process.stderr();
+    let places = |message: &str| {
+        let lines = log.lines().enumerate();
+        let mut found: Vec<_> = lines
+            .filter_map(|(place, line)| Some((place, serde_json::from_str::<serde_json::Value>(line).ok()?)))
+            .filter(|(_, line)| line["fields"]["message"] == message)
+            .map(|(place, line)| (line["fields"]["plugin"].as_str().unwrap().to_owned(), place))
+            .collect();
+        found.sort();
+        found
+    };
+    let (begun, ended) = (places("compiling a plugin"), places("plugin compiled"));
+    let names = |found: &[(String, usize)]| found.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&begun), ["one", "two"], "{log}");
+    assert_eq!(names(&ended), ["one", "two"], "{log}");
+    let last_begun = begun.iter().map(|(_, place)| place).max();
+    let first_ended = ended.iter().map(|(_, place)| place).min();
+    assert!(last_begun < first_ended, "one after the other: {log}");
+    for path in ["/one", "/two"] {
+        assert_eq!(http(process.addr("public"), "GET", path, &[], b"").status, 200);
+    }
+}
+
+#[test]
+fn a_terminal_shows_what_is_compiled_and_for_how_long_and_a_file_only_lines() {
+    let _heavy = heavy();
+    let (files, config) = two_large();
+    let file = files.write_config(&config);
+    let terminal = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)";
+    let mut check = Command::new("python3");
+    check.args(["-c", terminal]).arg(binary()).arg("check").arg(&file);
+    let shown = check.stdin(Stdio::null()).output().unwrap();
+    let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.status.success(), "{text}");
+    let lines = |text: &str| {
+        for plugin in ["one", "two"] {
+            assert!(text.contains(&format!("compiling plugin `{plugin}` (")), "{text}");
+            assert!(text.contains(&format!("compiled plugin `{plugin}` in ")), "{text}");
+        }
+    };
+    lines(&text);
+    let both = [
+        "\r\u{1b}[2Kcompiling one 0 s, two 0 s",
+        "\r\u{1b}[2Kcompiling two 0 s, one 0 s",
+    ];
+    assert!(both.iter().any(|line| text.contains(line)), "{text:?}");
+    let check = Command::new(binary()).arg("check").arg(&file).output().unwrap();
+    let text = String::from_utf8_lossy(&check.stderr).into_owned();
+    assert!(check.status.success() && !text.contains('\u{1b}'), "{text:?}");
+    lines(&text);
 }

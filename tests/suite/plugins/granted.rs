@@ -6,6 +6,7 @@ mod circles;
 mod counters;
 mod http;
 mod kv;
+mod redis;
 mod secrets;
 
 use gatewright_tests::{TestFiles, TestGateway};
