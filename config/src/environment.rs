@@ -320,7 +320,8 @@ fn value(name: &str, default: Option<&str>, environment: Environment<'_>) -> Res
 }
 
 /// Whether the name of a variable, a key or a header field says that its value is secret.
-pub(crate) fn looks_secret(name: &str) -> bool {
+#[must_use]
+pub fn looks_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let words: Vec<&str> = name.split(['_', '-', '.']).collect();
     let is_place = words.last().is_some_and(|last| PLACE_WORDS.contains(last));

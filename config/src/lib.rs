@@ -33,6 +33,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 pub use credentials::{CredentialEntry, load_credentials, parse_credentials};
+pub use environment::looks_secret;
 pub use error::{ConfigError, ConfigErrors};
 pub use gateway::*;
 pub use include::folder_files;
@@ -42,6 +43,7 @@ pub use place::{FileReference, Place};
 pub use public_key::{PublicKey, WrongKey};
 pub use report::{nearest, suggestion};
 pub use schema::schema;
+pub use show::HIDDEN;
 pub use units::{ByteSize, Rate};
 pub use users::{PasswordHash, UserEntry, load_users, parse_users};
 pub use web_url::WebUrl;
@@ -241,9 +243,16 @@ pub fn reason(error: &std::io::Error) -> String {
     if error.kind() == std::io::ErrorKind::InvalidData {
         return "it is not UTF-8 text".to_owned();
     }
-    let text = error.to_string();
+    without_number(&error.to_string())
+}
+
+/// The text of an error without the system's numbers: `Connection refused (os error 111)`.
+pub fn without_number(text: &str) -> String {
     match text.split_once(" (os error ") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
+        Some((words, rest)) => {
+            let rest = rest.split_once(')').map_or("", |(_, rest)| rest);
+            format!("{words}{rest}")
+        }
+        None => text.to_owned(),
     }
 }

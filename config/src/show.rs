@@ -9,7 +9,7 @@ use crate::environment::looks_secret;
 use crate::report::{Report, Span, quoted};
 
 /// What stands in place of a secret that is written in a file.
-const HIDDEN: &str = "(hidden)";
+pub const HIDDEN: &str = "(hidden)";
 
 /// The tree as TOML.
 pub(crate) fn show(root: &DeTable<'_>, report: &Report) -> String {

@@ -61,6 +61,7 @@ mod reload;
 mod request_size;
 mod rewrite;
 mod routing;
+mod secrets;
 mod shared_state;
 mod shed;
 mod sigv4;

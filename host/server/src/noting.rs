@@ -8,34 +8,16 @@ use gatewright_config::{GatewayConfig, LogField, LogValue};
 use gatewright_core::{AccessRecord, Exchange};
 use http::StatusCode;
 use http::header::HeaderMap;
-use percent_encoding::percent_decode_str;
 
 use crate::explain::redaction::Redaction;
 use crate::integrations::template::{field, parameter, variable_of};
 
 /// Stands for a value that is not shown.
 const REDACTED: &str = "[redacted]";
-/// Names of parameters whose values open doors though their names do not say so.
-const SECRET_PARAMETERS: [&str; 12] = [
-    "code",
-    "id_token_hint",
-    "key",
-    "login_hint",
-    "nonce",
-    "pass",
-    "pin",
-    "pwd",
-    "samlrequest",
-    "samlresponse",
-    "sig",
-    "state",
-];
-
 /// What a generation notes of each exchange.
 pub struct Noting {
     values: Vec<LogValue>,
     redaction: Redaction,
-    redact: Vec<String>,
 }
 
 impl Noting {
@@ -48,8 +30,7 @@ impl Noting {
         let values: Vec<_> = values.cloned().collect();
         (!values.is_empty()).then(|| Self {
             values,
-            redaction: Redaction::new(config, Vec::new()),
-            redact: config.access_log.redact.clone(),
+            redaction: Redaction::new(config, Vec::new()).hiding(config.access_log.redact.iter().cloned()),
         })
     }
 
@@ -78,7 +59,7 @@ impl Noting {
                 }
                 LogValue::Named(Named::Attribute(name)) => {
                     let value = exchange.attributes.get(name);
-                    value.map(|value| match self.hides(name) {
+                    value.map(|value| match self.redaction.hides(name) {
                         true => REDACTED.to_owned(),
                         false => value.to_string(),
                     })
@@ -92,12 +73,8 @@ impl Noting {
         }
     }
 
-    fn hides(&self, name: &str) -> bool {
-        self.redaction.hides(name) || self.redact.contains(&name.to_ascii_lowercase())
-    }
-
     fn header(&self, name: &str, value: String) -> String {
-        if self.hides(name) {
+        if self.redaction.hides(name) {
             return REDACTED.to_owned();
         }
         // A URL, as in `Referer`, has a query of its own.
@@ -107,44 +84,16 @@ impl Noting {
         }
     }
 
-    /// A query without the values that are not shown. Pairs end at `&`, and for some servers at `;`.
     fn query(&self, query: &str) -> String {
-        let mut shown = String::with_capacity(query.len());
-        for piece in query.split_inclusive(['&', ';']) {
-            let (pair, end) = match piece.strip_suffix(['&', ';']) {
-                Some(pair) => (pair, piece.get(pair.len()..).unwrap_or_default()),
-                None => (piece, ""),
-            };
-            match pair.split_once('=') {
-                Some((name, value)) => {
-                    shown.push_str(name);
-                    shown.push('=');
-                    shown.push_str(self.parameter(&decoded(name), value));
-                }
-                None => shown.push_str(pair),
-            }
-            shown.push_str(end);
-        }
-        shown
+        self.redaction.query_with(query, |_| REDACTED.to_owned())
     }
 
     fn parameter<'v>(&self, name: &str, value: &'v str) -> &'v str {
-        let lower = name.to_ascii_lowercase();
-        let is_secret = |name: &str| SECRET_PARAMETERS.contains(&name) || self.hides(name);
-        // A URL in a parameter has parameters too: `return_to=https%3A%2F%2Fa%2F%3Ftoken%3Dx`.
-        let inner = || {
-            let value = decoded(&decoded(value)).to_ascii_lowercase();
-            let mut names = value
-                .split(['?', '&', ';', '#'])
-                .filter_map(|pair| pair.split_once('='));
-            names.any(|(name, _)| is_secret(name))
-        };
-        if is_secret(&lower) || inner() { REDACTED } else { value }
+        match self.redaction.hides_parameter(name, value) {
+            true => REDACTED,
+            false => value,
+        }
     }
-}
-
-fn decoded(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

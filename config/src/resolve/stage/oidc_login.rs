@@ -197,7 +197,7 @@ impl Resolver<'_> {
         }
         let secrets = secrets.value.iter().enumerate();
         let secrets: Vec<_> = secrets
-            .map(|(index, secret)| self.stage_secret(secret, &format!("cookie_secret[{index}]")))
+            .map(|(index, secret)| self.stage_secret(secret, &format!("cookie_secrets[{index}]")))
             .collect();
         Some(LoginCookie {
             name: name?,

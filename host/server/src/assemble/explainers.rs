@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gatewright_config::{GatewayConfig, RouteConfig};
+use gatewright_config::{GatewayConfig, IntegrationConfig, RouteConfig, StageKind, TemplatePart, looks_secret};
 use gatewright_core::{Integration, Stage};
 
 use super::Foundation;
@@ -22,6 +22,7 @@ pub(super) fn redaction(config: &GatewayConfig, foundation: &Foundation) -> Opti
     let granted = config.plugin.values().flat_map(|plugin| plugin.grants.secrets.values());
     secrets.extend(granted.filter_map(|secret| secret::read(&secret.reference).ok()));
     secrets.extend(config.hidden.values().map(str::to_owned));
+    secrets.extend(written(config));
     for stage in config.routes.iter().flat_map(|route| &route.chain) {
         secrets.extend(
             stage
@@ -34,6 +35,33 @@ pub(super) fn redaction(config: &GatewayConfig, foundation: &Foundation) -> Opti
     let admin = admin.flat_map(|admin| admin.token.iter().chain(&admin.explain_key));
     secrets.extend(admin.filter_map(|secret| secret::read(&secret.reference).ok()));
     Some(Arc::new(Redaction::new(config, secrets)))
+}
+
+/// What the configuration itself gives to fields and parameters whose names say that it is secret, without the scheme before it.
+fn written(config: &GatewayConfig) -> impl Iterator<Item = String> {
+    let stages = config.routes.iter().flat_map(|route| &route.chain);
+    let of_stages = stages.flat_map(|stage| match &stage.kind {
+        StageKind::Headers(headers) => {
+            let edits = [&headers.request, &headers.response];
+            edits
+                .into_iter()
+                .flat_map(|edits| [&edits.set, &edits.append])
+                .collect()
+        }
+        StageKind::Rewrite(rewrite) => vec![&rewrite.query.set, &rewrite.query.append],
+        _ => Vec::new(),
+    });
+    let of_integrations = config.routes.iter().filter_map(|route| match &route.integration {
+        IntegrationConfig::Http(http) => Some(&http.headers),
+        IntegrationConfig::Respond(respond) => Some(&respond.headers),
+        IntegrationConfig::Plugin(_) => None,
+    });
+    let values = of_stages.chain(of_integrations).flatten();
+    let secret = values.filter(|(name, _)| looks_secret(name));
+    secret.filter_map(|(_, value)| match value.0.as_slice() {
+        [TemplatePart::Text(text)] => text.split(' ').next_back().map(str::to_owned),
+        _ => None,
+    })
 }
 
 /// The stage, or the stage with an observer.

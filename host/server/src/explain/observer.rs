@@ -177,7 +177,7 @@ pub fn fields(headers: &HeaderMap, redaction: &Redaction) -> Json {
     let mut shown = BTreeMap::<&str, Vec<String>>::new();
     for (name, value) in headers {
         let values = shown.entry(name.as_str()).or_default();
-        values.push(redaction.value(name.as_str(), value.as_bytes()));
+        values.push(redaction.field(name.as_str(), value.as_bytes()));
     }
     json!(shown)
 }

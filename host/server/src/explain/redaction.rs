@@ -37,6 +37,21 @@ const SECRET: [&str; 18] = [
     "otp",
     "csrf",
 ];
+/// Names of parameters whose values open doors though their names do not say so.
+const SECRET_PARAMETERS: [&str; 12] = [
+    "code",
+    "id_token_hint",
+    "key",
+    "login_hint",
+    "nonce",
+    "pass",
+    "pin",
+    "pwd",
+    "samlrequest",
+    "samlresponse",
+    "sig",
+    "state",
+];
 /// Secrets that are shorter turn up in texts that have nothing to do with them.
 const SHORTEST_SECRET: usize = 6;
 
@@ -101,11 +116,27 @@ impl Redaction {
         }
     }
 
+    /// The same, and these names in lower case are secret too.
+    #[must_use]
+    pub fn hiding(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.names.extend(names);
+        self
+    }
+
     /// The value of that name, or a mark in its place.
     pub fn value(&self, name: &str, value: &[u8]) -> String {
         match self.hides(name) {
             true => self.mark(value),
             false => String::from_utf8_lossy(value).into_owned(),
+        }
+    }
+
+    /// The value of a header field, or a mark in its place. The query of a URL in it, as in `Referer`, has marks of its own.
+    pub fn field(&self, name: &str, value: &[u8]) -> String {
+        let value = self.value(name, value);
+        match value.split_once('?') {
+            Some((before, query)) => format!("{before}?{}", self.query(query)),
+            None => value,
         }
     }
 
@@ -122,7 +153,7 @@ impl Redaction {
         let pairs = request.query().unwrap_or_default().split('&');
         let pairs = pairs.filter_map(|pair| pair.split_once('='));
         let pairs = pairs
-            .filter(|(name, _)| self.hides(&decoded(name)))
+            .filter(|(name, value)| self.hides_parameter(&decoded(name), value))
             .map(|(_, value)| value);
         let secrets = fields.chain(pairs).flat_map(|value| {
             // `Bearer SECRET`, `name=SECRET; other=SECRET`
@@ -134,11 +165,42 @@ impl Redaction {
 
     /// A query with marks in it.
     pub fn query(&self, query: &str) -> String {
-        let pair = |pair: &str| match pair.split_once('=') {
-            Some((name, value)) => format!("{name}={}", self.value(&decoded(name), value.as_bytes())),
-            None => pair.to_owned(),
+        self.query_with(query, |value| self.mark(value.as_bytes()))
+    }
+
+    /// A query with something else in the place of values that are not shown. Pairs end at `&`, and for some servers at `;`.
+    pub fn query_with(&self, query: &str, mark: impl Fn(&str) -> String) -> String {
+        let mut shown = String::with_capacity(query.len());
+        for piece in query.split_inclusive(['&', ';']) {
+            let (pair, end) = match piece.strip_suffix(['&', ';']) {
+                Some(pair) => (pair, piece.get(pair.len()..).unwrap_or_default()),
+                None => (piece, ""),
+            };
+            match pair.split_once('=') {
+                Some((name, value)) if self.hides_parameter(&decoded(name), value) => {
+                    shown.push_str(name);
+                    shown.push('=');
+                    shown.push_str(&mark(value));
+                }
+                _ => shown.push_str(pair),
+            }
+            shown.push_str(end);
+        }
+        shown
+    }
+
+    /// Whether the value of a parameter is not to be shown: its name says so, or that of a parameter of the URL that it is
+    /// (`return_to=https%3A%2F%2Fa%2F%3Ftoken%3Dx`).
+    pub fn hides_parameter(&self, name: &str, value: &str) -> bool {
+        let is_secret = |name: &str| SECRET_PARAMETERS.contains(&name) || self.hides(name);
+        let inner = || {
+            let value = decoded(&decoded(value)).to_ascii_lowercase();
+            let mut names = value
+                .split(['?', '&', ';', '#'])
+                .filter_map(|pair| pair.split_once('='));
+            names.any(|(name, _)| is_secret(name))
         };
-        query.split('&').map(pair).collect::<Vec<_>>().join("&")
+        is_secret(&name.to_ascii_lowercase()) || inner()
     }
 
     /// Puts marks in the place of secrets, in every text of `shown`: of granted ones, and of these.
@@ -222,6 +284,11 @@ mod tests {
         for name in ["accept", "x-forwarded-for", "auth.principal", "auth.authorizer"] {
             assert_eq!(redaction.value(name, b"something"), "something", "{name}");
         }
+        let url = redaction.field("referer", b"https://a.example/b?code=x&c=1");
+        assert!(
+            url.starts_with("https://a.example/b?code=[redacted ") && url.ends_with("]&c=1"),
+            "{url}"
+        );
         let query = redaction.query("a=1&access%5Ftoken=x&b");
         assert!(
             query.starts_with("a=1&access%5Ftoken=[redacted ") && query.ends_with("]&b"),

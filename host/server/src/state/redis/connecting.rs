@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use gatewright_config::units::format_duration;
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
@@ -115,7 +116,7 @@ pub(super) async fn connect(settings: &RedisSettings) -> Result<Connection, Stri
                 return Err(diagnose(settings, sentinels, name).await);
             }
             let reason = match failed {
-                Err(_) => format!("no connection within {limit:?}"),
+                Err(_) => format!("no connection within {}", format_duration(limit)),
                 Ok(Err(error)) => said(&error, "redis.username", "redis.password"),
                 Ok(Ok(_)) => String::new(),
             };
@@ -139,7 +140,7 @@ async fn works(connection: &mut Connection, settings: &RedisSettings) -> Result<
     match timeout(limit, connection.run::<u64>(&script)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(said(&error, "redis.username", "redis.password")),
-        Err(_) => Err(format!("no answer within {limit:?}")),
+        Err(_) => Err(format!("no answer within {}", format_duration(limit))),
     }
 }
 
@@ -149,13 +150,13 @@ async fn diagnose(settings: &RedisSettings, sentinels: &[Address], name: &str) -
     let mut reasons = Vec::new();
     for sentinel in sentinels {
         let reason = match timeout(limit, primary(settings, sentinel, name)).await {
-            Err(_) => format!("no answer within {limit:?}"),
+            Err(_) => format!("no answer within {}", format_duration(limit)),
             Ok(Err(error)) => said(&error, "redis.sentinel_username", "redis.sentinel_password"),
             Ok(Ok(None)) => format!("it knows no primary `{name}` (`redis.primary`)"),
             Ok(Ok(Some(primary))) => {
                 let connected = single(settings, &primary, &settings.login, settings.database);
                 let reason = match timeout(limit, connected).await {
-                    Err(_) => format!("no connection within {limit:?}"),
+                    Err(_) => format!("no connection within {}", format_duration(limit)),
                     Ok(Err(error)) => said(&error, "redis.username", "redis.password"),
                     Ok(Ok(connection)) => match works(&mut Connection::Server(connection), settings).await {
                         Ok(()) => "it has just come back".to_owned(),
@@ -181,7 +182,7 @@ async fn primary(settings: &RedisSettings, sentinel: &Address, name: &str) -> Re
 
 /// What an error says, with the keys to look at where it is about who the gateway is.
 fn said(error: &RedisError, user: &str, password: &str) -> String {
-    let text = error.to_string();
+    let text = gatewright_config::without_number(&error.to_string());
     if error.kind() == ErrorKind::AuthenticationFailed || text.contains("WRONGPASS") || text.contains("NOAUTH") {
         return format!("it does not accept who the gateway says it is; look at `{user}` and `{password}` ({text})");
     }

@@ -2,7 +2,7 @@
 
 mod stage;
 
-use gatewright_config::{IntegrationConfig, TemplatePart, ValueTemplate};
+use gatewright_config::{HIDDEN, IntegrationConfig, TemplatePart, ValueTemplate, looks_secret};
 use serde_json::Value;
 
 pub(super) use self::stage::stage;
@@ -18,13 +18,11 @@ pub(super) fn integration(integration: &IntegrationConfig, kinds: &impl Fn(&str)
             settings.extend(http.path.as_ref().map(|path| ("path", template(path))));
             settings.push(("preserve_host", http.preserve_host.to_string()));
             if !http.headers.is_empty() {
-                let header = |(name, value): &(String, ValueTemplate)| format!("{name}: {}", template(value));
                 settings.push(("headers", list(http.headers.iter().map(header))));
             }
             (format!("http:{}", http.upstream), settings)
         }
         IntegrationConfig::Respond(respond) => {
-            let header = |(name, value): &(String, ValueTemplate)| format!("{name}: {}", template(value));
             let settings = vec![
                 ("headers", list(respond.headers.iter().map(header))),
                 ("body", format!("{} bytes", respond.body.len())),
@@ -47,9 +45,21 @@ fn keys(config: &Value) -> String {
     list(config.as_object().into_iter().flatten().map(|(key, _)| key.clone()))
 }
 
+/// A header field. Where its name says that its value is secret, only names in the value are shown.
+fn header((name, value): &(String, ValueTemplate)) -> String {
+    match looks_secret(name) {
+        true => format!("{name}: {}", with_text(value, |_| HIDDEN.to_owned())),
+        false => format!("{name}: {}", template(value)),
+    }
+}
+
 fn template(template: &ValueTemplate) -> String {
+    with_text(template, str::to_owned)
+}
+
+fn with_text(template: &ValueTemplate, shown: impl Fn(&str) -> String) -> String {
     let part = |part: &TemplatePart| match part {
-        TemplatePart::Text(text) => text.clone(),
+        TemplatePart::Text(text) => shown(text),
         TemplatePart::Path(name) | TemplatePart::Attribute(name) => format!("{{{name}}}"),
         TemplatePart::Variable(variable) => format!("{{{variable}}}"),
     };
