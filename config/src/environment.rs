@@ -1,8 +1,8 @@
 //! References to the environment in values: `${NAME}` and `${NAME:-default}`. `$${` is a `${` itself.
 //!
-//! A value that is a reference as a whole may be a number or a boolean: it becomes one where its key wants one
-//! ([`References::retype`]). What a reference stands for is not shown where its name, or the key it is the value of,
-//! says that it is secret ([`looks_secret`]).
+//! A value that consists of one reference may stand for a number or a boolean: it is converted where its key takes one
+//! ([`References::retype`]). The value of a variable is never shown where its name, or the key that it is for, says that it
+//! is secret ([`looks_secret`]).
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,10 +14,10 @@ use toml::de::{DeTable, DeValue};
 use crate::gateway::Hidden;
 use crate::report::{Mistake, Report, Span};
 
-/// How variables are looked up.
+/// Looks a variable up.
 pub(crate) type Environment<'e> = &'e dyn Fn(&str) -> Option<OsString>;
 
-/// Words of names whose values nobody should see.
+/// Words that mark a name as that of a secret.
 const SECRET_WORDS: [&str; 22] = [
     "apikey",
     "auth",
@@ -42,7 +42,7 @@ const SECRET_WORDS: [&str; 22] = [
     "token",
     "tokens",
 ];
-/// A last word that says that the value is where something is, and not the thing.
+/// Last words of names whose values are the place or the name of a secret, and not the secret: `key_file`, `token_url`.
 const PLACE_WORDS: [&str; 13] = [
     "dir",
     "directory",
@@ -59,18 +59,18 @@ const PLACE_WORDS: [&str; 13] = [
     "url",
 ];
 
-/// What stands in place of references, by where it is.
+/// The values of a configuration that have references, by their places.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct References(HashMap<Span, Reference>);
 
 /// A value with references in it.
 #[derive(Clone, Debug)]
 struct Reference {
-    /// As it is in the file.
+    /// The text in the file.
     written: String,
-    /// What came of it; none when that is a mistake, which has been reported.
+    /// The text after substitution; none after a mistake, which has been reported.
     text: Option<String>,
-    /// Nobody should see what it stands for.
+    /// The text after substitution must not be shown.
     is_secret: bool,
 }
 
@@ -79,19 +79,19 @@ impl References {
         self.0.extend(others.0);
     }
 
-    /// Whether it has been reported that there is nothing to put in its place.
+    /// Whether the substitution at `span` failed, which has been reported.
     pub(crate) fn has_failed(&self, span: &Span) -> bool {
         self.0.get(span).is_some_and(|reference| reference.text.is_none())
     }
 
-    /// What is written there, if that is a secret.
+    /// The text in the file at `span`, if the value is secret.
     pub(crate) fn secret(&self, span: &Span) -> Option<&str> {
         let reference = self.0.get(span).filter(|reference| reference.is_secret)?;
         Some(&reference.written)
     }
 
-    /// Makes a number or a boolean of the text at `span`, if it is the text of a reference and reads as one. False when
-    /// nothing has changed.
+    /// Turns the text at `span` into a number or a boolean, if a reference has produced it and it reads as one. Returns
+    /// whether it did.
     pub(crate) fn retype<'r>(&'r self, node: &mut Spanned<DeValue<'r>>, span: &Span) -> bool {
         if node.span() == *span && matches!(node.get_ref(), DeValue::String(_)) {
             let text = self.0.get(span).and_then(|reference| reference.text.as_deref());
@@ -110,7 +110,7 @@ impl References {
         }
     }
 
-    /// The mistake with what it says of the environment: where a value comes from, and nothing of a secret one.
+    /// The mistake with the reference that its value comes from, and without the value if that is secret.
     pub(crate) fn explained(&self, mistake: Mistake) -> Mistake {
         let Some(reference) = self.0.get(&mistake.span) else {
             return mistake;
@@ -133,7 +133,7 @@ impl References {
         mistake.hint(hint)
     }
 
-    /// What nobody should see, with what is shown instead.
+    /// The secret values, each with the reference that is shown in its place.
     pub(crate) fn hidden(&self) -> Hidden {
         let secret = self.0.values().filter(|reference| reference.is_secret);
         let pair = |reference: &Reference| Some((reference.text.clone()?, reference.written.clone()));
@@ -161,7 +161,7 @@ fn scalar(text: &str) -> Option<DeValue<'_>> {
     matches!(value, DeValue::Integer(_) | DeValue::Float(_)).then_some(value)
 }
 
-/// Puts what they stand for in place of all references of a text.
+/// Replaces all references of a text by their values.
 pub(crate) fn substitute(root: &mut DeTable<'_>, environment: Environment<'_>, report: &mut Report) {
     let mut substitution = Substitution {
         environment,
@@ -192,7 +192,7 @@ impl Substitution<'_> {
     fn value(&mut self, node: &mut Spanned<DeValue<'_>>, is_secret: bool) {
         let span = node.span();
         match node.get_mut() {
-            // Only the value of a key whose name says so, not all that is below a table: `keys = { file = … }`.
+            // A name marks its own value as secret, but not a whole table: `keys = { file = … }`.
             DeValue::Table(table) => self.table(table, false),
             DeValue::Array(array) => array.iter_mut().for_each(|element| self.value(element, is_secret)),
             DeValue::String(text) if text.contains("${") => {
@@ -212,7 +212,7 @@ impl Substitution<'_> {
                 if let Some(expanded) = &text {
                     *node.get_mut() = DeValue::String(Cow::Owned(expanded.clone()));
                 }
-                // `$${` alone refers to nothing.
+                // A text with `$${` alone has no reference.
                 if text.as_ref().is_none_or(|text| *text != written.replace("$${", "${")) {
                     let is_secret = is_secret || secret_name;
                     let written = if is_secret { without_defaults(&written) } else { written };
@@ -231,7 +231,7 @@ impl Substitution<'_> {
     }
 }
 
-/// The references alone: a default may be as secret as what it stands in for.
+/// The references without their defaults: a default may be as secret as the value.
 fn without_defaults(written: &str) -> String {
     let mut text = String::with_capacity(written.len());
     let mut rest = written;
@@ -251,11 +251,11 @@ fn without_defaults(written: &str) -> String {
 #[derive(Debug)]
 struct Expanded {
     text: String,
-    /// The name of one of its variables says so.
+    /// The name of one of the variables says that its value is secret.
     is_secret: bool,
 }
 
-/// The text with what its references stand for; or what is wrong, and what to do.
+/// The text with its references replaced; or a message and a hint.
 fn expand(text: &str, environment: Environment<'_>) -> Result<Expanded, (String, String)> {
     let mut expanded = Expanded {
         text: String::with_capacity(text.len()),
@@ -297,7 +297,7 @@ fn expand(text: &str, environment: Environment<'_>) -> Result<Expanded, (String,
     Ok(expanded)
 }
 
-/// As in a shell, a variable that is empty has its default.
+/// The value of a reference; or a message and a hint. An empty variable takes the default, as in a shell.
 fn value(name: &str, default: Option<&str>, environment: Environment<'_>) -> Result<String, (String, String)> {
     let value = match environment(name) {
         Some(value) => Some(value.into_string().map_err(|_| {

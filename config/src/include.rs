@@ -1,5 +1,5 @@
-//! The files that a configuration consists of, in order: a file, then what its `include` names, each followed by what
-//! that includes. A folder stands for its files `*.toml`, by name.
+//! The files of a configuration in their order: the main file, then each entry of its `include`, directly followed by the
+//! files that this entry includes. A folder stands for its `*.toml` files, sorted by name.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -12,37 +12,41 @@ use crate::environment::{self, Environment};
 use crate::error::ConfigErrors;
 use crate::report::Report;
 
-/// Files of one configuration.
+/// Largest number of files in one configuration.
 const MOST_FILES: usize = 1024;
-/// Bytes of an included file.
+/// Size limit of an included file, in bytes.
 const MOST_BYTES: u64 = 64 << 20;
 
 /// The texts of a configuration.
 #[derive(Default)]
 pub(crate) struct Gathered {
-    /// Each with the file that it is from.
+    /// Each text with the path of its file.
     pub(crate) texts: Vec<(PathBuf, String)>,
-    /// Files and folders that were looked at, whether they are there or not.
+    /// Every file and folder that was looked up, existing or not: a reload watches them.
     pub(crate) files: BTreeSet<PathBuf>,
-    /// What is wrong with what names them, by the number of the text that does.
+    /// Mistakes in entries of `include`.
     pub(crate) mistakes: Vec<Wrong>,
 }
 
-/// What is wrong with an entry of `include`.
+/// A mistake in an entry of `include`.
 pub(crate) struct Wrong {
+    /// Index of the text that has the entry.
     pub(crate) text: usize,
+    /// The bytes of the entry in that text.
     pub(crate) span: Range<usize>,
+    /// The mistake.
     pub(crate) message: String,
+    /// The remedy.
     pub(crate) hint: String,
 }
 
-/// A file to be read, and which entry of which text names it.
+/// A file that is still to be read, and the entry of `include` that names it: index of its text, and bytes in it.
 struct Named {
     path: PathBuf,
     by: Option<(usize, Range<usize>)>,
 }
 
-/// The files of a folder that belong to the configuration, in their order.
+/// The files of a folder that belong to the configuration, in their order: `*.toml`, hidden files left out.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -61,7 +65,7 @@ pub fn folder_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Reads a configuration and all that it includes. A folder is a configuration that includes the folder.
+/// Reads a configuration file and everything it includes. A folder counts as a file that includes that folder.
 ///
 /// # Errors
 /// When the first file cannot be read.
@@ -78,7 +82,7 @@ pub(crate) fn gather(path: &Path, environment: Environment<'_>) -> Result<Gather
     Ok(gathering.all())
 }
 
-/// Reads all that a text includes. `path` says where the text is from.
+/// Reads everything that a text includes. Relative paths in the text are from the folder of `path`.
 pub(crate) fn gather_text(text: &str, path: &Path, environment: Environment<'_>) -> Gathered {
     let mut gathering = Gathering::new(environment);
     gathering.text(path, text.to_owned());
@@ -88,9 +92,9 @@ pub(crate) fn gather_text(text: &str, path: &Path, environment: Environment<'_>)
 struct Gathering<'e> {
     environment: Environment<'e>,
     gathered: Gathered,
-    /// What has been read, without links, so that nothing is read twice.
+    /// Paths of the files read so far, with links resolved: a file is read once.
     read: BTreeSet<PathBuf>,
-    /// What is to be read, the next one last.
+    /// Files still to be read, the next one last.
     named: Vec<Named>,
 }
 
@@ -114,21 +118,16 @@ impl<'e> Gathering<'e> {
             }
             match read(&path) {
                 Ok(text) => self.text(&path, text),
-                Err(reason) => {
+                Err((reason, hint)) => {
                     let message = format!("cannot include {}: {reason}", path.display());
-                    self.wrong(
-                        by,
-                        &span,
-                        message,
-                        "paths are from the folder of the file that includes",
-                    );
+                    self.wrong(by, &span, message, hint);
                 }
             }
         }
         self.gathered
     }
 
-    /// Adds a text, and what it includes.
+    /// Adds a text, and queues the files it includes.
     fn text(&mut self, path: &Path, text: String) {
         self.gathered.files.insert(path.to_owned());
         self.read
@@ -141,13 +140,13 @@ impl<'e> Gathering<'e> {
         for (entry, span) in included {
             self.name(&folder.join(entry), number, &span);
         }
-        // The first is read first.
+        // The queue is read from its end.
         if let Some(new) = self.named.get_mut(already..) {
             new.reverse();
         }
     }
 
-    /// Adds a file or folder that entry `span` of a text names.
+    /// Queues the file, or the files of the folder, that an entry of `include` names.
     fn name(&mut self, path: &Path, by: usize, span: &Range<usize>) {
         if path.to_string_lossy().contains(['*', '?', '[']) && !path.exists() {
             let hint = "name the folder: all its files `*.toml` are included, by name";
@@ -180,7 +179,7 @@ impl<'e> Gathering<'e> {
                     path.display(),
                     crate::reason(&error)
                 );
-                self.wrong(by, span, message, "let this user read it");
+                self.wrong(by, span, message, crate::advice(&error));
             }
         }
     }
@@ -195,7 +194,8 @@ impl<'e> Gathering<'e> {
     }
 }
 
-/// The entries of `include`. What is wrong with them as TOML or with their type is found when the text is read.
+/// The entries of `include` with their places. Entries that are no TOML or of the wrong type are left out: reading the whole
+/// text reports them.
 fn included(text: &str, path: &Path, environment: Environment<'_>) -> Vec<(String, Range<usize>)> {
     if !text.contains("include") {
         return Vec::new();
@@ -207,7 +207,7 @@ fn included(text: &str, path: &Path, environment: Environment<'_>) -> Vec<(Strin
     };
     let mut only = DeTable::new();
     only.insert(key, include);
-    // Mistakes in references are found when the text is read, too.
+    // The same holds for mistakes in references.
     environment::substitute(&mut only, environment, &mut Report::new(path, text));
     let entries = only.into_iter().flat_map(|(_, include)| match include.into_inner() {
         DeValue::Array(entries) => entries.into_iter().collect(),
@@ -223,16 +223,24 @@ fn included(text: &str, path: &Path, environment: Environment<'_>) -> Vec<(Strin
     entries.filter_map(entry).collect()
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    let reason = |error: std::io::Error| crate::reason(&error);
-    let file = std::fs::File::open(path).map_err(reason)?;
-    if !file.metadata().map_err(reason)?.is_file() {
-        return Err("it is not a file".to_owned());
+/// The text of a file; or why there is none, and the remedy.
+fn read(path: &Path) -> Result<String, (String, &'static str)> {
+    let unreadable = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => (
+            crate::reason(&error),
+            "paths are from the folder of the file that includes",
+        ),
+        _ => (crate::reason(&error), crate::advice(&error)),
+    };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(("it is not a file".to_owned(), "name a file, or a folder of files"));
     }
     let mut bytes = Vec::new();
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(reason)?;
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MOST_BYTES {
-        return Err(format!("it has more than {MOST_BYTES} bytes"));
+        let message = format!("it has more than {} MiB", MOST_BYTES >> 20);
+        return Err((message, "put a part of it into another file"));
     }
-    crate::utf8(bytes).map_err(|wrong| wrong.message)
+    crate::utf8(bytes).map_err(|wrong| (wrong.message, crate::UTF8))
 }

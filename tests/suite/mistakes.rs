@@ -619,3 +619,47 @@ integration = {{ respond = 200 }}
         );
     }
 }
+
+#[test]
+fn a_check_finds_what_is_in_the_way_of_what_a_start_makes() {
+    let files = files();
+    let config = chain("")
+        + "[access_log]\noutput = \"file:folder\"\n[response_cache.disk]\ndirectory = \"text\"\n[state]\nsnapshot = \"text\"\n";
+    let said = mistakes(&files, &config);
+    for (place, words) in [
+        (
+            "gateway.toml:9:10: access_log.output",
+            "cannot open folder: Is a directory",
+        ),
+        (
+            "gateway.toml:11:13: response_cache.disk.directory",
+            "text is not a folder",
+        ),
+        (
+            "gateway.toml:13:12: state.snapshot",
+            "text is not a snapshot of this gateway: ",
+        ),
+    ] {
+        let of_place = said.iter().find(|said| said.starts_with(&format!("{place}: ")));
+        assert!(of_place.is_some_and(|said| said.contains(words)), "{place}: {said:#?}");
+    }
+    assert_eq!(said.len(), 3, "{said:#?}");
+}
+
+#[test]
+fn an_entry_of_include_that_cannot_be_read_is_said_with_the_reason_and_the_remedy() {
+    let files = files();
+    for (name, words) in [
+        ("nowhere.toml", "cannot include nowhere.toml: No such file or directory"),
+        (
+            "latin1",
+            "cannot include latin1: the file is not UTF-8 text: line 2 has the byte 0xE9 at column 4",
+        ),
+        ("utf16", "cannot include utf16: the file is UTF-16"),
+        ("loop", "cannot include loop: Too many levels of symbolic links"),
+        ("*.toml", "patterns are not understood here"),
+    ] {
+        let config = format!("include = [\"{name}\"]\n{}", chain(""));
+        only(&files, &config, "gateway.toml:1:12: include[0]", words);
+    }
+}

@@ -1,9 +1,10 @@
 //! `gatewright check`: everything that a start would do, short of listening.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use gatewright_config::{ConfigError, load_all};
+use gatewright_config::{AccessLogOutput, ConfigError, GatewayConfig, load_all};
 use gatewright_wasm::Compiling;
 
 use super::StartError;
@@ -11,7 +12,7 @@ use super::examine::examine;
 use super::foundation::{Purpose, foundation, without_traces};
 use crate::assemble::{Generation, assemble};
 use crate::telemetry::Metrics;
-use crate::warnings;
+use crate::{warnings, words};
 
 /// How much is checked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,6 +48,7 @@ pub fn check(file: &Path, thoroughness: Thoroughness, compiler: &Compiling) -> R
     }
     warnings.extend(warnings::of(&config));
     let mut mistakes = examine(&config);
+    mistakes.extend(in_the_way(&config));
     let metrics = Arc::new(Metrics::default());
     let config = without_traces(config);
     let purpose = Purpose::Looking { online };
@@ -59,4 +61,23 @@ pub fn check(file: &Path, thoroughness: Thoroughness, compiler: &Compiling) -> R
         generation: Some(generation),
         warnings,
     })
+}
+
+/// Files and folders that are there where a start makes others, which a check does not open: they may be another user's.
+fn in_the_way(config: &GatewayConfig) -> Vec<ConfigError> {
+    let mut mistakes = Vec::new();
+    if let AccessLogOutput::File(file) = &config.access_log.output
+        && file.path.is_dir()
+    {
+        mistakes.push(words::unwritable(file, "open", &io::ErrorKind::IsADirectory.into()));
+    }
+    if let Some(disk) = &config.response_cache.disk
+        && disk.directory.path.exists()
+        && !disk.directory.path.is_dir()
+    {
+        let path = disk.directory.path.display();
+        let mistake = disk.directory.place.mistake(format_args!("{path} is not a folder"));
+        mistakes.push(mistake.with_hint("name a folder where this user may make files"));
+    }
+    mistakes
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use gatewright_config::units::format_duration;
 use gatewright_config::{ConfigErrors, GatewayConfig, ListenerConfig};
 use gatewright_core::ClientAddress;
 use gatewright_wasm::Compiling;
@@ -84,7 +85,12 @@ pub fn explain(file: &Path, question: Question, compiler: &Compiling) -> Result<
         let answered = serve(Live::new(gateway), settings, question);
         let status = match tokio::time::timeout(PATIENCE, answered).await {
             Ok(answered) => answered?,
-            Err(_) => return Err(ExplainError::NoAnswer(format!("nothing came within {PATIENCE:?}"))),
+            Err(_) => {
+                return Err(ExplainError::NoAnswer(format!(
+                    "nothing came within {}",
+                    format_duration(PATIENCE)
+                )));
+            }
         };
         let explained = explanations.last().and_then(|text| serde_json::from_str(&text).ok());
         // The protocol itself was broken, so there was no exchange.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use gatewright_config::units::format_duration;
 use redis::{FromRedisValue, RedisError, ScriptInvocation};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -76,7 +77,7 @@ impl Link {
             Ok(result) => result,
             Err(_) => {
                 shared.was_late();
-                Err(format!("no answer within {limit:?}"))
+                Err(format!("no answer within {}", format_duration(limit)))
             }
         };
         shared.metrics.operation(result.is_ok(), began.elapsed());
