@@ -629,7 +629,7 @@ fn a_check_finds_what_is_in_the_way_of_what_a_start_makes() {
     for (place, words) in [
         (
             "gateway.toml:9:10: access_log.output",
-            "cannot open folder: Is a directory",
+            "cannot open folder: is a directory",
         ),
         (
             "gateway.toml:11:13: response_cache.disk.directory",
