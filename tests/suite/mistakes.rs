@@ -546,6 +546,8 @@ output = "file:nowhere/access.log"
 snapshot = "folder"
 [response_cache.disk]
 directory = "text"
+[plugins]
+store = "text"
 [[route]]
 name = "a"
 path = "/a"
@@ -598,9 +600,13 @@ integration = {{ respond = 200 }}
             "cannot read folder: Is a directory",
         ),
         ("gateway.toml:16:13: response_cache.disk.directory", "text"),
+        (
+            "gateway.toml:17:1: plugins.store",
+            "cannot use the compiled-code store text: it is not a directory",
+        ),
         ("cut.json:2:11", "the schema is not JSON: it ends too early"),
         (
-            "gateway.toml:20:83: route[0].chain[1].users",
+            "gateway.toml:22:83: route[0].chain[1].users",
             "cannot read nowhere: No such file or directory",
         ),
     ] {

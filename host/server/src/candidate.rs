@@ -87,7 +87,11 @@ impl Trial<'_> {
         }
         let loaded = match bytes {
             Ok(_) => self.plugin(&file, &digest, rules, &probation).await,
-            Err(error) => Err(format!("cannot read {}: {error}", file.display())),
+            Err(error) => Err(format!(
+                "cannot read {}: {}",
+                file.display(),
+                gatewright_config::reason(&error)
+            )),
         };
         let plugin = loaded.map_err(|reason| probation.refuse(&reason)).ok();
         Some(Candidate { plugin, probation })

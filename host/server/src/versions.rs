@@ -31,8 +31,9 @@ pub fn keep(generation: &Generation) {
         if let Err(error) = versions.keep(&summary.file, &summary.digest) {
             tracing::warn!(
                 plugin = summary.name,
-                "cannot keep this version for a roll-back, in {}: {error}",
-                plugins.versions.display()
+                "cannot keep this version for a roll-back, in {}: {}",
+                plugins.versions.display(),
+                gatewright_config::reason(&error)
             );
         }
     }

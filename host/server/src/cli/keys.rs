@@ -73,10 +73,9 @@ impl Import {
     fn text(&self) -> Result<String, String> {
         let wrong = |error: &dyn std::fmt::Display| format!("cannot import {}: {error}", self.file.display());
         let mut bytes = Vec::new();
-        let file = File::open(&self.file).map_err(|error| wrong(&error))?;
-        file.take(LONGEST)
-            .read_to_end(&mut bytes)
-            .map_err(|error| wrong(&error))?;
+        let unreadable = |error: std::io::Error| wrong(&gatewright_config::reason(&error));
+        let file = File::open(&self.file).map_err(unreadable)?;
+        file.take(LONGEST).read_to_end(&mut bytes).map_err(unreadable)?;
         let mut reader = csv::ReaderBuilder::new()
             .trim(csv::Trim::All)
             .from_reader(bytes.as_slice());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gatewright_config::{AccessLogConfig, AccessLogOutput, ConfigError, GatewayConfig};
 use gatewright_core::State;
-use gatewright_wasm::{CodeStore, CompileLimits, Compiling, HostSettings, PluginHost};
+use gatewright_wasm::{CodeStore, CompileLimits, Compiling, HostSettings, PluginError, PluginHost};
 use prometheus_client::registry::Registry;
 
 use super::StartError;
@@ -80,7 +80,7 @@ pub(super) fn foundation(
     let redis = redis.map(|redis| opening::open(redis, workers, &metrics.state()));
     let redis = redis.and_then(|redis| redis.map_err(|error| mistakes.push(error.mistake())).ok());
     let standing = redis.as_ref().filter(|_| purpose == Purpose::Serving).map(Redis::watch);
-    let settings = HostSettings {
+    let mut settings = HostSettings {
         store: match purpose {
             Purpose::Serving => CodeStore::kept(config.plugins.store.clone()),
             Purpose::Looking { .. } => CodeStore::read(config.plugins.store.clone()),
@@ -94,6 +94,20 @@ pub(super) fn foundation(
             memory: config.plugins.compile_memory,
         },
     };
+    let plugins = match PluginHost::new(settings.clone()) {
+        Err(error @ PluginError::Store { .. }) => {
+            let place = config.plugins.lock.place.key("store");
+            mistakes.push(
+                place
+                    .mistake(error)
+                    .with_hint("name a folder of this user, or one that can be made"),
+            );
+            // Without a store the other mistakes are found, too.
+            settings.store = CodeStore::default();
+            PluginHost::new(settings.clone())
+        }
+        host => host,
+    }?;
     let (state, snapshots) = state(purpose, config, redis, metrics, mistakes);
     let disk = config.response_cache.disk.as_ref();
     let disk = disk.map(|disk| Disk::open(disk, metrics.cache()));
@@ -102,7 +116,7 @@ pub(super) fn foundation(
     let shared: Arc<dyn State> = Arc::clone(&state) as _;
     let issuers = Issuers::new(Arc::clone(metrics), via.clone(), workers, shared);
     Ok(Foundation {
-        plugins: PluginHost::new(settings.clone())?,
+        plugins,
         probations: Probations::default(),
         proofs: Proofs::new(settings),
         state,

@@ -60,8 +60,12 @@ impl Trust {
     fn signed_by(&self, plugin: &PluginFile, bytes: &[u8]) -> Result<Option<String>, String> {
         let (file, shown) = (plugin.file.display(), signature_file(&plugin.file));
         let shown = shown.display();
-        let text =
-            read_signature(&plugin.file).map_err(|error| format!("cannot read its signature {shown}: {error}"))?;
+        let text = read_signature(&plugin.file).map_err(|error| {
+            format!(
+                "cannot read its signature {shown}: {}",
+                gatewright_config::reason(&error)
+            )
+        })?;
         let Some(text) = text else {
             let missing = || {
                 format!(

@@ -101,7 +101,13 @@ pub(super) fn case_files(wasm: &Path, named: &[PathBuf]) -> Result<Vec<PathBuf>,
 }
 
 fn files_in(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, String> {
-    let unreadable = |error: std::io::Error| format!("cannot read {}: {error}", folder.display());
+    let unreadable = |error: std::io::Error| {
+        format!(
+            "cannot read {}: {}",
+            folder.display(),
+            gatewright_config::reason(&error)
+        )
+    };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();

@@ -43,7 +43,8 @@ impl Keygen {
         let line = format!("{} {comment}\n", key.public());
         for (file, text, mode) in [(&self.file, text.as_str(), 0o600), (&public, line.as_str(), 0o644)] {
             if let Err(error) = create(file, text, mode) {
-                return mistake(format_args!("cannot write {}: {error}", file.display()));
+                let reason = gatewright_config::reason(&error);
+                return mistake(format_args!("cannot write {}: {reason}", file.display()));
             }
         }
         let name = serde_json::Value::from(stem);

@@ -52,8 +52,9 @@ impl Rollback {
         let versions = Versions::of(&config.plugins.versions, &self.name);
         let history = versions.history().map_err(|error| {
             format!(
-                "cannot read what is kept in {}: {error}",
-                config.plugins.versions.display()
+                "cannot read what is kept in {}: {}",
+                config.plugins.versions.display(),
+                gatewright_config::reason(&error)
             )
         })?;
         let current = std::fs::read(&file)
@@ -68,9 +69,12 @@ impl Rollback {
             return Ok(());
         }
         let digest = self.choose(&history, &current)?;
-        versions
-            .restore(digest, &file)
-            .map_err(|error| format!("cannot put the version {digest} in place: {error}"))?;
+        versions.restore(digest, &file).map_err(|error| {
+            format!(
+                "cannot put the version {digest} in place: {}",
+                gatewright_config::reason(&error)
+            )
+        })?;
         print(format_args!("{}: {digest}\n", file.display()));
         self.approve(&config)
     }
