@@ -374,6 +374,12 @@ fn a_server_for_0_3_in_python_streams_too() {
 }
 
 #[test]
+fn a_server_for_0_3_in_python_takes_no_more_memory_for_a_long_body_than_for_a_short_one() {
+    // Four times its memory, in 65 536 pieces: it reads no more than 4 KiB at once.
+    super::standard::stays_flat("serves-p3-python", 256);
+}
+
+#[test]
 fn a_server_for_both_versions_is_asked_by_the_newer() {
     let gateway = start_one("serves-both", PATIENT);
     assert_eq!(
