@@ -601,7 +601,7 @@ integration = {{ respond = 200 }}
         ),
         ("gateway.toml:16:13: response_cache.disk.directory", "text"),
         (
-            "gateway.toml:17:1: plugins.store",
+            "gateway.toml:18:9: plugins.store",
             "cannot use the compiled-code store text: it is not a directory",
         ),
         ("cut.json:2:11", "the schema is not JSON: it ends too early"),

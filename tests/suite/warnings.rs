@@ -126,7 +126,7 @@ fn a_folder_that_is_named_and_not_there_is_warned_of() {
         ("gateway.toml:2:11: listener.public.address", "nowhere"),
         ("gateway.toml:4:10: access_log.output", "nowhere"),
         ("gateway.toml:6:12: state.snapshot", "nowhere"),
-        ("gateway.toml:7:1: plugins.directory", "nowhere/plugins"),
+        ("gateway.toml:8:13: plugins.directory", "nowhere/plugins"),
     ] {
         let said = format!("{place}: the folder {folder} is not there\n  hint: make it, or ");
         assert!(

@@ -16,9 +16,9 @@ use crate::units::{ByteSize, Rate};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PluginsConfig {
     /// Every `*.wasm` here is a plugin, named after its file; none when no folder is configured.
-    pub directory: Option<PathBuf>,
+    pub directory: Option<FileReference>,
     /// Where compiled code is kept.
-    pub store: PathBuf,
+    pub store: FileReference,
     /// Where the files of plugins that have served are kept.
     pub versions: PathBuf,
     /// Plugin instances alive at once, all plugins together; those for `wasi:http` 0.3 apart.

@@ -111,8 +111,16 @@ impl Resolver<'_> {
             self.error(&span, "`require_signed` is set, and there are no `publishers`", hint);
         }
         let publishers = self.publishers(publishers);
-        let directory = directory.as_ref().map(|path| self.path(path));
-        let store = self.path(store);
+        let section = self.report.place(&self.file.plugins.span, "plugins".to_owned());
+        let directory = directory
+            .as_ref()
+            .map(|path| self.file_reference(path, "plugins.directory".to_owned()));
+        // The place of a store that is left out is the section's.
+        let is_written = !store.span.is_empty();
+        let mut store = self.file_reference(store, "plugins.store".to_owned());
+        if let (false, Some(store)) = (is_written, &mut store) {
+            store.place = section.key("store");
+        }
         let versions = self.path(versions);
         Some(PluginsConfig {
             directory: match directory {
@@ -132,7 +140,7 @@ impl Resolver<'_> {
                 file: self.report.place(&(0..0), String::new()).file.with_extension("lock"),
                 when: *lock,
                 policy: *lock_policy,
-                place: self.report.place(&self.file.plugins.span, "plugins".to_owned()),
+                place: section,
             },
         })
     }

@@ -130,11 +130,10 @@ fn folders(config: &GatewayConfig, warnings: &mut Vec<ConfigError>) {
         }
     };
     let parent = |file: &Path| file.parent().unwrap_or(Path::new("")).to_owned();
-    let plugins = &config.plugins.lock.place;
     if let Some(directory) = &config.plugins.directory {
         missing(
-            plugins.key("directory"),
-            directory,
+            directory.place.clone(),
+            &directory.path,
             "make it, or plugins will not be found",
         );
     }

@@ -65,7 +65,7 @@ pub fn plugin_file(config: &GatewayConfig, name: &str) -> Option<PathBuf> {
         .plugins
         .directory
         .as_ref()
-        .map(|directory| directory.join(format!("{name}.wasm")))
+        .map(|directory| directory.path.join(format!("{name}.wasm")))
 }
 
 /// Loads every plugin that a route uses. Why one could not be loaded is said by the route that misses it; what is

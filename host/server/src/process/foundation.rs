@@ -82,8 +82,8 @@ pub(super) fn foundation(
     let standing = redis.as_ref().filter(|_| purpose == Purpose::Serving).map(Redis::watch);
     let mut settings = HostSettings {
         store: match purpose {
-            Purpose::Serving => CodeStore::kept(config.plugins.store.clone()),
-            Purpose::Looking { .. } => CodeStore::read(config.plugins.store.clone()),
+            Purpose::Serving => CodeStore::kept(config.plugins.store.path.clone()),
+            Purpose::Looking { .. } => CodeStore::read(config.plugins.store.path.clone()),
         },
         instances: config.plugins.instances,
         file_bytes: config.plugins.file_bytes.0,
@@ -96,7 +96,7 @@ pub(super) fn foundation(
     };
     let plugins = match PluginHost::new(settings.clone()) {
         Err(error @ PluginError::Store { .. }) => {
-            let place = config.plugins.lock.place.key("store");
+            let place = &config.plugins.store.place;
             mistakes.push(
                 place
                     .mistake(error)
