@@ -669,3 +669,23 @@ fn an_entry_of_include_that_cannot_be_read_is_said_with_the_reason_and_the_remed
         only(&files, &config, "gateway.toml:1:12: include[0]", words);
     }
 }
+
+#[test]
+fn a_file_that_is_no_recorded_call_is_said_with_its_place() {
+    let files = files();
+    for (name, place) in [
+        ("text", "text:1:2: "),
+        ("broken.json", "broken.json:3:3: "),
+        ("cut.json", "cut.json:2:11: "),
+    ] {
+        let mut command = Command::new(binary());
+        command
+            .args(["replay", name])
+            .current_dir(files.dir())
+            .stdin(Stdio::null());
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let expected = format!("error: {place}it is no recorded call: it is not JSON");
+        assert!(!output.status.success() && said.starts_with(&expected), "{said}");
+    }
+}

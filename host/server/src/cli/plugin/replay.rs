@@ -99,8 +99,15 @@ impl Replay {
 fn read(file: &Path) -> Result<Recording, String> {
     let text = fs::read_to_string(file)
         .map_err(|error| format!("cannot read {}: {}", file.display(), gatewright_config::reason(&error)))?;
-    let recording: Recording =
-        serde_json::from_str(&text).map_err(|error| format!("{} is no recorded call: {error}", file.display()))?;
+    let recording: Recording = serde_json::from_str(&text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        let reason = match error.classify() {
+            serde_json::error::Category::Data => error.to_string(),
+            _ => "it is not JSON".to_owned(),
+        };
+        let reason = reason.split(" at line ").next().unwrap_or_default();
+        format!("{}:{line}:{column}: it is no recorded call: {reason}", file.display())
+    })?;
     match recording.format {
         FORMAT => Ok(recording),
         other => Err(format!(
