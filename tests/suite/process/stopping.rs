@@ -122,13 +122,16 @@ fn load(addr: SocketAddr, keeps: bool, answered: &AtomicUsize) -> Load {
     let until = Instant::now() + Duration::from_secs(30);
     let mut load = Load::default();
     let mut kept: Option<RawClient> = None;
+    let mut since = Instant::now();
     while Instant::now() < until {
+        let was_kept = kept.is_some();
         let Some(mut client) = kept
             .take()
             .or_else(|| RawClient::try_connect(addr, Duration::from_secs(3)).ok())
         else {
             return load;
         };
+        let idle = since.elapsed();
         let connection = if keeps { "keep-alive" } else { "close" };
         let sent = client.try_send(format!(
             "GET /fast HTTP/1.1\r\nHost: a\r\nConnection: {connection}\r\n\r\n"
@@ -141,8 +144,17 @@ fn load(addr: SocketAddr, keeps: bool, answered: &AtomicUsize) -> Load {
                     kept = Some(client);
                 }
             }
-            Err(error) => load.lost.push(error.to_string()),
+            Err(error) => load.lost.push(format!(
+                "{error}, {:?} after it was sent; on a connection {}, idle for {idle:?}",
+                since.elapsed() - idle,
+                if was_kept {
+                    "that was used before"
+                } else {
+                    "of its own, with its handshake"
+                }
+            )),
         }
+        since = Instant::now();
     }
     load
 }
