@@ -128,6 +128,47 @@ fn every_configuration_on_the_pages_is_one() {
     assert!(checked > 20, "{checked}");
 }
 
+#[test]
+fn every_example_with_a_plugin_that_is_shipped_is_one_that_the_plugin_takes() {
+    let mut tried = BTreeSet::new();
+    for page in Page::all() {
+        for block in page
+            .blocks
+            .iter()
+            .filter(|block| matches!(&*block.language, "toml" | "toml fragment"))
+        {
+            let named = |text: &str| text.split('"').next().unwrap_or_default().to_owned();
+            let uses: BTreeSet<_> = block.text.split("plugin = \"").skip(1).map(named).collect();
+            let shipped = |name: &String| root().join("plugins").join(name).is_dir();
+            if uses.is_empty() || !uses.iter().all(shipped) {
+                continue;
+            }
+            let text = completed(&block.text)
+                .replace("127.0.0.1:8080", "127.0.0.1:0")
+                .replace("/run/secrets/", "{dir}/");
+            // Chains are looked at where they are used.
+            let (_, chains) = block.text.split_once("[chain]\n").unwrap_or_default();
+            let chains = chains.lines().filter_map(|line| line.split_once(" = [{"));
+            let text = chains.fold(text, |text, (chain, _)| {
+                text + &format!(
+                    "\n[[route]]\nname = \"{chain}\"\npath = \"/{chain}\"\nchain = [\"{chain}\"]\nintegration = {{ respond = 200 }}\n"
+                )
+            });
+            let files = TestFiles::default().with("token-key", "a secret of thirty-two bytes, or more");
+            let files = uses.iter().fold(files, |files, name| {
+                files.with(&format!("plugins/{name}.wasm"), gatewright_tests::guests::plugin(name))
+            });
+            if let Err(error) = files.try_start(&text) {
+                panic!("{}:\n{text}\n{error}", block.place);
+            }
+            tried.extend(uses);
+        }
+    }
+    for name in ["mask-json", "quote", "token-authorizer"] {
+        assert!(tried.contains(name), "no example with {name}: {tried:?}");
+    }
+}
+
 /// A fragment with what it takes for granted, which comes last: its own first lines may belong to no table.
 fn completed(fragment: &str) -> String {
     let missing = BASE.iter().filter(|(section, _)| !fragment.contains(section));
