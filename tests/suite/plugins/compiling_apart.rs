@@ -310,3 +310,22 @@ fn a_terminal_shows_what_is_compiled_and_for_how_long_and_a_file_only_lines() {
     assert!(check.status.success() && !text.contains('\u{1b}'), "{text:?}");
     lines(&text);
 }
+
+#[test]
+fn what_a_test_of_a_plugin_has_compiled_the_next_one_does_not_compile_again() {
+    let files = TestFiles::default()
+        .with("plugin.wasm", guests::guest("version-one"))
+        .with("cases.toml", "[[case]]\nname = \"any\"\nexpect = { status = 200 }\n");
+    let compiles = |home: &str| {
+        let test = Command::new(binary())
+            .current_dir(files.dir())
+            .args(["plugin", "test", "plugin.wasm", "--cases", "cases.toml"])
+            .env("XDG_CACHE_HOME", files.dir().join(home))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&test.stderr).into_owned();
+        assert!(test.status.code().is_some_and(|code| code < 2), "{text}");
+        text.contains("compiling plugin `plugin`")
+    };
+    assert_eq!(["a", "a", "b"].map(compiles), [true, false, true]);
+}
