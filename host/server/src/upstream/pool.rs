@@ -49,12 +49,6 @@ impl Time {
     }
 }
 
-impl From<Instant> for Time {
-    fn from(deadline: Instant) -> Self {
-        Self::Until(deadline)
-    }
-}
-
 /// A connection in use. Goes back to its pool when [`Lease::give_back`] is called, and is closed when dropped before.
 pub struct Lease {
     pool: Arc<Pool>,
@@ -124,26 +118,26 @@ impl Pool {
 }
 
 impl Lease {
-    /// Sends a request, whose response must begin in `time`.
+    /// Sends a request, whose response must begin by the `deadline`.
     ///
     /// # Errors
     /// When there is no response. The connection is of no use any more.
     pub fn send(
         &mut self,
         request: http::Request<Body>,
-        time: impl Into<Time>,
+        deadline: Instant,
     ) -> impl Future<Output = Result<http::Response<Incoming>, Failure>> + Send {
-        self.send_for(request, time, None)
+        self.send_for(request, Time::Until(deadline), None)
     }
 
-    /// The same for a client that gets the interim responses, if it gets any.
+    /// The same with a `time` of another kind, and for a client that gets the interim responses, if it gets any.
     ///
     /// # Errors
     /// As with [`Lease::send`].
     pub fn send_for<'l>(
         &'l mut self,
         mut request: http::Request<Body>,
-        time: impl Into<Time>,
+        time: Time,
         client: Option<&'l dyn Interim>,
     ) -> impl Future<Output = Result<http::Response<Incoming>, Failure>> + Send + 'l {
         let Connected {
@@ -153,7 +147,7 @@ impl Lease {
             kept_for,
             ..
         } = &mut *self.connection;
-        let (reused, time) = (self.reused, time.into());
+        let reused = self.reused;
         frame(&mut request);
         sent.count(request.method());
         // Not within the future, which would have to hold the request.
