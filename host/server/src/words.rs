@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gatewright_config::{ConfigError, FileReference, NotText, Place};
-use jsonschema::error::ValidationErrorKind;
 use rustls::pki_types::pem;
 use rustls::server::VerifierBuilderError;
 use rustls::{CertificateError, Error, InconsistentKeys};
@@ -107,28 +106,6 @@ pub fn unwritable(file: &FileReference, what: &str, error: &io::Error) -> Config
         io::ErrorKind::IsADirectory => "name a file, not a folder",
         _ => "name a file in a folder where this user may write",
     })
-}
-
-/// Why a value is no JSON Schema that can be used here, as the library says it of the schema of schemas.
-pub fn of_schema(error: &jsonschema::ValidationError<'_>) -> String {
-    let at = error.instance_path().as_str();
-    let what = match error.kind() {
-        ValidationErrorKind::Referencing(_) => {
-            return "it refers to something that is not in it, such as another document".to_owned();
-        }
-        ValidationErrorKind::Format { format } if format == "regex" => {
-            "the pattern is no regular expression, or one that looks ahead or behind, or is too large".to_owned()
-        }
-        ValidationErrorKind::AnyOf { .. } if at.ends_with("/type") => {
-            "there is no such type; there are array, boolean, integer, null, number, object and string".to_owned()
-        }
-        ValidationErrorKind::Enum { options } => format!("the value is none of {options}"),
-        _ => gatewright_wasm::schema_words::said(error, false),
-    };
-    match at {
-        "" => what,
-        at => format!("`{at}`: {what}"),
-    }
 }
 
 /// What the TLS library says of a certificate or key.

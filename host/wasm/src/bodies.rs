@@ -384,7 +384,10 @@ mod tests {
                 json!([{ "direction": "request", "types": ["json"] }]),
                 "`json` is not a content type",
             ),
-            (json!([{ "direction": "request", "when": { "type": 1 } }]), "1"),
+            (
+                json!([{ "direction": "request", "when": { "type": 1 } }]),
+                "`/type`: there is no such type",
+            ),
         ] {
             let error = rules(&wrong).unwrap_err();
             assert!(error.contains(words), "{wrong}: {error}");

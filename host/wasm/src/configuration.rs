@@ -29,7 +29,7 @@ impl Schema {
                 .offline()
                 .with_pattern_options(PatternOptions::regex().size_limit(1 << 20))
                 .build(schema)
-                .map_err(|error| schema_words::said(&error, true))
+                .map_err(|error| schema_words::of_schema(&error))
         };
         let compiled = catch_unwind(AssertUnwindSafe(compile))
             .unwrap_or_else(|panic| Err(format!("the validator broke down: {}", crate::call::message(&*panic))));

@@ -1,4 +1,4 @@
-//! What a JSON Schema says of a value, in words for whoever wrote the value.
+//! What a JSON Schema says of a value, and what is wrong with a schema itself, in words for whoever wrote them.
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{JsonType, ValidationError};
@@ -34,5 +34,28 @@ pub fn said(error: &ValidationError<'_>, shows: bool) -> String {
         }
         _ if shows => error.to_string(),
         _ => error.masked_with("the value").to_string(),
+    }
+}
+
+/// Why a value is no JSON Schema that can be used here, as the library says it of the schema of schemas.
+#[must_use]
+pub fn of_schema(error: &ValidationError<'_>) -> String {
+    let at = error.instance_path().as_str();
+    let what = match error.kind() {
+        ValidationErrorKind::Referencing(_) => {
+            return "it refers to something that is not in it, such as another document".to_owned();
+        }
+        ValidationErrorKind::Format { format } if format == "regex" => {
+            "the pattern is no regular expression, or one that looks ahead or behind, or is too large".to_owned()
+        }
+        ValidationErrorKind::AnyOf { .. } if at.ends_with("/type") => {
+            "there is no such type; there are array, boolean, integer, null, number, object and string".to_owned()
+        }
+        ValidationErrorKind::Enum { options } => format!("the value is none of {options}"),
+        _ => said(error, false),
+    };
+    match at {
+        "" => what,
+        at => format!("`{at}`: {what}"),
     }
 }

@@ -170,14 +170,14 @@ fn compile(what: &str, schema: &Value) -> Result<Validator, Vec<Unusable>> {
         .with_pattern_options(PatternOptions::regex().size_limit(1 << 20))
         .build(schema);
     compiled.map_err(|error| {
-        let mut reasons = vec![words::of_schema(&error)];
+        let mut reasons = vec![gatewright_wasm::schema_words::of_schema(&error)];
         // Of a schema of the newest draft the schema of schemas says everything that is wrong.
         if schema.get("$schema").is_none() {
             let all = jsonschema::draft202012::meta::validator();
             reasons.extend(
                 all.iter_errors(schema)
                     .take(MOST_FAILURES)
-                    .map(|error| words::of_schema(&error)),
+                    .map(|error| gatewright_wasm::schema_words::of_schema(&error)),
             );
         }
         let mut seen = HashSet::new();
